@@ -1,0 +1,47 @@
+# The commands of Glassqueue; `make` lists them.
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three consumers
+	@python -m project.native
+
+test: .venv/dev lint ## check and test everything that needs no Docker
+	pytest tests --ignore=tests/docker
+
+test-docker: .venv/dev ## test the stack in containers; needs Docker with Compose v2
+	pytest tests/docker
+
+lint: .venv/dev ## style, types, NGINX and Dockerfiles
+	ruff check
+	ruff format --check
+	mypy
+	hadolint $$(git ls-files '*Dockerfile')
+
+format: .venv/dev ## put the code into the house style
+	ruff check --fix
+	ruff format
+
+reference: .venv/dev ## write docs/reference/ anew from the code
+	python -m tests.reference
+
+lock: .venv/dev ## resolve requirements*.in into the hash-locked requirements*.lock
+	for name in requirements requirements-locust requirements-native requirements-dev; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --constraint requirements-dev.lock $(UPGRADE) $$name.in --output-file $$name.lock; done
+
+clean: ## remove the venv and the state of the native stack
+	rm -rf .venv .run
+
+.venv/native: requirements-native.lock
+.venv/dev: requirements-dev.lock
+.venv/native .venv/dev:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Glassqueue needs Python 3.11 or newer: python3 is " + sys.version)'
+	@test -x .venv/bin/pip || python3 -m venv .venv
+	@echo "installing $< into .venv"
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
+
+.PHONY: help up test test-docker lint format reference lock clean

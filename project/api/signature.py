@@ -1,0 +1,40 @@
+"""From a task's signature to the model of its request body."""
+
+import inspect
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from project.celery_config.job import JobTask
+
+# strict: "10" is not a number; forbid: an unknown field is a mistake, never ignored
+_REFUSE = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def arguments_model(task: JobTask) -> type[BaseModel]:
+    """Return a model with one field per parameter of the task."""
+    hints = get_type_hints(task.run, include_extras=True)
+    parameters = inspect.signature(task.run).parameters.values()
+    fields: dict[str, Any] = {p.name: (_annotation(task, p, hints), _default(p)) for p in parameters}
+    name = "".join(word.capitalize() for word in task.name.split("_"))
+    return create_model(f"{name}Arguments", __config__=_REFUSE, __doc__=f"The arguments of {task.name}.", **fields)
+
+
+def result_type(task: JobTask) -> Any:
+    """Return what the task says it returns."""
+    return get_type_hints(task.run).get("return", Any)
+
+
+def summary(task: JobTask) -> str:
+    """Return the first line of the task's docstring, without its full stop."""
+    return (inspect.getdoc(task.run) or task.name).splitlines()[0].removesuffix(".")
+
+
+def _annotation(task: JobTask, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name not in hints:
+        raise TypeError(f"task {task.name!r} has a route, so its parameter {parameter.name!r} needs a name and a type")
+    return hints[parameter.name]
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    return ... if parameter.default is parameter.empty else parameter.default

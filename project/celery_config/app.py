@@ -1,0 +1,26 @@
+"""The one Celery app that producer, consumer, scheduler and Flower share."""
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from project.celery_config.config import celery_options
+from project.celery_config.job import JobTask
+from project.settings import Settings
+
+
+def create_celery_app(settings: Settings) -> Celery:
+    """Return the app with all its tasks; a task that cannot work raises here, not at its first job."""
+    app = Celery("glassqueue", set_as_current=True)
+    app.config_from_object(celery_options(settings))
+    # @shared_task finds its app per thread; FastAPI runs endpoints in threads that never saw this one
+    app.set_default()
+    app.loader.import_default_modules()
+    app.finalize()
+    app.conf.task_queues = _declared_queues(app)
+    return app
+
+
+def _declared_queues(app: Celery) -> list[Queue]:
+    """Return the queues that the tasks name, so that no job waits where nobody looks."""
+    declared = {task.queue for task in app.tasks.values() if isinstance(task, JobTask)}
+    return [Queue(name, Exchange(name), routing_key=name) for name in sorted(declared)]

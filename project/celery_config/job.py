@@ -1,0 +1,61 @@
+"""What a task can declare: `@shared_task` with our options, and the Task class behind it."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import celery
+from celery import Task
+from celery.result import AsyncResult
+
+from project.broker import records
+
+_declared: dict[str, str] = {}
+
+
+class JobTask(Task):
+    """The base class of every task here: Celery's Task, a public name, and a record of every job."""
+
+    abstract = True
+    route: str | None = None
+
+    def apply_async(
+        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
+    ) -> AsyncResult:
+        """Write the job's record, then publish the job; without a message the record goes again."""
+        task_id = task_id or celery.uuid()
+        client = self.backend.client
+        records.admit(client, task_id, self.name, options.get("queue") or self.queue)
+        try:
+            return super().apply_async(args, kwargs, task_id=task_id, **options)
+        except BaseException:
+            records.withdraw(client, task_id)
+            raise
+
+
+def shared_task(
+    *, route: str | None = None, queue: str = "default", **options: Any
+) -> Callable[[Callable[..., Any]], JobTask]:
+    """Declare a task; a declaration that cannot work is refused with a TypeError that says why.
+
+    route: the public name, `POST /producer/api/{route}`; a task without one has no endpoint.
+    queue: where its jobs wait; CONSUMER_QUEUES names the queues that a consumer serves.
+    The other options are Celery's own (docs.celeryq.dev, userguide/tasks, "List of Options").
+    """
+
+    def declare(function: Callable[..., Any]) -> JobTask:
+        name = route or function.__name__
+        _check(name, function, options)
+        declared = celery.shared_task(name=name, base=JobTask, route=route, queue=queue, **options)(function)
+        return cast(JobTask, declared)
+
+    return declare
+
+
+def _check(name: str, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Refuse a name that is taken and an option that Celery would silently ignore."""
+    where = f"{function.__module__}.{function.__qualname__}"
+    if _declared.setdefault(name, where) != where:
+        raise TypeError(f"{where}: the name {name!r} is already taken by {_declared[name]}; choose another route")
+    unknown = [option for option in options if not hasattr(Task, option)]
+    if unknown:
+        raise TypeError(f"{where}: @shared_task has no option {unknown[0]!r}. Is it misspelt?")

@@ -1,0 +1,21 @@
+"""The Celery app: `celery --app project.consumer worker` (or beat, flower, shell)."""
+
+from typing import Any
+
+from celery import signals
+
+from project.celery_config import job_log, liveness
+from project.celery_config.app import create_celery_app
+from project.settings import get_settings
+
+settings = get_settings()
+app = create_celery_app(settings)
+job_log.connect(settings.log_level)
+liveness.connect(settings.run_dir)
+
+
+@signals.celeryd_init.connect
+def serve_chosen_queues(**_: Any) -> None:
+    """Let a consumer serve only CONSUMER_QUEUES, if that is set."""
+    if settings.consumer_queues:
+        app.amqp.queues.select(settings.consumer_queues.split(","))

@@ -1,0 +1,113 @@
+"""One family of errors, one handler, one shape: application/problem+json (RFC 9457).
+
+The first line of a class's docstring is the title that a client reads.
+"""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+NOTHING_HERE = "Nothing is here; GET /producer/api/tasks lists the tasks."
+
+
+class GlassqueueError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.title())
+        self.detail = detail
+
+    @classmethod
+    def title(cls) -> str:
+        """Return the first line of the class's docstring."""
+        return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+class UnknownJob(GlassqueueError):
+    """No job has this id here: it was never submitted, has expired, or belongs to another task."""
+
+    status = 404
+
+
+class BrokerUnavailable(GlassqueueError):
+    """Redis does not answer at the moment: nothing was queued, try again."""
+
+    status = 503
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+
+
+class UnsupportedContentType(GlassqueueError):
+    """The body must be sent as Content-Type: application/json."""
+
+    status = 415
+
+
+class InvalidField(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(examples=["body.number"])
+    message: str = Field(examples=["Input should be a valid integer"])
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 describes it."""
+
+    type: str = Field(default="about:blank", description="Always about:blank: the status says it all (RFC 9457, 4.2.1)")
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=[UnknownJob.title()])
+    errors: list[InvalidField] | None = Field(default=None, description="What is wrong, field by field (422 only)")
+
+
+def problem(
+    status: int, detail: str, *, headers: dict[str, str] | None = None, errors: list[InvalidField] | None = None
+) -> JSONResponse:
+    """Return an application/problem+json response."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    return JSONResponse(
+        body.model_dump(exclude_none=True), status, headers=headers, media_type="application/problem+json"
+    )
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error that can happen in the app with a problem."""
+    app.add_exception_handler(GlassqueueError, _own_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+def _own_error(_: Request, error: Any) -> JSONResponse:
+    return problem(error.status, str(error), headers=error.headers)
+
+
+def _http_error(_: Request, error: Any) -> JSONResponse:
+    detail = NOTHING_HERE if error.detail == "Not Found" else str(error.detail)
+    return problem(error.status_code, detail, headers=error.headers)
+
+
+def _invalid_request(_: Request, error: Any) -> JSONResponse:
+    # never echo the input: it may be NaN, which is not JSON, or a secret
+    fields = [InvalidField(field=".".join(map(str, e["loc"])), message=e["msg"]) for e in error.errors()]
+    return problem(422, "The request does not fit what the task accepts.", errors=fields)
+
+
+def _bug(_: Request, __: Exception) -> JSONResponse:
+    return problem(500, "The server made a mistake; its log says more.")
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the given error statuses for OpenAPI."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {"application/problem+json": schema}}
+        for status in statuses
+    }

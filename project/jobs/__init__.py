@@ -1,0 +1,1 @@
+"""What can be done with a job: submit it and look it up."""

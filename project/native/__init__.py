@@ -1,0 +1,1 @@
+"""Run the whole stack on one machine without Docker: `make up`."""

@@ -1,0 +1,61 @@
+"""Wait until the stack answers, then say where everything is."""
+
+import time
+import urllib.request
+from collections.abc import Callable
+from functools import partial
+from urllib.error import URLError
+
+from project.settings import Settings
+
+DEADLINE = 60  # seconds
+
+BANNER = """
+  Glassqueue is up.
+
+    page        {url}/
+    API docs    {url}/producer/docs
+    dashboard   {url}/dashboard/
+    load test   {url}/load-test/
+
+  Try it:
+
+    curl -X POST {url}/producer/api/sum -H 'Content-Type: application/json' -d '{{"number": 10}}'
+
+  Ctrl-C stops everything.
+"""
+
+
+def announce(settings: Settings) -> None:
+    """Print the addresses as soon as all answer, or what does not answer in time."""
+    url = f"http://{settings.http_bind}:{settings.http_port}"
+    waiting = _probes(settings, url)
+    end = time.monotonic() + DEADLINE
+    while waiting and time.monotonic() < end:
+        waiting = {name: probe for name, probe in waiting.items() if not probe()}
+        time.sleep(0.2)
+    silent = ", ".join(waiting)
+    print(f"glassqueue: no answer after {DEADLINE} s: {silent}" if silent else BANNER.format(url=url), flush=True)
+
+
+def _probes(settings: Settings, url: str) -> dict[str, Callable[[], bool]]:
+    """Return a probe per service; each asks its service directly, so that NGINX logs no 502 while they start."""
+    alive = settings.run_dir / "consumer.alive"
+    alive.unlink(missing_ok=True)
+    local = "http://127.0.0.1"
+    return {
+        "nginx": partial(_answers, f"{url}/"),
+        "producer": partial(_answers, f"{local}:{settings.producer_port}/producer/health/ready"),
+        "consumer": alive.exists,
+        "flower": partial(_answers, f"{local}:{settings.flower_port}/dashboard/healthcheck"),
+        "locust": partial(_answers, f"{local}:{settings.locust_port}/load-test/"),
+    }
+
+
+def _answers(url: str) -> bool:
+    """Say whether a GET is answered with a success."""
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except (URLError, OSError):
+        return False

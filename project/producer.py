@@ -1,0 +1,39 @@
+"""The FastAPI producer: `uvicorn --factory project.producer:create_app`."""
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from project import __version__
+from project.api.health import health_router
+from project.api.jobs import jobs_router
+from project.api.metrics import MetricsMiddleware
+from project.api.tasks import tasks_router
+from project.celery_config.app import create_celery_app
+from project.errors import add_error_handlers
+from project.jobs.service import Jobs
+from project.settings import get_settings
+
+API = "/producer/api"
+
+
+def create_app() -> FastAPI:
+    """Return the producer, wired; its paths are the public ones, so NGINX rewrites nothing."""
+    settings = get_settings()
+    jobs = Jobs(create_celery_app(settings), settings)
+    app: FastAPI = FastAPIOffline(
+        title="Glassqueue",
+        version=__version__,
+        docs_url="/producer/docs",
+        redoc_url="/producer/redoc",
+        openapi_url="/producer/openapi.json",
+        swagger_ui_oauth2_redirect_url="/producer/docs/oauth2-redirect",
+        static_url="/producer/static-docs",
+        max_body_size=1024 * 1024,
+        redirect_slashes=False,
+    )
+    add_error_handlers(app)
+    app.add_middleware(MetricsMiddleware)
+    app.include_router(tasks_router(jobs, API), prefix=API)
+    app.include_router(jobs_router(jobs), prefix=API)
+    app.include_router(health_router(jobs), prefix="/producer")
+    return app

@@ -1,0 +1,1 @@
+"""Jobs for later: what the scheduler (celery beat) runs."""

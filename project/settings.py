@@ -1,0 +1,91 @@
+"""The settings of the whole stack, read once from the environment and `.env`.
+
+Nothing else in the project reads the environment. `.env.example` documents every field; a test keeps the two equal.
+"""
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import quote
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+RedisDb = Annotated[int, Field(ge=0)]
+Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
+
+
+class Settings(BaseSettings):
+    """Every value that may differ between two installations; times are in seconds."""
+
+    # forbid: a misspelt name in .env stops the start instead of being ignored
+    model_config = SettingsConfigDict(env_file=".env", extra="forbid", env_ignore_empty=True)
+
+    # Entrance
+    http_bind: str = "127.0.0.1"
+    http_port: Port = 8080
+
+    # Redis: broker, job records and results
+    redis_host: str = "127.0.0.1"
+    redis_port: Port = 6379
+    redis_db: RedisDb = 0
+    redis_password: SecretStr = SecretStr("")
+    redis_url: Url = ""
+    broker_url: Url = ""
+    redis_timeout: PositiveFloat = 0.8
+    redis_down_pause: PositiveFloat = 0.5
+
+    # Jobs
+    result_ttl: PositiveInt = 4 * 60 * 60
+    task_time_limit: PositiveInt = 120
+    task_soft_time_limit: PositiveInt = 100
+
+    # Consumers
+    consumers: PositiveInt = 1
+    consumer_pool: Literal["prefork", "threads", "solo"] = "prefork"
+    consumer_slots: PositiveInt = 2
+    consumer_queues: str = ""
+    shutdown_timeout: PositiveInt = 10
+
+    # Native run only (`make up`)
+    producer_port: Port = 8001
+    flower_port: Port = 5555
+    locust_port: Port = 8089
+    run_dir: Path = Path(".run")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _soft_limit_comes_first(self) -> Self:
+        if self.task_soft_time_limit >= self.task_time_limit:
+            raise ValueError("TASK_SOFT_TIME_LIMIT must be smaller than TASK_TIME_LIMIT")
+        return self
+
+    @property
+    def redis(self) -> str:
+        """Return the Redis URL: REDIS_URL as given, else put together from its parts."""
+        password = quote(self.redis_password.get_secret_value(), safe="")
+        credentials = f":{password}@" if password else ""
+        return self.redis_url or f"redis://{credentials}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def broker(self) -> str:
+        """Return the broker's URL: BROKER_URL as given, else the Redis URL."""
+        return self.broker_url or self.redis
+
+
+@cache
+def get_settings() -> Settings:
+    """Return the settings, or stop the process with one line per variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        sys.exit("\n".join(_explain(problem["loc"], problem["msg"]) for problem in error.errors()))
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    """Say what is wrong with a setting without repeating its value, which may be a secret."""
+    name = str(location[0]).upper() if location else "settings"
+    return f"glassqueue: {name}: {message} (see .env.example)"

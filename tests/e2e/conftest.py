@@ -1,0 +1,30 @@
+"""The stack that the e2e tests talk to: a native one, or the one at GLASSQUEUE_URL."""
+
+import os
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.stack import NativeStack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+    """One native stack for the whole session."""
+    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run").start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def url(request: pytest.FixtureRequest) -> str:
+    """Where NGINX is."""
+    return os.environ.get("GLASSQUEUE_URL") or str(request.getfixturevalue("stack").url)
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    """A client whose paths start at NGINX."""
+    with httpx.Client(base_url=url, timeout=30) as client:
+        yield client

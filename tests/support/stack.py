@@ -1,0 +1,80 @@
+"""The native stack, started as `make up` starts it, on free ports and with a run directory of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.support.ports import free_port
+from tests.support.wait import wait_until
+
+PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT")
+
+
+class NativeStack:
+    """A running stack: where it is, what it logs, and its processes by their name in the Procfile."""
+
+    def __init__(self, run_dir: Path, **settings: str) -> None:
+        self.run_dir = run_dir
+        self.settings = {name: str(free_port()) for name in PORTS} | {"RUN_DIR": str(run_dir)} | settings
+        self.url = f"http://127.0.0.1:{self.settings['HTTP_PORT']}"
+        self._log_path = run_dir.with_suffix(".log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that makes a process part of this stack."""
+        return {**os.environ, **self.settings}
+
+    @property
+    def log(self) -> str:
+        """What all processes have printed so far."""
+        return self._log_path.read_text()
+
+    def start(self) -> "NativeStack":
+        """Start it and return when it has announced that it is up."""
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "project.native"],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_until(lambda: "Glassqueue is up" in self.log or self._process_ended(), 60, "the stack is up")
+        assert not self._process_ended(), self.log
+        return self
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Stop it as Ctrl-C does and return the exit code."""
+        assert self._process
+        self._process.send_signal(number)
+        return self._process.wait(timeout=60)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all living processes of the stack."""
+        assert self._process
+        return psutil.Process(self._process.pid).children(recursive=True) if self._process.poll() is None else []
+
+    def pids(self, *words: str) -> list[int]:
+        """Return the processes whose command line has all the words, supervisors left out."""
+        found = []
+        for process in self.processes():
+            try:
+                command = process.cmdline()
+            except psutil.NoSuchProcess:
+                continue
+            if all(word in command for word in words) and "project.native.supervise" not in command:
+                found.append(process.pid)
+        return sorted(found)
+
+    def client(self) -> httpx.Client:
+        """Return an HTTP client whose paths start at NGINX."""
+        return httpx.Client(base_url=self.url, timeout=30)
+
+    def _process_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
