@@ -38,7 +38,7 @@ class UnknownJob(GlassqueueError):
 
 
 class BrokerUnavailable(GlassqueueError):
-    """Redis does not answer at the moment: nothing was queued, try again."""
+    """Redis does not answer at the moment; try again."""
 
     status = 503
     headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}

@@ -28,3 +28,9 @@ def http(url: str) -> Iterator[httpx.Client]:
     """A client whose paths start at NGINX."""
     with httpx.Client(base_url=url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def producer_url(stack: NativeStack) -> str:
+    """Where the producer is, NGINX left out."""
+    return f"http://127.0.0.1:{stack.settings['PRODUCER_PORT']}"

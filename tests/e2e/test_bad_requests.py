@@ -1,0 +1,111 @@
+"""Whatever a client sends, it gets a clear problem and nothing is queued."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.http import assert_problem
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("{}", "body.number"),
+        ('{"number": "10"}', "body.number"),
+        ('{"number": 10.5}', "body.number"),
+        ('{"number": true}', "body.number"),
+        ('{"number": null}', "body.number"),
+        ('{"number": NaN}', "body.number"),
+        ('{"number": -1}', "body.number"),
+        ('{"number": 50000001}', "body.number"),
+        ('{"number": 1' + "0" * 400 + "}", "body.number"),
+        ('{"number": 10, "extra": 1}', "body.extra"),
+        ("[]", "body"),
+        ("null", "body"),
+        ("", "body"),
+        ("{", "body.1"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_422_and_names_the_field(http: httpx.Client, body: str, field: str) -> None:
+    """Wrong types, NaN, out of range, unknown and missing fields are refused before anything is queued."""
+    problem = assert_problem(http.post("/producer/api/sum", content=body, headers=JSON), 422)
+    assert field in [error["field"] for error in problem["errors"]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"seconds": 61},
+        {"seconds": -0.1},
+        {"seconds": "1"},
+        {"message": 5},
+        {"message": "x" * 1001},
+        {"message": None},
+        {"minutes": 1},
+    ],
+)
+def test_wait_and_return_refuses_what_does_not_fit(http: httpx.Client, arguments: dict[str, Any]) -> None:
+    """Every field has its limits."""
+    assert_problem(http.post("/producer/api/wait_and_return", json=arguments), 422)
+
+
+@pytest.mark.parametrize("body", [b'{"seconds": NaN}', b'{"seconds": Infinity}', b'{"message": "\\ud800"}'])
+def test_what_is_not_json_data_is_422(http: httpx.Client, body: bytes) -> None:
+    """NaN, infinity and lone surrogates are things that Python's JSON lets through."""
+    assert_problem(http.post("/producer/api/wait_and_return", content=body, headers=JSON), 422)
+
+
+@pytest.mark.parametrize("body", [b'{"number": "\xff"}', b'{"number": ' + b"1" * 5000 + b"}", b"[" * 100_000])
+def test_a_body_that_cannot_be_parsed_is_4xx(http: httpx.Client, body: bytes) -> None:
+    """Broken UTF-8, a number too long to convert and a deep nesting bomb are the client's fault."""
+    response = http.post("/producer/api/sum", content=body, headers=JSON)
+    assert_problem(response, response.status_code)
+    assert response.status_code in {400, 422}
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
+def test_another_content_type_is_415(http: httpx.Client, content_type: str) -> None:
+    """A body must say that it is JSON."""
+    response = http.post("/producer/api/sum", content=b'{"number": 1}', headers={"content-type": content_type})
+    assert_problem(response, 415)
+
+
+def test_json_with_a_charset_is_accepted(http: httpx.Client) -> None:
+    """Parameters of the content type do not matter."""
+    headers = {"content-type": "application/json; charset=utf-8"}
+    assert http.post("/producer/api/sum", content=b'{"number": 1}', headers=headers).status_code == 202
+
+
+def test_an_unknown_task_is_404(http: httpx.Client) -> None:
+    """The answer says where to find the tasks."""
+    problem = assert_problem(http.post("/producer/api/nope", json={}), 404)
+    assert "/producer/api/tasks" in problem["detail"]
+
+
+def test_another_method_is_405(http: httpx.Client) -> None:
+    """A job is submitted by POST; Allow says so."""
+    response = http.get("/producer/api/sum")
+    assert_problem(response, 405)
+    assert response.headers["allow"] == "POST"
+
+
+def test_a_body_over_1_mib_is_413(http: httpx.Client) -> None:
+    """NGINX refuses it before it reaches the producer, in the same shape as all errors."""
+    assert_problem(http.post("/producer/api/sum", content=b" " * (1024 * 1024 + 1), headers=JSON), 413)
+
+
+def test_a_body_over_1_mib_is_413_without_nginx_too(producer_url: str) -> None:
+    """The producer has the limit as well."""
+    response = httpx.post(f"{producer_url}/producer/api/sum", content=b" " * (1024 * 1024 + 1), headers=JSON)
+    assert_problem(response, 413)
+
+
+@pytest.mark.parametrize("path", ["/nope", "/producer/nope", "/" + "x" * 9000])
+def test_errors_of_nginx_and_of_the_producer_have_one_shape(http: httpx.Client, path: str) -> None:
+    """A client needs one error handler, whoever made the error."""
+    response = http.get(path)
+    assert response.status_code in {404, 414}
+    assert_problem(response, response.status_code)
