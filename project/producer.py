@@ -13,8 +13,6 @@ from project.errors import add_error_handlers
 from project.jobs.service import Jobs
 from project.settings import get_settings
 
-API = "/producer/api"
-
 
 def create_app() -> FastAPI:
     """Return the producer, wired; its paths are the public ones, so NGINX rewrites nothing."""
@@ -28,12 +26,12 @@ def create_app() -> FastAPI:
         openapi_url="/producer/openapi.json",
         swagger_ui_oauth2_redirect_url="/producer/docs/oauth2-redirect",
         static_url="/producer/static-docs",
-        max_body_size=1024 * 1024,
+        max_body_size=1024 * 1024,  # NGINX's client_max_body_size again, for who comes without it
         redirect_slashes=False,
     )
     add_error_handlers(app)
     app.add_middleware(MetricsMiddleware)
-    app.include_router(tasks_router(jobs, API), prefix=API)
-    app.include_router(jobs_router(jobs), prefix=API)
-    app.include_router(health_router(jobs), prefix="/producer")
+    app.include_router(tasks_router(jobs, "/producer/api"))
+    app.include_router(jobs_router(jobs, "/producer/api"))
+    app.include_router(health_router(jobs, "/producer"))
     return app

@@ -16,9 +16,9 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-def health_router(jobs: Jobs) -> APIRouter:
+def health_router(jobs: Jobs, prefix: str) -> APIRouter:
     """Return a router with the probes."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(prefix=prefix, tags=["health"])
 
     @router.get("/health/live", summary="Is the process alive?", operation_id="live")
     async def live() -> Health:

@@ -16,9 +16,9 @@ from project.jobs.service import Jobs
 JobId = Annotated[str, Path(description="As given when the job was submitted")]
 
 
-def jobs_router(jobs: Jobs) -> APIRouter:
+def jobs_router(jobs: Jobs, prefix: str) -> APIRouter:
     """Return a router with the endpoints of every task that has a route."""
-    router = APIRouter()
+    router = APIRouter(prefix=prefix)
     for task in jobs.tasks():
         _add_submit(router, jobs, task)
         _add_look_up(router, jobs, task)

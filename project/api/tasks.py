@@ -24,7 +24,7 @@ class TaskOut(BaseModel):
 def tasks_router(jobs: Jobs, prefix: str) -> APIRouter:
     """Return a router with the catalogue."""
     catalogue = [_describe(task, prefix) for task in jobs.tasks()]
-    router = APIRouter(tags=["catalogue"])
+    router = APIRouter(prefix=prefix, tags=["catalogue"])
 
     @router.get("/tasks", summary="List the tasks", operation_id="list_tasks")
     def list_tasks() -> list[TaskOut]:

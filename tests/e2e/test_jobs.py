@@ -41,7 +41,7 @@ def test_a_task_whose_arguments_all_have_defaults_needs_no_body(http: httpx.Clie
     assert response.status_code == 202
 
 
-@pytest.mark.parametrize("job_id", ["never-known", "00000000-0000-0000-0000-000000000000", "%00", "a b", "ü" * 200])
+@pytest.mark.parametrize("job_id", ["never-known", "00000000-0000-0000-0000-000000000000", "a b", "ü" * 200])
 def test_an_unknown_id_is_404(http: httpx.Client, job_id: str) -> None:
     """An id that was never known is not mistaken for a queued job."""
     assert_problem(http.get(f"/producer/api/sum/{job_id}"), 404)

@@ -65,7 +65,7 @@ class NativeStack:
         found = []
         for process in self.processes():
             try:
-                command = process.cmdline()
+                command = " ".join(process.cmdline())
             except psutil.NoSuchProcess:
                 continue
             if all(word in command for word in words) and "project.native.supervise" not in command:

@@ -1,0 +1,78 @@
+"""How consumers behave: they share, stop politely, come back, and say what they do."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.http import finished, look_up, submit
+from tests.support.stack import NativeStack
+from tests.support.wait import wait_until
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+    """Two consumers of one slot each that hand back after a second."""
+    run_dir = Path(tmp_path_factory.mktemp("consumers")) / "run"
+    stack = NativeStack(run_dir, CONSUMERS="2", CONSUMER_SLOTS="1", SHUTDOWN_TIMEOUT="1").start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture
+def http(stack: NativeStack) -> Iterator[httpx.Client]:
+    """A client of that stack."""
+    with stack.client() as client:
+        yield client
+
+
+def _main_process(stack: NativeStack, job: dict[str, str]) -> int:
+    """Return the main process of the consumer that runs the job."""
+    return stack.pids("worker", f"{job['consumer'].partition('@')[0]}@%h")[0]
+
+
+def _running(http: httpx.Client, job_id: str) -> dict[str, str]:
+    wait_until(lambda: look_up(http, "wait_and_return", job_id)["status"] == "STARTED")
+    return look_up(http, "wait_and_return", job_id)
+
+
+def test_consumers_share_the_load(http: httpx.Client) -> None:
+    """No consumer takes more than it can run, so six equal jobs are three each."""
+    jobs = [submit(http, "wait_and_return", seconds=0.5) for _ in range(6)]
+    consumers = [finished(http, "wait_and_return", job_id)["consumer"] for job_id in jobs]
+    assert sorted(consumers.count(name) for name in set(consumers)) == [3, 3]
+
+
+def test_a_stopping_consumer_hands_its_job_back(stack: NativeStack, http: httpx.Client) -> None:
+    """SIGTERM: the job is not done within SHUTDOWN_TIMEOUT, so another consumer does it."""
+    job_id = submit(http, "wait_and_return", seconds=4, message="handed back")
+    first = _running(http, job_id)
+    os.kill(_main_process(stack, first), signal.SIGTERM)
+    job = finished(http, "wait_and_return", job_id)
+    assert (job["status"], job["result"]) == ("SUCCESS", "handed back")
+    assert job["attempts"] == 2
+
+
+def test_a_killed_consumer_is_started_again(stack: NativeStack, http: httpx.Client) -> None:
+    """Neither the stack nor the other consumer goes down with it, and its pool does not stay behind."""
+    before = stack.pids("worker", "consumer.1@%h")
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(stack.pids("worker", "consumer.1@%h")) >= 2 and not set(before) & set(stack.pids("worker")))
+    assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
+
+
+def test_every_job_event_is_one_line_with_its_job_id(stack: NativeStack, http: httpx.Client) -> None:
+    """Started and ended, with task, queue and duration: what one greps for."""
+    job_id = submit(http, "sum", number=10)
+    finished(http, "sum", job_id)
+    wait_until(lambda: stack.log.count(job_id) >= 2)
+    lines = [line for line in stack.log.splitlines() if job_id in line and "consumer." in line]
+    assert len(lines) == 2
+    assert re.search(rf"INFO glassqueue.job: started job_id={job_id} task=sum queue=cpu$", lines[0])
+    assert re.search(
+        rf"INFO glassqueue.job: success job_id={job_id} task=sum queue=cpu duration=\d+\.\d{{3}}$", lines[1]
+    )
