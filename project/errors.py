@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 NOTHING_HERE = "Nothing is here; GET /producer/api/tasks lists the tasks."
@@ -102,6 +103,19 @@ def _invalid_request(_: Request, error: Any) -> JSONResponse:
 
 def _bug(_: Request, __: Exception) -> JSONResponse:
     return problem(500, "The server made a mistake; its log says more.")
+
+
+def document_problems(app: FastAPI) -> None:
+    """Add the Problem schema, which no route returns as its own model, to the app's OpenAPI document."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = build()
+        _, schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"].update(schemas["$defs"])
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it: how-to/extending-openapi
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
 from project.api.tasks import tasks_router
 from project.celery_config.app import create_celery_app
-from project.errors import add_error_handlers
+from project.errors import add_error_handlers, document_problems
 from project.jobs.service import Jobs
 from project.settings import get_settings
 
@@ -30,6 +30,7 @@ def create_app() -> FastAPI:
         redirect_slashes=False,
     )
     add_error_handlers(app)
+    document_problems(app)
     app.add_middleware(MetricsMiddleware)
     app.include_router(tasks_router(jobs, "/producer/api"))
     app.include_router(jobs_router(jobs, "/producer/api"))

@@ -3,21 +3,33 @@
 import inspect
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, create_model, model_validator
 
 from project.celery_config.job import JobTask
 
-# strict: "10" is not a number; forbid: an unknown field is a mistake, never ignored
-_REFUSE = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+class Arguments(BaseModel):
+    """The base of every task's request body."""
+
+    # strict: "10" is not a number; forbid: an unknown field is a mistake, never ignored
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers_are_integers(cls, body: Any) -> Any:
+        """Take 10.0 for 10, as JSON Schema does: JSON has one type of number."""
+        if not isinstance(body, dict):
+            return body
+        return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in body.items()}
 
 
-def arguments_model(task: JobTask) -> type[BaseModel]:
+def arguments_model(task: JobTask) -> type[Arguments]:
     """Return a model with one field per parameter of the task."""
     hints = get_type_hints(task.run, include_extras=True)
     parameters = inspect.signature(task.run).parameters.values()
     fields: dict[str, Any] = {p.name: (_annotation(task, p, hints), _default(p)) for p in parameters}
     name = "".join(word.capitalize() for word in task.name.split("_"))
-    return create_model(f"{name}Arguments", __config__=_REFUSE, __doc__=f"The arguments of {task.name}.", **fields)
+    return create_model(f"{name}Arguments", __base__=Arguments, __doc__=f"The arguments of {task.name}.", **fields)
 
 
 def result_type(task: JobTask) -> Any:

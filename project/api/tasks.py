@@ -37,7 +37,7 @@ def _describe(task: JobTask, prefix: str) -> TaskOut:
     return TaskOut(
         task=task.name,
         summary=summary(task),
-        queue=str(task.queue),
+        queue=task.waits_in,
         submit=f"{prefix}/{task.route}",
         arguments=arguments_model(task).model_json_schema(),
         result=TypeAdapter(result_type(task)).json_schema(),

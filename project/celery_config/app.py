@@ -16,11 +16,13 @@ def create_celery_app(settings: Settings) -> Celery:
     app.set_default()
     app.loader.import_default_modules()
     app.finalize()
-    app.conf.task_queues = _declared_queues(app)
+    _declare_queues(app)
     return app
 
 
-def _declared_queues(app: Celery) -> list[Queue]:
-    """Return the queues that the tasks name, so that no job waits where nobody looks."""
-    declared = {task.queue for task in app.tasks.values() if isinstance(task, JobTask)}
-    return [Queue(name, Exchange(name), routing_key=name) for name in sorted(declared)]
+def _declare_queues(app: Celery) -> None:
+    """Make the queues that the tasks name, and send each task's jobs to its own."""
+    routes = {task.name: {"queue": task.waits_in} for task in app.tasks.values() if isinstance(task, JobTask)}
+    names = sorted({route["queue"] for route in routes.values()})
+    app.conf.task_routes = routes
+    app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in names]

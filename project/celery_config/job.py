@@ -17,6 +17,7 @@ class JobTask(Task):
 
     abstract = True
     route: str | None = None
+    waits_in: str = "default"  # the queue; Celery deprecates a task attribute `queue` in favour of task_routes
 
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
@@ -24,7 +25,7 @@ class JobTask(Task):
         """Write the job's record, then publish the job; without a message the record goes again."""
         task_id = task_id or celery.uuid()
         client = self.backend.client
-        records.admit(client, task_id, self.name, options.get("queue") or self.queue)
+        records.admit(client, task_id, self.name, options.get("queue") or self.waits_in)
         try:
             return super().apply_async(args, kwargs, task_id=task_id, **options)
         except BaseException:
@@ -45,7 +46,7 @@ def shared_task(
     def declare(function: Callable[..., Any]) -> JobTask:
         name = route or function.__name__
         _check(name, function, options)
-        declared = celery.shared_task(name=name, base=JobTask, route=route, queue=queue, **options)(function)
+        declared = celery.shared_task(name=name, base=JobTask, route=route, waits_in=queue, **options)(function)
         return cast(JobTask, declared)
 
     return declare

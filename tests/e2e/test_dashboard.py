@@ -1,0 +1,55 @@
+"""Flower at /dashboard/ knows the consumers and the jobs."""
+
+import os
+import signal
+from typing import Any
+
+import httpx
+
+from tests.support.http import finished, submit
+from tests.support.stack import NativeStack
+from tests.support.wait import wait_until
+
+
+def _tasks(http: httpx.Client) -> dict[str, Any]:
+    """Return the rows of Flower's task table, by job id."""
+    response = http.get("/dashboard/tasks/datatable", params=TABLE)
+    return {row["uuid"]: row for row in response.json()["data"]}
+
+
+TABLE = {
+    "draw": "1",
+    "start": "0",
+    "length": "100",
+    "search[value]": "",
+    "order[0][column]": "0",
+    "order[0][dir]": "desc",
+    "columns[0][data]": "received",
+}
+
+
+def test_the_dashboard_shows_the_consumers(http: httpx.Client) -> None:
+    """Their events are on, so Flower sees their heartbeats."""
+    workers = wait_until(lambda: http.get("/dashboard/workers", params={"json": 1}).json()["data"])
+    assert any(worker["hostname"].startswith("consumer") and worker["status"] for worker in workers)
+
+
+def test_the_dashboard_shows_a_job_from_queue_to_result(http: httpx.Client) -> None:
+    """The task events arrive with the job's id, its result and its run time."""
+    job_id = submit(http, "sum", number=10)
+    finished(http, "sum", job_id)
+    row = wait_until(lambda: _tasks(http).get(job_id, {"state": None})["state"] == "SUCCESS" and _tasks(http)[job_id])
+    assert isinstance(row, dict)
+    assert (row["name"], row["result"]) == ("sum", "55")
+
+
+def test_the_dashboard_keeps_its_history_across_a_restart(stack: NativeStack, http: httpx.Client) -> None:
+    """Flower writes its state down every 5 s and when it stops."""
+    job_id = submit(http, "sum", number=10)
+    finished(http, "sum", job_id)
+    wait_until(lambda: job_id in _tasks(http))
+    flower = stack.pids("flower")[0]
+    os.kill(flower, signal.SIGTERM)
+    wait_until(lambda: [pid for pid in stack.pids("flower") if pid != flower])
+    wait_until(lambda: http.get("/dashboard/healthcheck").status_code == 200)
+    assert job_id in _tasks(http)

@@ -1,0 +1,50 @@
+"""Failing fast while Redis is away."""
+
+import pytest
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+
+from project.errors import BrokerUnavailable
+from project.jobs.availability import Availability
+from tests.support.wait import wait_until
+
+
+@pytest.mark.parametrize("error", [ConnectionError, TimeoutError])
+def test_redis_errors_become_broker_unavailable(error: type[Exception]) -> None:
+    """The first caller sees the real failure, translated."""
+    available = Availability(pause=60)
+    with pytest.raises(BrokerUnavailable), available():
+        raise error
+
+
+def test_while_redis_is_away_nobody_else_tries() -> None:
+    """The second caller is told at once."""
+    available = Availability(pause=60)
+    with pytest.raises(BrokerUnavailable), available():
+        raise TimeoutError
+    with pytest.raises(BrokerUnavailable), available():
+        pytest.fail("this must not run")
+
+
+def test_after_the_pause_one_caller_tries_and_opens_the_way_again() -> None:
+    """While one probes, others are still told at once; its success ends the outage."""
+    available = Availability(pause=0.05)
+    with pytest.raises(BrokerUnavailable), available():
+        raise TimeoutError
+    wait_until(lambda: _succeeds(available), 5)
+    assert _succeeds(available)
+
+
+def test_a_mistake_of_ours_is_not_called_an_outage() -> None:
+    """A WRONGTYPE answer means Redis is there."""
+    available = Availability(pause=60)
+    with pytest.raises(ResponseError), available():
+        raise ResponseError("WRONGTYPE")
+    assert _succeeds(available)
+
+
+def _succeeds(available: Availability) -> bool:
+    try:
+        with available():
+            return True
+    except BrokerUnavailable:
+        return False

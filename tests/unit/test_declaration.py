@@ -1,0 +1,81 @@
+"""A task is declared once; a declaration that cannot work fails at import and says why."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field, ValidationError
+
+from project.api.signature import arguments_model, result_type, summary
+from project.celery_config.app import create_celery_app
+from project.celery_config.job import JobTask, shared_task
+from project.settings import Settings
+
+app = create_celery_app(Settings())
+
+
+def _task(function: Any, **options: Any) -> JobTask:
+    """Return a task that exists only for one test."""
+    task: JobTask = app.task(base=JobTask, name=function.__qualname__, **options)(function)
+    return task
+
+
+def test_an_option_that_celery_does_not_know_is_refused() -> None:
+    """Celery itself would accept `queu=` and do nothing with it."""
+    with pytest.raises(TypeError, match="no option 'queu'"):
+
+        @shared_task(queu="cpu")
+        def misspelt() -> None: ...
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    """Celery itself would silently keep the first task."""
+    with pytest.raises(TypeError, match=r"'sum' is already taken by project\.celery_config\.tasks\.demo\.sum_to_n_job"):
+
+        @shared_task(route="sum")
+        def another() -> None: ...
+
+
+def test_the_request_model_is_the_signature() -> None:
+    """Types, limits and defaults come from the parameters."""
+
+    def example(number: Annotated[int, Field(ge=1)], word: str = "a") -> list[int]:
+        """Do one thing. And more."""
+        return [number, len(word)]
+
+    model = arguments_model(_task(example))
+    assert model.model_validate({"number": 1}).model_dump() == {"number": 1, "word": "a"}
+    for wrong in ({}, {"number": 0}, {"number": "1"}, {"number": 1, "other": 2}):
+        with pytest.raises(ValidationError):
+            model.model_validate(wrong)
+
+
+def test_the_result_type_and_summary_come_from_the_function() -> None:
+    """The return annotation and the docstring's first line."""
+
+    def example() -> list[int]:
+        """Do one thing."""
+        return []
+
+    task = _task(example)
+    assert result_type(task) == list[int]
+    assert summary(task) == "Do one thing"
+
+
+def _untyped(untyped):  # type: ignore[no-untyped-def]  # what the test is about
+    return untyped
+
+
+def _variadic(*many: int, **more: int) -> int:
+    return len(many) + len(more)
+
+
+@pytest.mark.parametrize("function", [_untyped, _variadic])
+def test_a_public_parameter_without_a_name_or_type_is_refused(function: Any) -> None:
+    """There would be nothing to validate a request against."""
+    with pytest.raises(TypeError, match="needs a name and a type"):
+        arguments_model(_task(function))
+
+
+def test_every_queue_that_a_task_names_is_served() -> None:
+    """A job must not wait where no consumer looks."""
+    assert {queue.name for queue in app.conf.task_queues} == {"cpu", "default"}

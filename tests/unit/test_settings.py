@@ -1,0 +1,54 @@
+"""Settings: where values come from and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from project.settings import Settings
+
+
+def test_redis_can_be_given_in_parts() -> None:
+    """Host, port, db and password make the URL; the password is escaped."""
+    settings = Settings(redis_host="r", redis_port=1, redis_db=2, redis_password="p@ss/w")
+    assert settings.redis == "redis://:p%40ss%2Fw@r:1/2"
+    assert settings.broker == settings.redis
+
+
+def test_redis_can_be_given_as_one_url() -> None:
+    """The URL wins over the parts."""
+    settings = Settings(redis_host="ignored", redis_url="redis://:secret@elsewhere:6380/3")
+    assert settings.redis == "redis://:secret@elsewhere:6380/3"
+
+
+def test_the_broker_can_be_another_than_redis() -> None:
+    """BROKER_URL is for the broker alone; records and results stay in Redis."""
+    settings = Settings(broker_url="amqp://guest@rabbit//")
+    assert settings.broker == "amqp://guest@rabbit//"
+    assert settings.redis == "redis://127.0.0.1:6379/0"
+
+
+def test_a_misspelt_name_in_the_env_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would otherwise be ignored, and the default used."""
+    (tmp_path / ".env").write_text("HTTP_PROT=9000\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValidationError, match="http_prot"):
+        Settings()
+
+
+def test_an_empty_value_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose hands on `REDIS_PASSWORD=` for a variable that is not set."""
+    monkeypatch.setenv("HTTP_PORT", "")
+    assert Settings().http_port == 8080
+
+
+def test_the_password_is_not_shown() -> None:
+    """Neither the settings' text nor their dump has it."""
+    settings = Settings(redis_password="hunter2")
+    assert "hunter2" not in repr(settings) + str(settings.model_dump())
+
+
+def test_the_soft_limit_must_come_before_the_hard_one() -> None:
+    """Otherwise a job never gets the chance to clean up."""
+    with pytest.raises(ValidationError, match="TASK_SOFT_TIME_LIMIT must be smaller"):
+        Settings(task_time_limit=10, task_soft_time_limit=10)
