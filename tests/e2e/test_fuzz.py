@@ -2,12 +2,25 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 
-def test_no_request_makes_a_server_error_or_breaks_the_schema(url: str, tmp_path: Path) -> None:
+from tests.support.stack import NativeStack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[NativeStack]:
+    """A stack of its own: the fuzzer leaves many jobs that wait for up to a minute."""
+    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1").start()
+    yield stack
+    stack.stop()
+
+
+def test_no_request_makes_a_server_error_or_breaks_the_schema(stack: NativeStack, tmp_path: Path) -> None:
     """Every answer has a documented status, type and shape; what the schema forbids is refused."""
-    command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/producer/openapi.json"]
+    command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{stack.url}/producer/openapi.json"]
     options = ["--checks=all", "--max-examples=40", "--seed=1", "--generation-deterministic", "--workers=1"]
     run = subprocess.run([*command, *options], check=False, capture_output=True, text=True, timeout=110, cwd=tmp_path)
     assert run.returncode == 0, run.stdout[-6000:]
