@@ -1,12 +1,80 @@
-"""The load test."""
+"""The load test: it measures the job, not only the POST. It is a client like any other and imports nothing of ours."""
 
-from locust import HttpUser, task
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+import gevent
+
+from locust import HttpUser, between, events, task
+
+SUM = "/producer/api/sum"
+# a few milliseconds of work: what is measured is the stack, and two cores survive a hundred users
+LARGEST = 100_000
+POLL_PAUSE = 0.1  # seconds
+PATIENCE = 60  # seconds until a job that has not ended counts as lost
+STEPS = ("submitted", "started", "finished")
 
 
 class Submitter(HttpUser):
-    """Submit jobs and never ask for their results."""
+    """Submit about one job per second and never ask for its result."""
+
+    wait_time = between(0.5, 1.5)
 
     @task
     def submit(self) -> None:
         """Submit a sum."""
-        self.client.post("/producer/api/sum", json={"number": 10})
+        submit(self.client, random.randint(1, LARGEST), name=f"{SUM} (submit only)")
+
+
+class Waiter(HttpUser):
+    """Submit a job, wait for its result, and report how long it waited and ran."""
+
+    wait_time = between(0.5, 1.5)
+
+    @task
+    def submit_and_wait(self) -> None:
+        """Submit a sum and look it up until it has ended."""
+        number = random.randint(1, LARGEST)
+        if location := submit(self.client, number, name=SUM):
+            report(wait_for(self.client, location), expected=number * (number + 1) // 2)
+
+
+def submit(client: Any, number: int, name: str) -> str | None:
+    """Submit a sum and return the job's address, or None and a failed row if it was not accepted."""
+    with client.post(SUM, json={"number": number}, name=name, catch_response=True) as response:
+        if response.status_code != 202:
+            response.failure(f"status {response.status_code}, not 202")
+            return None
+        return str(response.headers["Location"])
+
+
+def wait_for(client: Any, location: str) -> dict[str, Any] | None:
+    """Return the job once it has ended, or None if it cannot be looked up or does not end in time."""
+    with gevent.Timeout(PATIENCE, False):
+        while True:
+            response = client.get(location, name=f"{SUM}/[job_id]")
+            job = response.json() if response.ok else None
+            if job is None or job["ready"]:
+                return job
+            gevent.sleep(POLL_PAUSE)
+    return None
+
+
+def report(job: dict[str, Any] | None, expected: int) -> None:
+    """Fire one row each for queue wait, run time and end to end, by the stack's own clock."""
+    if job is None or job["result"] != expected:
+        found = f"{job['status']} {job['error'] or job['result']}" if job else "no answer"
+        fire("end to end", None, error=ValueError(f"{found}, not SUCCESS {expected}"))
+    else:
+        submitted, started, finished = (datetime.fromisoformat(job[f"{what}_at"]) for what in STEPS)
+        fire("queue wait", started - submitted)
+        fire("run time", finished - started)
+        fire("end to end", finished - submitted)
+
+
+def fire(what: str, time: timedelta | None, error: Exception | None = None) -> None:
+    """Add a measurement, or a failure, to a row of the statistics."""
+    milliseconds = time and time.total_seconds() * 1000
+    measured: dict[str, Any] = {"response_time": milliseconds, "response_length": 0, "exception": error}
+    events.request.fire(request_type="JOB", name=f"job: {what}", context={}, **measured)
