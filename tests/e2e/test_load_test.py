@@ -52,6 +52,15 @@ def test_the_form_starts_with_the_address_of_nginx(http: httpx.Client, url: str)
     assert host == url or urlsplit(host).hostname == "nginx"
 
 
+def test_two_requests_in_a_row_are_both_answered(http: httpx.Client) -> None:
+    """NGINX does not send the second one on a connection that Locust is about to close."""
+    statuses = []
+    for _ in range(50):
+        statistics(http)
+        statuses.append(http.post("/load-test/stop").status_code)
+    assert set(statuses) == {200}
+
+
 @pytest.mark.usefixtures("stopped_afterwards")
 def test_both_kinds_of_users_submit_and_none_fails(http: httpx.Client) -> None:
     """A few seconds of load fill the rows of both user classes without a failure, and stop ends it."""
