@@ -72,10 +72,15 @@ def problem(
     status: int, detail: str, *, headers: dict[str, str] | None = None, errors: list[InvalidField] | None = None
 ) -> JSONResponse:
     """Return an application/problem+json response."""
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    body = Problem(title=_title(status), status=status, detail=detail, errors=errors)
     return JSONResponse(
         body.model_dump(exclude_none=True), status, headers=headers, media_type="application/problem+json"
     )
+
+
+def _title(status: int) -> str:
+    """Return the status's name in RFC 9110, where two differ from those in Python before 3.13."""
+    return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -113,15 +118,24 @@ def document_problems(app: FastAPI) -> None:
         document = build()
         _, schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
         document["components"]["schemas"].update(schemas["$defs"])
+        _forget_fastapis_own_error(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it: how-to/extending-openapi
+
+
+def _forget_fastapis_own_error(document: dict[str, Any]) -> None:
+    """Remove the 422 that FastAPI documents for any path parameter and that no client ever gets here."""
+    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+    for schema in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(schema, None)
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the given error statuses for OpenAPI."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": {"application/problem+json": schema}}
-        for status in statuses
+        status: {"description": _title(status), "content": {"application/problem+json": schema}} for status in statuses
     }
