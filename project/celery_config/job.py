@@ -11,6 +11,10 @@ from project.broker import records
 
 _declared: dict[str, str] = {}
 
+# Celery takes these from the declaration; its Task has no attributes of these names (celery/app/autoretry.py)
+_RETRY_OPTIONS = {"autoretry_for", "dont_autoretry_for", "retry_kwargs"}
+_RETRY_OPTIONS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}
+
 
 class JobTask(Task):
     """The base class of every task here: Celery's Task, a public name, and a record of every job."""
@@ -57,6 +61,6 @@ def _check(name: str, function: Callable[..., Any], options: dict[str, Any]) -> 
     where = f"{function.__module__}.{function.__qualname__}"
     if _declared.setdefault(name, where) != where:
         raise TypeError(f"{where}: the name {name!r} is already taken by {_declared[name]}; choose another route")
-    unknown = [option for option in options if not hasattr(Task, option)]
+    unknown = [option for option in options if not hasattr(Task, option) and option not in _RETRY_OPTIONS]
     if unknown:
         raise TypeError(f"{where}: @shared_task has no option {unknown[0]!r}. Is it misspelt?")

@@ -27,6 +27,15 @@ def test_an_option_that_celery_does_not_know_is_refused() -> None:
         def misspelt() -> None: ...
 
 
+def test_celerys_retry_options_are_accepted() -> None:
+    """Celery reads them from the declaration, though its Task has no such attributes."""
+
+    @shared_task(autoretry_for=(ConnectionError,), retry_backoff=True, retry_jitter=False, max_retries=5)
+    def persistent() -> None: ...
+
+    assert persistent.max_retries == 5
+
+
 def test_a_name_that_is_taken_is_refused() -> None:
     """Celery itself would silently keep the first task."""
     with pytest.raises(TypeError, match=r"'sum' is already taken by project\.celery_config\.tasks\.demo\.sum_to_n_job"):
