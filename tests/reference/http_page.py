@@ -1,0 +1,73 @@
+"""The page of the HTTP interface: OpenAPI, with what the stack really answered."""
+
+from typing import Any
+
+import httpx
+
+from tests.reference.exchange import exchanges, refusal
+from tests.reference.schema import fields, table
+
+INTRO = """# HTTP
+
+Every operation of the producer, made from its [OpenAPI document](http://127.0.0.1:8080/producer/openapi.json), with an
+exchange that took place. Ids, times and hosts in the examples stand for any. To try them in the browser:
+<http://127.0.0.1:8080/producer/docs>.
+
+Bodies are JSON and need `Content-Type: application/json`. Unknown fields and wrong types are refused with 422: `"10"`
+is not a number. Every error is a [Problem](#problem), also those that NGINX makes.
+"""
+
+# RFC 9110 section 15, in the words of this stack
+STATUSES = {
+    "200": "as asked",
+    "202": "accepted; `Location` names the job's address",
+    "400": "the body is not JSON",
+    "404": "no such job here",
+    "413": "the body is larger than 1 MiB",
+    "415": "the body does not say that it is JSON",
+    "422": "the arguments do not fit; `errors` names the fields",
+    "503": "Redis is away; `Retry-After` says when to try again",
+}
+
+
+def http_page(http: httpx.Client) -> str:
+    """Return the page."""
+    openapi = http.get("/producer/openapi.json").json()
+    shown = exchanges(http, openapi)
+    operations = [
+        _operation(method, path, operation, shown[method, path])
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    ]
+    schemas = [_schema(name, schema) for name, schema in sorted(openapi["components"]["schemas"].items())]
+    errors = f"\n## An error\n\n```http\n{refusal(http, openapi)}\n```\n"
+    return f"{INTRO}\n## Operations\n{''.join(operations)}{errors}\n## Schemas\n{''.join(schemas)}"
+
+
+def _operation(method: str, path: str, operation: dict[str, Any], exchange: str) -> str:
+    answers = [(status, STATUSES[status], _link(answer)) for status, answer in sorted(operation["responses"].items())]
+    body = _link(operation.get("requestBody", {}))
+    request = f"Body: {body}.\n\n" if body else ""
+    return (
+        f"\n### {method.upper()} {path}\n\n{_sentence(operation['summary'])}\n\n{request}"
+        f"{table(('status', 'meaning', 'body'), *answers)}\n```http\n{exchange}\n```\n"
+    )
+
+
+def _link(content: dict[str, Any]) -> str:
+    """Return a link to the schema of a body, or nothing if there is none."""
+    for media_type in content.get("content", {}).values():
+        schema = media_type["schema"]
+        many = "array of " if "items" in schema else ""
+        name = schema.get("items", schema)["$ref"].rpartition("/")[2]
+        return f"{many}[{name}](#{name.lower()})"
+    return ""
+
+
+def _schema(name: str, schema: dict[str, Any]) -> str:
+    description = f"{schema['description']}\n\n" if "description" in schema else ""
+    return f"\n### {name}\n\n{description}{fields(schema)}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", "!", ".")) else f"{text}."

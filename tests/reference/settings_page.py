@@ -1,0 +1,34 @@
+"""The page of the settings: `.env.example` and the types of Settings."""
+
+from itertools import groupby
+
+from project.settings import Settings
+from tests.reference.schema import in_words, table
+from tests.support.env_example import Documented, documented
+
+INTRO = """# Settings
+
+Each setting is an environment variable, and can stand in a file `.env` next to `Procfile`. The environment wins. A
+value that cannot be right stops the start with one line that names the variable. Times are in seconds. Options of
+Celery, Redis and NGINX that are the same everywhere are explained [here](../explanation/settings.md).
+"""
+
+
+def settings_page() -> str:
+    """Return the page."""
+    sections = groupby(documented(), key=lambda setting: setting.section)
+    tables = [f"\n## {_plain(name)}\n\n{table(_HEAD, *map(_row, group))}" for name, group in sections]
+    return INTRO + "".join(tables)
+
+
+_HEAD = ("setting", "default", "type", "meaning")
+_TYPES = Settings.model_json_schema()["properties"]
+
+
+def _plain(section: str) -> str:
+    return section.replace("`", "")
+
+
+def _row(setting: Documented) -> tuple[str, ...]:
+    default = f"`{setting.default}`" if setting.default else "empty"
+    return f"`{setting.name}`", default, in_words(_TYPES[setting.name.lower()]), setting.reason
