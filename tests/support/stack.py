@@ -18,8 +18,9 @@ PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT
 class NativeStack:
     """A running stack: where it is, what it logs, and its processes by their name in the Procfile."""
 
-    def __init__(self, run_dir: Path, **settings: str) -> None:
+    def __init__(self, run_dir: Path, folder: Path = Path(), **settings: str) -> None:
         self.run_dir = run_dir
+        self._folder = folder
         self.settings = {name: str(free_port()) for name in PORTS} | {"RUN_DIR": str(run_dir)} | settings
         self.url = f"http://127.0.0.1:{self.settings['HTTP_PORT']}"
         self._log_path = run_dir.with_suffix(".log")
@@ -40,6 +41,7 @@ class NativeStack:
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "project.native"],
+                cwd=self._folder,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
