@@ -1,0 +1,36 @@
+"""`.env` reaches the containers."""
+
+import pytest
+
+from tests.docker.conftest import CANARY
+from tests.support.compose import ROOT, SERVICES, ComposeStack
+from tests.support.http import finished, submit
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def test_env_example_copied_to_env_changes_nothing(stack: ComposeStack) -> None:
+    """It shows the defaults, all commented."""
+    before = stack.compose("config")
+    (stack.folder / ".env").write_text((ROOT / ".env.example").read_text())
+    after = stack.compose("config")
+    (stack.folder / ".env").unlink()
+    assert after == before
+
+
+def test_settings_in_env_take_effect(configured_stack: ComposeStack) -> None:
+    """A password for Redis, and how many consumers of how many slots, and how much they log."""
+    assert configured_stack.health() == dict.fromkeys(SERVICES, "healthy")
+    assert len(configured_stack.containers("consumer")) == 2
+    assert "NOAUTH" in configured_stack.execute("redis", "REDISCLI_AUTH= redis-cli ping 2>&1 || true")
+    log = configured_stack.compose("logs", "--no-log-prefix", "consumer")
+    assert "concurrency: 1 (prefork)" in log
+    assert " DEBUG " in log
+    with configured_stack.client() as http:
+        assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
+
+
+def test_the_password_is_not_logged(configured_stack: ComposeStack) -> None:
+    """Not even at level DEBUG."""
+    assert f"REDIS_PASSWORD={CANARY}" in configured_stack.execute("producer", "env").split()
+    assert CANARY not in configured_stack.compose("logs")
