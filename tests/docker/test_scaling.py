@@ -1,5 +1,6 @@
 """`--scale` up and down under traffic: NGINX follows, consumers share, and no client notices."""
 
+import re
 from collections import Counter
 
 import httpx
@@ -62,5 +63,4 @@ def _last_asked(stack: ComposeStack, http: httpx.Client) -> set[str]:
 
 
 def _producers(log: str) -> set[str]:
-    tried = [word.removeprefix("upstream=") for word in log.split() if word.startswith("upstream=")]
-    return {address.removesuffix(":8000") for address in tried if address.endswith(":8000")}
+    return set(re.findall(r"[=,: ] ?(\d+\.\d+\.\d+\.\d+):8000", log))
