@@ -19,9 +19,14 @@ def admit(client: Redis, job_id: str, task: str, queue: str) -> None:
     client.hset(key(job_id), mapping={"task": task, "queue": queue, "status": "PENDING", "submitted_at": time.time()})
 
 
-def exists(client: Redis, job_id: str) -> bool:
-    """Say whether a job of this id is known."""
-    return bool(client.exists(key(job_id)))
+def confirm(client: Redis, job_id: str) -> None:
+    """Note that the job is queued: its producer may have died between the record and the queue."""
+    client.hset(key(job_id), "queued", 1)
+
+
+def is_queued(client: Redis, job_id: str) -> bool:
+    """Say whether a job of this id is known to have been queued; a record alone is no proof."""
+    return bool(client.hexists(key(job_id), "queued"))
 
 
 def withdraw(client: Redis, job_id: str) -> None:
