@@ -1,0 +1,85 @@
+"""The compose file and the Dockerfiles: complete, short, and the same stack as the Procfile's."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+TEXT = Path("docker-compose.yml").read_text()
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+DOCKERFILES = {path.parent.name: path for path in Path().glob("*/Dockerfile")}
+# where a part is and where it keeps its files differs between a machine and a container; all else must agree
+PLACES = {"--host", "--port", "--address", "--bind", "--web-host", "--web-port", "--dir", "--db", "--hostname"}
+# a container has a memory limit that Redis must stay below
+ONLY_IN_CONTAINERS = ["--maxmemory", "384mb"]
+
+
+def test_services_stand_in_the_order_of_a_request() -> None:
+    """One reads the file as a request travels."""
+    assert list(SERVICES) == ["nginx", "producer", "consumer", "scheduler", "redis", "flower", "locust"]
+
+
+def test_the_files_are_short() -> None:
+    """Short enough to be read."""
+    assert len(TEXT.splitlines()) <= 150
+    assert {name for name, path in DOCKERFILES.items() if len(path.read_text().splitlines()) > 50} == set()
+
+
+def test_every_variable_has_a_default() -> None:
+    """It works without .env and without a warning; Compose itself sets the project's name."""
+    variables = set(re.findall(r"\$\{(\w+)(?!\w*:-)", TEXT))
+    assert variables <= {"COMPOSE_PROJECT_NAME"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_watched_and_limited(name: str) -> None:
+    """A health check, a memory limit, a log that ends, and a network of its own choice."""
+    service = SERVICES[name]
+    assert {"healthcheck", "mem_limit", "logging", "restart", "networks"} <= set(service)
+    assert service["cap_drop"] == ["ALL"]
+    assert ("ports" in service) == (name == "nginx")
+
+
+def test_a_consumer_may_take_longer_to_stop_than_a_job_may_run() -> None:
+    """Docker kills what is not done by then."""
+    limit = re.search(r"^#TASK_TIME_LIMIT=(\d+)", Path(".env.example").read_text(), re.MULTILINE)
+    assert limit
+    assert int(SERVICES["consumer"]["stop_grace_period"].removesuffix("s")) > int(limit[1])
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "nginx"])
+def test_a_container_runs_the_command_of_the_procfile(name: str) -> None:
+    """Same program, same options; NGINX has its options in files that both ways share."""
+    assert _without_places(_command(name)) == _without_places(_procfile()[name])
+
+
+def test_a_consumer_hands_its_jobs_back_on_sigterm_both_ways() -> None:
+    """Celery's soft shutdown begins with SIGQUIT; Docker and honcho send SIGTERM."""
+    assert "REMAP_SIGTERM=SIGQUIT" in Path("Procfile").read_text()
+    assert SERVICES["consumer"]["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
+
+
+def _command(name: str) -> list[str]:
+    """Return the command of a service: its own, or else that of its image."""
+    if "command" in SERVICES[name]:
+        return shlex.split(re.sub(r"\$\{(\w+):-\w*\}", r"$\1", SERVICES[name]["command"]))
+    dockerfile = DOCKERFILES.get(name, DOCKERFILES["project"]).read_text()
+    return list(yaml.safe_load(dockerfile.rpartition("CMD ")[2]))
+
+
+def _procfile() -> dict[str, list[str]]:
+    """Return the commands of the Procfile without their supervisor."""
+    lines = [line for line in Path("Procfile").read_text().splitlines() if not line.startswith("#")]
+    supervised = re.compile(r"^(\w+):.* project\.native\.supervise (?:--last )?(.*)$")
+    return {match[1]: shlex.split(match[2]) for match in map(supervised.match, lines) if match}
+
+
+def _without_places(command: list[str]) -> list[str]:
+    """Return the program ($REDIS_SERVER is redis-server) and those arguments that say what it does."""
+    program, *arguments = command
+    text = "\0".join(arguments).replace("\0".join(ONLY_IN_CONTAINERS), "")
+    text = re.sub(rf"(?:{'|'.join(PLACES)})[=\0][^\0]*", "", text)
+    return [program.strip("$").lower().replace("_", "-"), *filter(None, text.split("\0"))]
