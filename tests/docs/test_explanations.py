@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from project.celery_config.config import celery_options
 from project.settings import Settings
 from tests.support.markdown import blocks
@@ -22,9 +24,11 @@ def test_every_celery_option_is_explained_and_no_other() -> None:
     assert _first_cells(_section(SETTINGS, "Celery")) == inner | outer
 
 
-def test_every_option_in_the_procfile_is_explained_and_no_other() -> None:
-    """What `make up` passes to Redis, uvicorn, Celery, Flower and Locust has its reason."""
-    passed = set(re.findall(r"(?<= )--[\w-]+", Path("Procfile").read_text()))
+def test_every_option_on_a_command_line_is_explained_and_no_other() -> None:
+    """What both ways of running pass to Redis, uvicorn, Celery, Flower and Locust has its reason."""
+    services = yaml.safe_load(Path("docker-compose.yml").read_text())["services"].values()
+    commands = [Path("Procfile").read_text(), *(service.get("command", "") for service in services)]
+    passed = set(re.findall(r"(?<= )--[\w-]+", "\n".join(commands)))
     assert _first_cells(_section(SETTINGS, "Command lines")) == passed
 
 
