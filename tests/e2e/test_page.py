@@ -16,7 +16,7 @@ from celery import states
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from tests.support.browser import NoChromium, chromium
-from tests.support.page_scripts import LOW_CONTRAST, READ_FIELDS, SHIFTS, SHOW
+from tests.support.page_scripts import LOW_CONTRAST, READ_FIELDS, SHOW
 
 TIME, UNKNOWN = re.compile(r"^[\d.]+ m?s$"), "\u2013"
 
@@ -239,10 +239,15 @@ def test_it_fits_and_can_be_read(page: Page, width: int, scheme: Literal["light"
 
 
 def test_nothing_jumps(page: Page) -> None:
-    """Neither the forms that arrive later nor the progress of a job move what is already there."""
+    """Neither the progress of a job nor a complaint moves or stretches what is already there."""
     job = submit(page, "wait_and_return", seconds="1")
+    expect(job.locator(".badge")).to_have_text(states.STARTED)
+    parts = (job, job.locator("dl"), *page.get_by_role("form").all())
+    before = [part.bounding_box() for part in parts]
     expect(job.locator(".badge")).to_have_text(states.SUCCESS)
-    assert page.evaluate(SHIFTS) < 0.01
+    submit(page, "sum", number="-1")
+    expect(page.get_by_role("form", name="sum").get_by_role("alert")).not_to_be_empty()
+    assert [part.bounding_box() for part in parts] == before
 
 
 @pytest.mark.parametrize(("path", "element"), [("/", "#jobs .result"), ("/producer/docs", ".opblock")])

@@ -18,11 +18,6 @@ LOW_CONTRAST = """() => {
   return low;
 }"""
 
-# shifts that no key or click caused
-SHIFTS = """() => new Promise((resolve) => new PerformanceObserver((list) => resolve(
-  list.getEntries().filter((shift) => !shift.hadRecentInput).reduce((sum, shift) => sum + shift.value, 0)
-)).observe({ type: "layout-shift", buffered: true }) || setTimeout(resolve, 300, 0))"""
-
 # puts the first job of the list into a state
 SHOW = """async ([status, error]) => {
   const { createJob } = await import("/job.js");
