@@ -44,7 +44,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext, url: str) -> Page:
     """The page, once its forms are there."""
     page = context.new_page()
+    failures: list[str | None] = []
+    page.on("requestfailed", lambda request: failures.append(request.failure))
     page.goto(url)
+    # Chromium drops its connections when a network interface comes or goes, as when a container starts nearby
+    if "net::ERR_NETWORK_CHANGED" in failures:
+        page.reload()
     expect(page.get_by_role("button", name="Submit sum")).to_be_visible()
     return page
 
