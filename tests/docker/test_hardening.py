@@ -64,7 +64,9 @@ def test_the_image_has_no_tools_and_no_sources_of_its_build(stack: ComposeStack,
     assert not {"pytest", "ruff", "mypy", "honcho", "locust", "pip"} & set(packages.split())
     assert "settings.cpython-313.pyc" in stack.execute("producer", "ls project/__pycache__")
     assert stack.execute("producer", "command -v gcc make git || echo none").strip() == "none"
-    leftovers = "find /opt /root /home /tmp -name .cache -o -name '*.whl' -o -name 'requirements*' 2>/dev/null || true"
+    leftovers = (
+        "find /opt /root /home /tmp -name .cache -o -name '*.whl' -o -name 'requirements*.lock' 2>/dev/null || true"
+    )
     assert stack.execute("producer", leftovers).strip() == ""
 
 

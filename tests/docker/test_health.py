@@ -42,5 +42,5 @@ def test_without_redis_producer_and_consumer_are_unhealthy_and_recover(
     stack.thaw("redis")
     stack.wait_for_health("healthy", *SERVICES)
     with stack.client() as http:
-        assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
+        assert finished(http, "sum", submit(http, "sum", number=10), timeout=60)["result"] == 55
     assert {container["RestartCount"] for container in stack.containers()} == {0}

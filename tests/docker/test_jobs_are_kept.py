@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(900)
 def test_a_restart_of_redis_keeps_queued_jobs(stack: ComposeStack, http: httpx.Client) -> None:
     """They are in the append-only file on a named volume, and their records too."""
     done = submit(http, "sum", number=4)
-    assert finished(http, "sum", done)["result"] == 10
+    assert finished(http, "sum", done, timeout=60)["result"] == 10
     stack.compose("stop", "consumer")
     queued = {number: submit(http, "sum", number=number) for number in range(20)}
     stack.compose("restart", "redis")
@@ -22,7 +22,7 @@ def test_a_restart_of_redis_keeps_queued_jobs(stack: ComposeStack, http: httpx.C
     assert look_up(http, "sum", done)["result"] == 10
     stack.up("--no-recreate")
     for number, job_id in queued.items():
-        assert finished(http, "sum", job_id)["result"] == number * (number + 1) // 2
+        assert finished(http, "sum", job_id, timeout=60)["result"] == number * (number + 1) // 2
 
 
 def test_adding_a_consumer_never_purges_the_queue(stack: ComposeStack, http: httpx.Client) -> None:
@@ -30,7 +30,7 @@ def test_adding_a_consumer_never_purges_the_queue(stack: ComposeStack, http: htt
     stack.compose("stop", "consumer")
     waiting = [submit(http, "wait_and_return", seconds=0.1, message=str(number)) for number in range(20)]
     stack.scale(consumer=2)
-    jobs = [finished(http, "wait_and_return", job_id) for job_id in waiting]
+    jobs = [finished(http, "wait_and_return", job_id, timeout=60) for job_id in waiting]
     stack.scale(consumer=1)
     assert [job["result"] for job in jobs] == [str(number) for number in range(20)]
     assert {job["attempts"] for job in jobs} == {1}
