@@ -43,8 +43,8 @@ def test_nginx_accepts_its_configuration(rendered: Path) -> None:
 def test_gixy_finds_nothing(rendered: Path) -> None:
     """Header inheritance, path traversal, host spoofing and the like."""
     gixy = Path(sys.executable).parent / "gixy"
-    # Flower compares Origin with Host, port included, and $host has no port
-    command = [str(gixy), "--skips", "host_spoofing", str(rendered / "nginx.conf")]
+    # Flower compares Origin with Host, port included, and $host has no port; Locust's connections are used once
+    command = [str(gixy), "--skips", "host_spoofing,low_keepalive_requests", str(rendered / "nginx.conf")]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
     assert "No issues found" in run.stdout
