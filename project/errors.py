@@ -45,6 +45,13 @@ class BrokerUnavailable(GlassqueueError):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
 
 
+class TooManyJobs(GlassqueueError):
+    """The queue is full; try again when consumers have worked some of it off."""
+
+    status = 429
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+
 class UnsupportedContentType(GlassqueueError):
     """The body must be sent as Content-Type: application/json."""
 

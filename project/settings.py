@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -39,6 +39,9 @@ class Settings(BaseSettings):
 
     # Jobs
     result_ttl: PositiveInt = 4 * 60 * 60
+    lease: PositiveFloat = 15
+    max_attempts: PositiveInt = 3
+    queue_limit: NonNegativeInt = 0
     task_time_limit: PositiveInt = 120
     task_soft_time_limit: PositiveInt = 100
 

@@ -46,7 +46,7 @@ def _add_submit(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         operation_id=f"submit_{task.name}",
         tags=[task.name],
         dependencies=[Depends(require_json)],
-        responses=problem_responses(400, 413, 415, 422, 503),
+        responses=problem_responses(400, 413, 415, 422, 429, 503),
     )
 
 

@@ -1,60 +1,117 @@
-"""Celery's Redis result backend, writing job records instead of celery-task-meta keys."""
+"""The result backend: the record of a job is its result, and the end of a job is one atomic step."""
 
 import json
-import time
 from typing import Any
 
 from celery import states
-from celery.backends.redis import RedisBackend
+from celery.backends import redis
 
-from project.broker import records
+from . import errors, records, scripts
+from .ledger import LEDGER
+
+#: Written by taking (STARTED) and by the publish of the retry (RETRY), not by whoever runs the task.
+WRITTEN_ELSEWHERE = frozenset({states.STARTED, states.RETRY, states.RECEIVED})
 
 
-class RecordBackend(RedisBackend):
-    """Store states and results in the job's record, and never subscribe when a job is published."""
+class ResultConsumer(redis.ResultConsumer):
+    """Waits for results on demand: the message on a job's channel is its id, the record has the rest."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Read results from records."""
+        super().__init__(*args, **kwargs)
+        self._decode_result = lambda payload: self.backend._get_task_meta_for(payload.decode())
+
+    def _reconnect_pubsub(self) -> None:
+        super()._reconnect_pubsub()
+        for channel in list(self.subscribed_to):  # a job may have ended while nobody listened
+            self.on_state_change(self._decode_result(channel.removeprefix(b"job:")), None)  # type: ignore[no-untyped-call]
+
+
+class Backend(redis.RedisBackend):
+    """Selected by Celery's setting result_backend."""
+
+    task_keyprefix = "job:"
+    ResultConsumer = ResultConsumer
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Do nothing.
+        """Do nothing: a producer that subscribes and never reads freezes after some 36,000 jobs."""
 
-        Stock Celery subscribes here, a producer never reads, and it freezes after about 36,000 jobs (celery#6963).
-        """
+    def mark_as_done(self, task_id: str, result: Any, request: Any = None, store_result: bool = True,
+                     state: str = states.SUCCESS) -> None:  # fmt: skip
+        """End a job well; one whose result is ignored still ends."""
+        if not store_result:
+            self._write(task_id, state, [], request)
+        super().mark_as_done(task_id, result, request, store_result, state)
 
-    def _store_result(
-        self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **_: Any
-    ) -> Any:
-        key, fields = records.key(task_id), {"status": state}
-        ended = state in states.READY_STATES
-        fields |= _started(request) if state == states.STARTED else {}
-        fields |= _ended(result, state, traceback) if ended else {}
-        with self.client.pipeline() as pipe:
-            pipe.hset(key, mapping=fields)
-            if state == states.STARTED:
-                pipe.hincrby(key, "attempts", 1)
-            if ended:
-                pipe.expire(key, self.expires)
-            pipe.execute()
+    def mark_as_failure(self, *args: Any, **kwargs: Any) -> None:
+        """End a job badly; failures are kept even where results are ignored."""
+        super().mark_as_failure(*args, **kwargs | {"store_result": True})
+
+    def _store_result(self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None,
+                      **kwargs: Any) -> Any:  # fmt: skip
+        if state in WRITTEN_ELSEWHERE:
+            return result
+        children = self.current_task_children(request)
+        fields: list[Any] = ["children", self.encode(children)] if children else []
+        if state in states.EXCEPTION_STATES:
+            fields += ["exception", self.encode(result), "traceback", str(traceback or "")]
+            if state == states.FAILURE:
+                fields += [records.ERROR, describe(result)]
+        else:
+            fields += [records.RESULT if state == states.SUCCESS else "progress", self.encode(result)]
+        self._write(task_id, state, fields, request)
         return result
 
+    def _write(self, task_id: str, state: str, fields: list[Any], request: Any) -> None:
+        token = getattr(request, "attempt", None) or ""
+        if not LEDGER.end(task_id, token, state, fields):
+            # A child of a prefork pool: its parent renews the lease for as long as this takes.
+            args = [self.expires or 0, task_id, token, state, len(fields), *fields]
+            self.ensure(scripts.FINISH, (self.client, [], args), max_retries=None, interval_max=1)
+
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        record = records.read(self.client, task_id) or {}
-        status = record.get("status", states.PENDING)
-        result = record.get("result")
-        if status in states.EXCEPTION_STATES:
-            error = record.get("error") or {"type": status, "message": ""}
-            result = self.exception_to_python(
-                {"exc_type": error["type"], "exc_message": error["message"], "exc_module": "builtins"}
-            )
-        return {"status": status, "result": result, "traceback": record.get("traceback"), "children": []}
+        raw = self.client.hgetall(records.key(task_id))
+        record = {name.decode(): value for name, value in raw.items()}
+        state = record.get("status", b"PENDING").decode()
+        meta = {"task_id": task_id, "status": state, "result": None, "traceback": None, "children": []}
+        if state in states.EXCEPTION_STATES:
+            meta["result"] = self._exception(state, record)
+            meta["traceback"] = record.get("traceback", b"").decode() or None
+        elif value := record.get("result") or record.get("progress"):
+            meta["result"] = self.decode(value)
+        if "children" in record:
+            meta["children"] = self.decode(record["children"])
+        return meta
+
+    def _exception(self, state: str, record: dict[str, bytes]) -> Any:
+        if "exception" in record:
+            return self.exception_to_python(self.decode(record["exception"]))
+        if state != states.FAILURE:
+            known = {"exc_type": "TaskRevokedError", "exc_message": ["revoked"], "exc_module": "celery.exceptions"}
+            return self.exception_to_python(known) if state == states.REVOKED else None
+        error = json.loads(record["error"])
+        return self.exception_to_python(
+            {"exc_type": error["type"], "exc_message": [error["message"]], "exc_module": errors.__name__}
+        )
+
+    def _mget_to_results(self, values: Any, keys: list[str], READY_STATES: Any = states.READY_STATES) -> dict[str, Any]:
+        # Groups look here for what ended before they subscribed; MGET, which filled values, cannot read hashes.
+        metas = {str(task_id): self._get_task_meta_for(str(task_id)) for task_id in keys}
+        return {task_id: meta for task_id, meta in metas.items() if meta["status"] in READY_STATES}
+
+    def task_result_exists(self, task_id: str) -> bool:
+        """Tell whether a job is known, waiting ones included."""
+        return bool(self.client.exists(records.key(task_id)))
+
+    def _forget(self, task_id: str) -> None:
+        records.forget(self.client, task_id)
 
 
-def _started(request: Any) -> dict[str, Any]:
-    return {"started_at": time.time(), "consumer": getattr(request, "hostname", None) or ""}
-
-
-def _ended(result: Any, state: str, traceback: Any) -> dict[str, Any]:
-    if state == states.SUCCESS:
-        return {"result": json.dumps(result), "finished_at": time.time()}
-    message = result.get("exc_message", "")
-    text = " ".join(map(str, message)) if isinstance(message, (list, tuple)) else str(message)
-    error = json.dumps({"type": result.get("exc_type"), "message": text})
-    return {"error": error, "traceback": str(traceback or ""), "finished_at": time.time()}
+def describe(result: Any) -> str:
+    """Return the public form of an exception: a JSON object with type and message."""
+    if isinstance(result, dict):
+        name, args = result.get("exc_type"), result.get("exc_message")
+    else:
+        name, args = type(result).__name__, result.args
+    message = ", ".join(map(str, args)) if isinstance(args, list | tuple) else str(args)
+    return json.dumps({"type": name, "message": message})

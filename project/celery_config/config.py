@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from project.broker import celery_settings
 from project.settings import Settings
 
 
@@ -10,7 +11,6 @@ def celery_options(settings: Settings) -> dict[str, Any]:
     return {
         "imports": ["project.celery_config.tasks.demo"],
         **_broker(settings),
-        **_results(settings),
         **_jobs(settings),
         **_consumers(settings),
         **_scheduler(settings),
@@ -18,32 +18,18 @@ def celery_options(settings: Settings) -> dict[str, Any]:
 
 
 def _broker(settings: Settings) -> dict[str, Any]:
-    return {
-        "broker_url": settings.broker,
-        # as many connections as FastAPI has threads, so that none waits for another
-        "broker_pool_limit": 40,
-        "broker_connection_timeout": settings.redis_timeout,
-        "broker_connection_retry_on_startup": True,
-        "broker_transport_options": {
-            "socket_timeout": settings.redis_timeout,
-            "socket_connect_timeout": settings.redis_timeout,
-            "socket_keepalive": True,
-            # 3 x the hard limit: a job is never taken for lost while it still runs
-            "visibility_timeout": 3 * settings.task_time_limit,
-        },
-        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0},
-    }
-
-
-def _results(settings: Settings) -> dict[str, Any]:
-    return {
-        "result_backend": f"project.broker.backend:RecordBackend+{settings.redis}",
-        "result_expires": settings.result_ttl,
-        "redis_socket_timeout": settings.redis_timeout,
-        "redis_socket_connect_timeout": settings.redis_timeout,
-        "redis_socket_keepalive": True,
-        "task_track_started": True,
-    }
+    """Return what selects the broker and its transport; project/broker/settings.py has the rest of it."""
+    options = celery_settings(
+        settings.broker,
+        result_url=f"project.celery_config.unleased:RecordBackend+{settings.redis}",
+        result_ttl=settings.result_ttl,
+        socket_timeout=settings.redis_timeout,
+        lease=settings.lease,
+        max_attempts=settings.max_attempts,
+        queue_limit=settings.queue_limit,
+    )
+    # as many connections as FastAPI has threads, so that none waits for another
+    return options | {"broker_pool_limit": 40, "task_track_started": True}
 
 
 def _jobs(settings: Settings) -> dict[str, Any]:
@@ -54,8 +40,6 @@ def _jobs(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "task_time_limit": settings.task_time_limit,
         "task_soft_time_limit": settings.task_soft_time_limit,
-        # a job is acknowledged when it has ended, so a consumer that dies gives it back
-        "task_acks_late": True,
         "timezone": "UTC",
     }
 
@@ -75,10 +59,8 @@ def _consumers(settings: Settings) -> dict[str, Any]:
         "worker_pool": settings.consumer_pool,
         "worker_concurrency": settings.consumer_slots,
         # take a job only when a slot is free: the rest stays in Redis for the next consumer
-        "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
         "worker_soft_shutdown_timeout": settings.shutdown_timeout,
-        "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_send_task_events": True,
         "task_send_sent_event": True,
         "worker_hijack_root_logger": False,

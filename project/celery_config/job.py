@@ -7,7 +7,7 @@ import celery
 from celery import Task
 from celery.result import AsyncResult
 
-from project.broker import records
+from project.celery_config import unleased
 
 _declared: dict[str, str] = {}
 
@@ -17,7 +17,7 @@ _RETRY_OPTIONS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}
 
 
 class JobTask(Task):
-    """The base class of every task here: Celery's Task, a public name, and a record of every job."""
+    """The base class of every task here: Celery's Task, plus what the HTTP side needs to know of it."""
 
     abstract = True
     route: str | None = None
@@ -26,15 +26,14 @@ class JobTask(Task):
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
     ) -> AsyncResult:
-        """Write the job's record, then publish the job; without a message the record goes again."""
-        task_id = task_id or celery.uuid()
-        client = self.backend.client
-        records.admit(client, task_id, self.name, options.get("queue") or self.waits_in)
-        try:
-            return super().apply_async(args, kwargs, task_id=task_id, **options)
-        except BaseException:
-            records.withdraw(client, task_id)
-            raise
+        """Publish a job; the leased transport writes its record in the same step, other brokers need help."""
+        publish = super().apply_async
+        if self.app.conf.broker_transport:
+            return publish(args, kwargs, task_id=task_id, **options)
+        queue = options.get("queue") or self.waits_in
+        return unleased.publish(
+            self.backend.client, self, task_id, queue, lambda job_id: publish(args, kwargs, task_id=job_id, **options)
+        )
 
 
 def shared_task(

@@ -1,7 +1,8 @@
 """What a client reads about a job (DESIGN section 5)."""
 
+import json
 from datetime import datetime
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -43,9 +44,17 @@ class Job(BaseModel, Generic[Result]):
     finished_at: datetime | None
 
     @classmethod
-    def from_record(cls, job_id: str, record: dict[str, Any]) -> Self:
+    def from_record(cls, job_id: str, record: dict[str, str]) -> Self:
         """Return the representation of a record; its result as stored, not checked against the task."""
         status = record["status"]
-        optional = {name: record.get(name) for name in ("result", "consumer", "started_at", "finished_at")}
-        error = record.get("error") if status == "FAILURE" else None
-        return cls(**{**record, **optional, "job_id": job_id, "ready": status in ENDED, "error": error})
+        optional = {name: record.get(name) for name in ("consumer", "started_at", "finished_at")}
+        return cls.model_validate(
+            {
+                **record,
+                **optional,
+                "job_id": job_id,
+                "ready": status in ENDED,
+                "result": json.loads(record["result"]) if status == "SUCCESS" else None,
+                "error": json.loads(record["error"]) if status == "FAILURE" else None,
+            }
+        )

@@ -1,18 +1,17 @@
 """Submit a job and look it up; both raise BrokerUnavailable while Redis is away."""
 
-from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from celery import Celery
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
-from project.broker import records
+from project.broker import JobExists, QueueFull, records
 from project.celery_config.job import JobTask
-from project.errors import UnknownJob
+from project.errors import TooManyJobs, UnknownJob
 from project.jobs.availability import Availability
 from project.jobs.representation import Accepted, Job
 from project.settings import Settings
@@ -38,12 +37,13 @@ class Jobs:
         """
         job_id = request_id or str(uuid4())
         with self._available():
-            if request_id and records.is_queued(self._redis, job_id):
-                return Accepted(job_id=job_id, task=task.name)
-            task.apply_async(kwargs=arguments, task_id=job_id)
-        # the job is queued, so nothing that happens from here on may turn the answer into an error
-        with suppress(RedisError):
-            records.confirm(self._redis, job_id)
+            try:
+                task.apply_async(kwargs=arguments, task_id=job_id)
+            except JobExists:
+                if not request_id:
+                    raise
+            except QueueFull as error:
+                raise TooManyJobs from error
         return Accepted(job_id=job_id, task=task.name)
 
     def look_up(self, task: JobTask, job_id: str) -> Job[Any]:

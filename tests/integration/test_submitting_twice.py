@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from project.broker import records
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job
 from project.jobs.service import Jobs
@@ -26,11 +25,4 @@ def test_a_request_that_was_queued_is_not_queued_again(jobs: Jobs, redis: Redis)
     """The first producer may have died just before it could answer."""
     accepted = [jobs.submit(sum_to_n_job, {"number": 1}, REQUEST_ID) for _ in range(2)]
     assert [answer.job_id for answer in accepted] == [REQUEST_ID, REQUEST_ID]
-    assert redis.llen("cpu") == 1
-
-
-def test_a_request_whose_producer_died_before_queueing_it_is_queued_by_the_next(jobs: Jobs, redis: Redis) -> None:
-    """There is a record but no message: to answer "accepted" now would lose the job."""
-    records.admit(redis, REQUEST_ID, "sum", "cpu")
-    jobs.submit(sum_to_n_job, {"number": 1}, REQUEST_ID)
     assert redis.llen("cpu") == 1

@@ -1,0 +1,33 @@
+"""The Celery app under measurement; BROKER_URL chooses the transport (redis:// or redis+stock://)."""
+
+import os
+import time
+
+from celery import Celery
+
+from project.broker import celery_settings
+
+
+def create_app(url: str) -> Celery:
+    """Return an app with the measured tasks; stock Celery runs with its own defaults."""
+    app = Celery("benchmark", set_as_current=False)
+    if url.startswith("redis+stock://"):
+        plain = url.replace("+stock", "")
+        app.conf.update(dict.fromkeys(("broker_read_url", "broker_write_url", "result_backend"), plain))
+    else:
+        app.conf.update(celery_settings(url, socket_timeout=5))
+    app.conf.update(worker_send_task_events=os.environ.get("EVENTS") == "1", worker_hijack_root_logger=False)
+
+    @app.task(name="sum_to_n", shared=False)
+    def sum_to_n(number: int) -> int:
+        return sum(range(number + 1))
+
+    @app.task(name="nap", shared=False)
+    def nap(seconds: float) -> None:
+        time.sleep(seconds)
+
+    return app
+
+
+if "BROKER_URL" in os.environ:
+    app = create_app(os.environ["BROKER_URL"])

@@ -1,0 +1,62 @@
+"""Drain rate: how many queued jobs per second a set of consumers ends, results stored."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from redis import Redis
+
+from benchmarks.app import create_app
+from tests.support.processes import RedisServer, Worker
+from tests.support.wait import wait_until
+
+
+def fill(app: Celery, jobs: int) -> None:
+    """Queue *jobs* jobs, in batches."""
+    task = app.tasks["sum_to_n"]
+    with app.producer_pool.acquire(block=True) as producer, producer.batch(500):
+        for _ in range(jobs):
+            task.apply_async((10,), producer=producer)
+
+
+def drained(client: "Redis") -> bool:
+    """Tell whether nothing waits and nothing is held, whichever transport is at work."""
+    pipeline: Any = client.pipeline(transaction=False)
+    pipeline.llen("celery").zcard("leases:celery").hlen("unacked")
+    return not any(pipeline.execute())
+
+
+def drain(server: RedisServer, folder: Path, scheme: str, pool: str, slots: Sequence[int], jobs: int) -> float:
+    """Return jobs per second of one worker process per entry of *slots*, all warm before the clock starts."""
+    server.client.flushall()
+    url = server.url.replace("redis://", f"{scheme}://")
+    app = create_app(url)
+    args = ("-E",) if os.environ.get("EVENTS") == "1" else ()
+    workers = [
+        Worker(url, folder, f"{pool}{number}", pool, count, "-l", "warning", *args, app="benchmarks.app")
+        for number, count in enumerate(slots)
+    ]
+    try:
+        warm(app, server, len(slots))
+        for worker in workers:
+            worker.signal_all("STOP")
+        fill(app, jobs)
+        started = time.perf_counter()
+        for worker in workers:
+            worker.signal_all("CONT")
+        wait_until(lambda: drained(server.client), 300)
+        return jobs / (time.perf_counter() - started)
+    finally:
+        for worker in workers:
+            worker.kill()
+        app.close()
+
+
+def warm(app: Celery, server: RedisServer, workers: int) -> None:
+    """Wait until every worker has answered and has done some jobs."""
+    wait_until(lambda: len(app.control.ping(timeout=0.5)) == workers, 30)
+    fill(app, 200)
+    wait_until(lambda: drained(server.client), 30)

@@ -1,0 +1,45 @@
+"""The worker's consumer: tells the ledger what the worker knows."""
+
+from contextlib import suppress
+from typing import Any
+
+from celery.concurrency import solo, thread
+from celery.worker import consumer, state
+
+from .ledger import LEDGER
+
+
+class Consumer(consumer.Consumer):
+    """Selected by Celery's setting worker_consumer."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
+        """Prepare the channel that jobs come through, after each (re)connect."""
+        LEDGER.consumer = self.hostname
+        # A prefork child takes longer to reach than Redis: there fetching ahead gains nothing.
+        self.task_consumer.channel.fetch_ahead = isinstance(self.pool, solo.TaskPool | thread.TaskPool)
+        return super().create_task_handler(*args, **kwargs)
+
+    def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
+        """Acknowledge at once where that happens in the loop's own thread: it only tells the ledger."""
+        if isinstance(self.pool, thread.TaskPool):
+            return super().call_soon_ack(p, *args, **kwargs)
+        return p(*args, **kwargs)
+
+    def on_close(self) -> None:
+        """Keep the leases of running jobs over a reconnect; hand back the others, which were just forgotten."""
+        super().on_close()
+        running = {request.id for request in state.active_requests}
+        LEDGER.backlog.clear()
+        with suppress(*self.connection_errors):  # else their leases run out: the ledger no longer renews them
+            idle = [tag for tag, hold in list(LEDGER.held.items()) if hold.id not in running]
+            LEDGER.hand_back(idle, "stop" if LEDGER.leaving else "return")
+
+    def close(self) -> None:
+        """Note that the worker was asked to stop (it calls this at once)."""
+        LEDGER.leaving = True
+
+    def shutdown(self) -> None:
+        """Write the last endings and hand back what is left."""
+        with suppress(*self.connection_errors):
+            LEDGER.close()
+        super().shutdown()

@@ -1,0 +1,29 @@
+"""Why the broker refuses a job."""
+
+
+class BrokerError(Exception):
+    """The broker refuses the job."""
+
+
+class JobExists(BrokerError):
+    """A job with this id is known already; nothing was queued."""
+
+    def __init__(self, job_id: str) -> None:
+        """Remember which id was refused."""
+        super().__init__(f"job {job_id} exists already")
+        self.job_id = job_id
+
+
+class QueueFull(BrokerError):
+    """The queue holds as many waiting jobs as it may; nothing was queued."""
+
+    def __init__(self, queue: str, limit: int, retry_after: float = 1.0) -> None:
+        """Remember which queue is full and after how many seconds to try again."""
+        super().__init__(f"queue {queue} is full: {limit} jobs wait")
+        self.queue = queue
+        self.limit = limit
+        self.retry_after = retry_after
+
+
+class PoisonJob(BrokerError):
+    """The job killed its consumer, or outlived its lease, in every attempt."""

@@ -1,0 +1,42 @@
+-- Admit one job: refuse it, or write its record, queue it and list it as recent.
+-- KEYS job:<id>, queue
+-- ARGV id, nonce, task, step, message, due (seconds or ''), limit (0 = none), token ('' or that of the run that retries
+--      its job), nesting (of a replaced task), child (1 if a running task publishes), recent_limit, step...
+-- returns OK, EXISTS or FULL
+local key, queue = KEYS[1], KEYS[2]
+local id, nonce, task, step, message, due, limit, token, nesting, child, recent_limit = unpack(ARGV, 1, 11)
+local old = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue')
+local status = 'PENDING'
+if old[2] then
+  if old[1] == nonce then return 'OK' end -- the same call again after a lost answer
+  local retries = token ~= '' and token == old[3]
+  local replaces = tonumber(nesting) > tonumber(old[4] or 0)
+  if FINAL[old[2]] or not (retries or replaces) then
+    -- A run that lost its lease, or a second run that publishes the same children: the job is there already.
+    return (token ~= '' or child == '1') and 'OK' or 'EXISTS'
+  end
+  -- The new message takes the place of the run that publishes it; a new token fences that run off.
+  redis.call('ZREM', 'leases:' .. old[5], id)
+  redis.call('HINCRBY', key, 'token', 1)
+  redis.call('HINCRBY', key, 'returned', 1)
+  redis.call('PERSIST', key)
+  if retries then status = 'RETRY' end
+elseif tonumber(limit) > 0 then
+  local depth = redis.call('ZCARD', 'delayed:' .. queue)
+  for i = 12, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
+  if depth >= tonumber(limit) then return 'FULL' end
+end
+redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce)
+redis.call('HSETNX', key, 'submitted_at', stamp)
+if step ~= '0' or old[2] then redis.call('HSET', key, 'step', step) end
+if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
+if due ~= '' and tonumber(due) > now then
+  redis.call('ZADD', 'delayed:' .. queue, due, id)
+else
+  redis.call('LPUSH', list_of(queue, step), id)
+  ring(queue)
+end
+redis.call('ZADD', 'jobs:recent', now, id)
+redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(recent_limit + 1))
+announce(id, task, queue, status)
+return 'OK'

@@ -1,0 +1,50 @@
+-- Put in front of every script by scripts.py. The key layout is drawn in docs/explanation/delivery.md.
+-- A step that frees memory (RPOP, ZREM) comes first in every script that ends or takes jobs: Redis then lets the rest
+-- of the script write although it is full, so consumers can always work a full Redis off.
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local stamp = string.format('%.3f', now)
+local FINAL = {SUCCESS = true, FAILURE = true, REVOKED = true}
+local WAITING = {PENDING = true, RETRY = true}
+
+local function list_of(queue, step)
+  return (not step or step == '0') and queue or queue .. '\6\22' .. step
+end
+
+-- Tell whoever watches the channel "jobs" that a job changed its status.
+local function announce(id, task, queue, status, consumer)
+  redis.call('PUBLISH', 'jobs', cjson.encode({job_id = id, task = task or cjson.null, queue = queue or cjson.null,
+    status = status, at = tonumber(stamp), consumer = consumer or cjson.null}))
+end
+
+local function ring(queue)
+  if redis.call('LLEN', 'bell:' .. queue) == 0 then redis.call('LPUSH', 'bell:' .. queue, 1) end
+end
+
+-- End a job for good; fields is a flat list of what its record gets besides.
+local function finish(id, task, queue, status, fields, ttl)
+  local key = 'job:' .. id
+  redis.call('HSET', key, 'status', status, 'finished_at', stamp, unpack(fields))
+  if status == 'SUCCESS' then redis.call('HDEL', key, 'message') end
+  if tonumber(ttl) > 0 then redis.call('EXPIRE', key, ttl) end
+  announce(id, task, queue, status, redis.call('HGET', key, 'consumer'))
+  redis.call('PUBLISH', key, id)
+end
+
+-- Put a leased job back at the head of its queue. why: return (it never ran: no attempt), stop (it ran, its consumer
+-- stopped politely) or death (its consumer died or lost the lease; too many deaths end the job).
+local function put_back(id, queue, why, max_attempts, ttl)
+  local key = 'job:' .. id
+  redis.call('ZREM', 'leases:' .. queue, id)
+  local status, task, step = unpack(redis.call('HMGET', key, 'status', 'task', 'step'))
+  if not status or FINAL[status] then return end
+  if why == 'death' and redis.call('HINCRBY', key, 'deaths', 1) >= max_attempts then
+    local text = 'the consumer died or lost its lease in each of ' .. max_attempts .. ' attempts'
+    return finish(id, task, queue, 'FAILURE', {'error', cjson.encode({type = 'PoisonJob', message = text})}, ttl)
+  end
+  if why == 'return' then redis.call('HINCRBY', key, 'returned', 1) end
+  redis.call('HSET', key, 'status', 'PENDING')
+  redis.call('RPUSH', list_of(queue, step), id)
+  ring(queue)
+  announce(id, task, queue, 'PENDING')
+end

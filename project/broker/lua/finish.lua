@@ -1,0 +1,29 @@
+-- End jobs, store what a running job reports, or just drop the lease (an acknowledged job without a result).
+-- KEYS none
+-- ARGV ttl, then per job: id, token ('' = not fenced), status ('' = drop the lease), n, n values (field, value, ...)
+-- returns the ids that were refused: another attempt owns the job now
+local refused, i = {}, 2
+while i <= #ARGV do
+  local id, token, status, n = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+  local fields = {unpack(ARGV, i + 4, i + 3 + n)}
+  i = i + 4 + n
+  local key = 'job:' .. id
+  local old, current, queue, task = unpack(redis.call('HMGET', key, 'status', 'token', 'queue', 'task'))
+  if token ~= '' and token ~= current then
+    if status ~= '' then refused[#refused + 1] = id end -- a lease may be gone: a retry gives its own up
+  elseif not old then -- never queued: a step of a chain that failed before its turn
+    if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
+  elseif FINAL[status] then
+    redis.call('ZREM', 'leases:' .. queue, id)
+    if not FINAL[old] then finish(id, task, queue, status, fields, ARGV[1]) end
+  elseif redis.call('ZSCORE', 'leases:' .. queue, id) then
+    if status == '' then
+      redis.call('ZREM', 'leases:' .. queue, id)
+      if tonumber(ARGV[1]) > 0 then redis.call('EXPIRE', key, ARGV[1]) end
+    else
+      redis.call('HSET', key, 'status', status, unpack(fields))
+      announce(id, task, queue, status, redis.call('HGET', key, 'consumer'))
+    end
+  end
+end
+return refused

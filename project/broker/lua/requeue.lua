@@ -1,0 +1,16 @@
+-- Queue a failed or cancelled job again under the same id.
+-- KEYS job:<id>
+-- ARGV id
+-- returns 1, or 0 for a job in any other state
+local status, task, queue, step, message =
+  unpack(redis.call('HMGET', KEYS[1], 'status', 'task', 'queue', 'step', 'message'))
+if not message or not (status == 'FAILURE' or status == 'REVOKED') then return 0 end
+redis.call('HDEL', KEYS[1], 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback', 'deaths')
+redis.call('HSET', KEYS[1], 'status', 'PENDING')
+redis.call('HINCRBY', KEYS[1], 'token', 1) -- fences a run that is still going somewhere
+redis.call('HINCRBY', KEYS[1], 'returned', 1)
+redis.call('PERSIST', KEYS[1])
+redis.call('LPUSH', list_of(queue, step), ARGV[1])
+ring(queue)
+announce(ARGV[1], task, queue, 'PENDING')
+return 1

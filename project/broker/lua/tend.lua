@@ -1,0 +1,22 @@
+-- Renew leases or hand their jobs back; then put jobs whose lease ran out back at the head of their queue (a death).
+-- KEYS queue... (whose expired leases to collect)
+-- ARGV what (renew, return, stop or death: see put_back), lease (seconds), max_attempts, ttl,
+--      then per held job: id, token, queue; of jobs handed back the last one is the next to be taken
+-- returns the ids whose lease was lost before
+local what, lost = ARGV[1], {}
+for i = 5, #ARGV, 3 do
+  local id, token, queue = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if redis.call('HGET', 'job:' .. id, 'token') ~= token or not redis.call('ZSCORE', 'leases:' .. queue, id) then
+    lost[#lost + 1] = id
+  elseif what == 'renew' then
+    redis.call('ZADD', 'leases:' .. queue, now + ARGV[2], id)
+  else
+    put_back(id, queue, what, tonumber(ARGV[3]), ARGV[4])
+  end
+end
+for _, queue in ipairs(KEYS) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'leases:' .. queue, '-inf', now, 'LIMIT', 0, 1000)) do
+    put_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4])
+  end
+end
+return lost

@@ -1,0 +1,42 @@
+"""The Lua scripts: each runs as one atomic step inside Redis."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ConnectionError, NoScriptError, ResponseError
+
+FOLDER = Path(__file__).parent / "lua"
+#: What Redis answers while it fails over or starts; trying again later is all that is needed.
+TRANSIENT = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+
+
+class Script:
+    """One Lua script, called by its hash and sent in full only where Redis does not know it."""
+
+    def __init__(self, name: str) -> None:
+        """Read lua/*name*.lua behind the beginning that all scripts share."""
+        self.text = (FOLDER / "common.lua").read_text() + (FOLDER / f"{name}.lua").read_text()
+        self.sha = hashlib.sha1(self.text.encode()).hexdigest()
+
+    def __call__(self, client: Redis, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run the script; raise redis' ConnectionError for answers that pass by themselves."""
+        try:
+            try:
+                return client.evalsha(self.sha, len(keys), *keys, *args)
+            except NoScriptError:
+                return client.eval(self.text, len(keys), *keys, *args)
+        except ResponseError as exc:
+            raise recoverable(exc) from exc
+
+
+def recoverable(exc: ResponseError) -> Exception:
+    """Return *exc*, or a ConnectionError in its place if reconnecting will cure it."""
+    text = f"{type(exc).__name__} {exc}".upper()  # redis-py turns the first word of some answers into a class
+    return ConnectionError(str(exc)) if any(word in text for word in TRANSIENT) else exc
+
+
+ADMIT, TAKE, FINISH, TEND = map(Script, ("admit", "take", "finish", "tend"))
+CANCEL, PURGE, REQUEUE = map(Script, ("cancel", "purge", "requeue"))

@@ -1,0 +1,322 @@
+"""The leased transport: kombu's Redis transport, with jobs admitted, taken and ended by Lua scripts."""
+
+import os
+import secrets
+from contextlib import nullcontext, suppress
+from datetime import UTC, datetime
+from queue import Empty
+from time import monotonic
+from typing import Any
+
+import orjson
+from celery import current_task
+from kombu.exceptions import BatchPublishError
+from kombu.transport import redis, virtual
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, NoScriptError, ResponseError
+from redis.retry import Retry
+
+from . import scripts
+from .errors import JobExists, QueueFull
+from .ledger import LEDGER, PATIENCE, Options
+
+BATCH_LIMIT = 64  # more gains nothing (measured), and a consumer that dies takes fewer leases along
+#: Not stored, to keep waiting jobs small: known again on delivery, or of no use to a Redis backend.
+DERIVED_HEADERS = frozenset({"id", "task", "lang", "eta", "attempt"})
+DERIVED_PROPERTIES = frozenset({"delivery_info", "delivery_mode", "delivery_tag", "body_encoding", "reply_to"})
+EMPTY: tuple[Any, ...] = (None, "", {}, [], [None, None], (None, None))  # what Celery's request defaults to
+
+
+class QoS(virtual.QoS):
+    """Acknowledging tells the ledger; restoring is the business of leases."""
+
+    restore_at_shutdown = False
+
+    def ack(self, delivery_tag: str) -> None:
+        """Let go of a job that has ended."""
+        LEDGER.release(delivery_tag)
+        super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Hand a job back, as a counted death (its child process was lost), or fail it."""
+        if requeue:
+            LEDGER.hand_back([delivery_tag], "stop" if LEDGER.leaving else "death")
+        else:
+            LEDGER.release(delivery_tag, '{"type": "Rejected", "message": "a consumer could not read this job"}')
+        super().ack(delivery_tag)
+
+
+class Channel(redis.Channel):
+    """Moves jobs by script; broadcasts and reply queues are kombu's as ever."""
+
+    QoS = QoS
+    body_encoding = None  # bodies of text travel as they are
+    fetch_ahead = False  # set by our consumer for pools that gain from it
+    lease, max_attempts, queue_limit = Options.lease, Options.max_attempts, Options.queue_limit
+    result_ttl, recent_limit = Options.result_ttl, Options.recent_limit
+    from_transport_options = (*redis.Channel.from_transport_options, *Options.__dataclass_fields__)
+    _batch = 1
+    _fetched_at = 0.0
+    _next = "take"  # or "bell": wait until there is something to take
+    _asked = ""  # what the answer under way is to: take, bell, or plain (a reply queue)
+    _publisher: Redis | None = None
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        # Once more on a connection that Redis closed while it was idle; a timeout is not tried again.
+        retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
+        return {**super()._connparams(asynchronous), "retry": retry}
+
+    def conn_or_acquire(self, client: Any = None) -> Any:
+        """Give the one client object of this channel; building one per command took a tenth of all time."""
+        if client is None:
+            if self._publisher is None or self._publisher.connection_pool is not self.pool:
+                self._publisher = self._create_client()
+            client = self._publisher
+        return nullcontext(client)
+
+    def encode_body(self, body: Any, encoding: str | None = None) -> Any:
+        """Encode only what is not text."""
+        return (body, None) if isinstance(body, str) else super().encode_body(body, "base64")
+
+    # Admission
+
+    def _next_delivery_tag(self) -> str:
+        return secrets.token_urlsafe(9)
+
+    def _inplace_augment_message(self, message: dict[str, Any], exchange: str, routing_key: str) -> None:
+        # The properties survive a publish retry of the same call: their tag tells it from a second job.
+        nonce = message["properties"].get("delivery_tag")
+        super()._inplace_augment_message(message, exchange, routing_key)
+        if nonce:
+            message["properties"]["delivery_tag"] = nonce
+
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
+        headers = message["headers"]
+        if "task" not in headers or "id" not in headers:
+            return super()._put(queue, message, **kwargs)  # a reply, not a job
+        batch = kwargs.get("_publish_batch")
+        keys, args = self._admission(queue, message, headers)
+        if batch is not None:
+            return batch.admit(keys, args)
+        with self.conn_or_acquire() as client:
+            return check(scripts.ADMIT(client, keys, args), headers["id"], queue, self.queue_limit)
+
+    def _admission(self, queue: str, message: dict[str, Any], headers: dict[str, Any]) -> tuple[list[str], list[Any]]:
+        properties, job_id, eta = message["properties"], headers["id"], headers.get("eta")
+        kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in (*EMPTY, job_id)}
+        carried = {k: v for k, v in properties.items() if k not in DERIVED_PROPERTIES and v and v != job_id}
+        kinds = (properties["body_encoding"], message["content-type"], message["content-encoding"])
+        child = int(bool(headers.get("parent_id") or current_task))
+        return [f"job:{job_id}", queue], [
+            job_id, properties["delivery_tag"], headers["task"], self.priority(self._get_message_priority(message)),
+            orjson.dumps([message["body"], *kinds, kept, carried], default=str), due_at(eta) if eta else "",
+            self.queue_limit, headers.get("attempt") or "", headers.get("replaced_task_nesting") or 0, child,
+            self.recent_limit, *(self.priority_steps if self.queue_limit else ()),
+        ]  # fmt: skip
+
+    def create_publish_batch(self, max_size: int) -> "PublishBatch":
+        """Let kombu's Producer.batch() admit many jobs per round trip."""
+        return PublishBatch(self, max_size)
+
+    # Taking
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        queues = self.active_queues
+        if any(queue in self._expires for queue in queues):  # temporary queues hold replies, not jobs
+            self._asked = "plain"
+            return super()._brpop_start(timeout)
+        self._open_ledger(queues)
+        self._deliver_backlog()
+        LEDGER.flush()
+        if not queues or LEDGER.backlog or not self.qos.can_consume():
+            return None
+        queues = self._queue_cycle.consume(len(queues))
+        self._asked = self._next
+        if self._asked == "take":
+            command = ["EVALSHA", scripts.TAKE.sha, len(queues), *queues, *self._demand()]
+        else:
+            command = ["BRPOP", *(f"bell:{queue}" for queue in queues), self.brpop_timeout]
+        self._in_poll, self._brpop_sent_at = self.client.connection, monotonic()
+        self.client.connection.send_command(*command)
+
+    def _demand(self) -> list[Any]:
+        """Ask for as many jobs as slots are free, and for more while jobs are over so soon that nobody waits."""
+        pace = monotonic() - self._fetched_at
+        if LEDGER.impatient or pace > PATIENCE:
+            self._batch, LEDGER.impatient = 1, False
+        elif pace < PATIENCE / 2 and self.fetch_ahead:
+            self._batch = min(2 * self._batch, BATCH_LIMIT)
+        slots = self.qos.can_consume_max_estimate() or BATCH_LIMIT
+        return [max(slots, self._batch), self.lease, LEDGER.consumer, *self.priority_steps]
+
+    def _brpop_read(self, **options: Any) -> bool:
+        if self._asked == "plain":
+            return bool(super()._brpop_read(**options))
+        try:
+            reply = self._read_reply(self.client.connection)
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+        self._next = "take" if reply or self._asked == "bell" else "bell"
+        if not reply or self._asked == "bell":
+            raise Empty
+        self._hold(reply)
+        if not self._closing:
+            self._deliver_backlog()
+        return True
+
+    def _read_reply(self, connection: Any) -> Any:
+        try:
+            return self.client.parse_response(connection, "EVALSHA" if self._asked == "take" else "BRPOP")
+        except NoScriptError:
+            with self.conn_or_acquire() as client:
+                client.script_load(scripts.TAKE.text)
+            raise Empty from None
+        except ResponseError as exc:
+            connection.disconnect()
+            raise scripts.recoverable(exc) from exc
+        except self.connection_errors:
+            connection.disconnect()
+            raise
+
+    def _hold(self, reply: list[Any]) -> None:
+        values = iter(reply)
+        jobs = []
+        for raw_id, token, raw_queue, raw_task, text in zip(*[values] * 5, strict=True):
+            job_id, queue = raw_id.decode(), raw_queue.decode()
+            tag = LEDGER.hold(job_id, token, queue)
+            headers = {"id": job_id, "task": raw_task.decode(), "root_id": job_id, "attempt": token}
+            jobs.append((tag, envelope(text, headers, queue, tag), queue))
+        self._fetched_at = monotonic()
+        LEDGER.fetched(jobs)
+
+    def _deliver_backlog(self) -> None:
+        backlog, can_consume, deliver = LEDGER.backlog, self.qos.can_consume, self.connection._deliver
+        while backlog and can_consume():
+            LEDGER.delivered_at = monotonic()
+            try:
+                tag, payload, queue = backlog.popleft()
+            except IndexError:  # the ledger's thread handed it back
+                break
+            if tag in LEDGER.held:  # else its lease was lost while it stood in line
+                deliver(payload, queue)
+
+    def _get(self, queue: str) -> dict[str, Any]:
+        if queue in self._expires:
+            return super()._get(queue)
+        self._open_ledger([queue])
+        with self.conn_or_acquire() as client:
+            reply = scripts.TAKE(client, [queue], [1, self.lease, LEDGER.consumer, *self.priority_steps])
+        if not reply:
+            raise Empty
+        self._hold(reply)
+        payload: dict[str, Any] = LEDGER.backlog.pop()[1]
+        return payload
+
+    def _open_ledger(self, queues: list[str]) -> None:
+        LEDGER.queues = queues
+        if LEDGER.pid != os.getpid():
+            options = Options(**{name: getattr(self, name) for name in Options.__dataclass_fields__})
+            LEDGER.open(Redis(connection_pool=self._get_pool()), options)
+
+    # Stopping and housekeeping
+
+    def _basic_cancel(self, consumer_tag: str) -> None:
+        super()._basic_cancel(consumer_tag)
+        if not self.active_queues and self._asked != "plain":
+            self._settle()
+
+    def _settle(self) -> None:
+        """Hand back at once what was asked for but cannot be delivered any more."""
+        self._closing, closing = True, self._closing
+        with suppress(Empty, *self.connection_errors):  # a take whose answer is lost ends with its leases
+            if self._in_poll and self._asked == "take":
+                self._brpop_read()
+            LEDGER.hand_back_backlog()
+        self._closing = closing
+
+    def close(self) -> None:
+        """Close without touching what runs: its leases belong to the process, not to this connection."""
+        if self._in_poll and self._asked != "plain":
+            self._settle()
+            self._in_poll = None  # a bell that rings from now on is for others
+        super().close()
+
+    def _purge(self, queue: str) -> int:
+        purged = 0
+        with self.conn_or_acquire() as client:
+            while count := scripts.PURGE(client, [queue], [1000, self.result_ttl, *self.priority_steps]):
+                purged += count
+        return purged
+
+    def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
+        if queue not in self._expires:
+            self._purge(queue)
+        super()._delete(queue, *args, **kwargs)
+
+
+class PublishBatch(redis.PublishBatch):
+    """Collects admissions into one pipeline; the first refusal is raised when all others are admitted."""
+
+    def __init__(self, channel: Channel, max_size: int) -> None:
+        """Make sure that Redis knows the script: a pipeline cannot send it in full later."""
+        super().__init__(channel, max_size)
+        self._refusable: list[tuple[str, str, int]] = []
+        with channel.conn_or_acquire() as client:
+            client.script_load(scripts.ADMIT.text)
+
+    def admit(self, keys: list[str], args: list[Any]) -> None:
+        """Add one admission."""
+        self.add("evalsha", scripts.ADMIT.sha, len(keys), *keys, *args)
+        self._refusable.append((args[0], keys[1], self.channel.queue_limit))
+
+    def flush(self) -> None:
+        """Admit what was collected in one round trip."""
+        self._check_usable()
+        jobs, self._refusable, self._buffered = self._refusable, [], 0
+        try:
+            answers = [answer for answer in self.pipeline.execute() if isinstance(answer, bytes)]
+        except Exception as exc:
+            self._failed = exc
+            raise BatchPublishError("the connection broke: jobs of this batch may or may not be queued") from exc
+        for answer, job in zip(answers, jobs, strict=True):
+            check(answer, *job)
+
+
+class Transport(redis.Transport):
+    """Selected by Celery's setting broker_transport."""
+
+    Channel = Channel
+    brpop_timeout = 0.5  # also how late a job with an eta may become visible to an idle consumer
+
+    def _reject_inbound_message(self, raw_message: dict[str, Any]) -> None:
+        LEDGER.hand_back([raw_message["properties"]["delivery_tag"]])
+
+
+def check(answer: bytes, job_id: str, queue: str, limit: int) -> None:
+    """Raise what a refused admission means."""
+    if answer == b"EXISTS":
+        raise JobExists(job_id)
+    if answer == b"FULL":
+        raise QueueFull(queue, limit)
+
+
+def due_at(eta: str) -> float:
+    """Turn Celery's eta (ISO 8601, UTC unless it says otherwise) into unix seconds."""
+    moment = datetime.fromisoformat(eta)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def envelope(text: bytes, headers: dict[str, Any], queue: str, tag: str) -> dict[str, Any]:
+    """Rebuild kombu's message from what admission stored and taking found out."""
+    body, encoding, content_type, content_encoding, kept, properties = orjson.loads(text)
+    delivery = {"exchange": "", "routing_key": queue, "redelivered": headers["attempt"] > 1}
+    known = {"correlation_id": headers["id"], "delivery_tag": tag, "delivery_info": delivery, "body_encoding": encoding}
+    return {
+        "body": body,
+        "content-type": content_type,
+        "content-encoding": content_encoding,
+        "headers": headers | kept,
+        "properties": known | properties,
+    }

@@ -1,0 +1,79 @@
+"""Job records for brokers that keep none: `redis+stock://` and RabbitMQ.
+
+The leased transport writes the record and the message in one step. Here the record is written first and the message
+follows, so a producer that dies in between leaves a PENDING record whose job never comes: what a lab shows.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import celery
+from celery import states
+from celery.backends.redis import RedisBackend
+from redis import Redis
+
+from project.broker import records
+
+
+def publish(client: Redis, task: Any, job_id: str | None, queue: str, send: Callable[[str], Any]) -> Any:
+    """Write the record of a job and send its message; a message that cannot be sent takes the record with it."""
+    job_id = job_id or celery.uuid()
+    key = records.key(job_id)
+    fields: Any = {"task": task.name, "queue": queue, "status": states.PENDING, "submitted_at": time.time()}
+    new = not client.exists(key)
+    if new:
+        client.hset(key, mapping=fields)
+    try:
+        return send(job_id)
+    except BaseException:
+        if new:
+            client.delete(key)
+        raise
+
+
+class RecordBackend(RedisBackend):
+    """Celery's Redis result backend, writing records instead of celery-task-meta keys."""
+
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        """Do nothing: a producer that subscribes and never reads freezes after some 36,000 jobs (celery#6963)."""
+
+    def _store_result(
+        self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **_: Any
+    ) -> Any:
+        key, fields = records.key(task_id), {"status": state}
+        ended = state in states.READY_STATES
+        fields |= _started(request) if state == states.STARTED else {}
+        fields |= _ended(result, state, traceback) if ended else {}
+        with self.client.pipeline() as pipe:
+            pipe.hset(key, mapping=fields)
+            if state == states.STARTED:
+                pipe.hincrby(key, "token", 1)
+            if ended:
+                pipe.expire(key, self.expires)
+            pipe.execute()
+        return result
+
+    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        record = records.read(self.client, task_id) or {}
+        status = record.get("status", states.PENDING)
+        result = json.loads(record.get("result", "null"))
+        if status in states.EXCEPTION_STATES:
+            error = json.loads(record.get("error", "{}"))
+            known = {"exc_type": error.get("type", status), "exc_message": error.get("message", "")}
+            result = self.exception_to_python(known | {"exc_module": "builtins"})
+        return {"status": status, "result": result, "traceback": record.get("traceback"), "children": []}
+
+
+def _started(request: Any) -> dict[str, Any]:
+    return {"started_at": time.time(), "consumer": getattr(request, "hostname", None) or ""}
+
+
+def _ended(result: Any, state: str, traceback: Any) -> dict[str, Any]:
+    if state == states.SUCCESS:
+        return {"result": json.dumps(result), "finished_at": time.time()}
+    message = result.get("exc_message", "")
+    text = " ".join(map(str, message)) if isinstance(message, list | tuple) else str(message)
+    error = json.dumps({"type": result.get("exc_type"), "message": text})
+    return {"error": error, "traceback": str(traceback or ""), "finished_at": time.time()}

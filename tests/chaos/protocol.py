@@ -1,0 +1,60 @@
+"""The protocol's steps as short functions, for tests that play producer and consumer themselves."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis import Redis
+
+from project.broker import scripts
+
+QUEUE, LEASE, MAX_ATTEMPTS, TTL = "celery", 60, 3, 1000
+MESSAGE = orjson.dumps(["[[], {}, {}]", None, "application/json", "utf-8", {"id": "x", "task": "add"}, {}])
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A job and the token of the attempt that holds it."""
+
+    id: str
+    token: int
+
+
+def admit(client: Redis, job_id: str, nonce: str, due: float | str = "", **options: Any) -> str:
+    """Submit a job; return OK, EXISTS or FULL."""
+    args = [job_id, nonce, "add", options.get("step", 0), MESSAGE, due, 0, options.get("token", ""), 0, 0, 100]
+    answer: bytes = scripts.ADMIT(client, [f"job:{job_id}", QUEUE], args)
+    return answer.decode()
+
+
+def take(client: Redis, n: int = 1, lease: float = LEASE, consumer: str = "test") -> list[Taken]:
+    """Take up to n jobs."""
+    values = iter(scripts.TAKE(client, [QUEUE], [n, lease, consumer, 0, 3, 6, 9]))
+    return [Taken(job_id.decode(), token) for job_id, token, *_ in zip(*[values] * 5, strict=True)]
+
+
+def finish(client: Redis, job: Taken, status: str = "SUCCESS") -> bool:
+    """End a job; False if the attempt was fenced off."""
+    refused = scripts.FINISH(client, [], [TTL, job.id, job.token, status, 2, "result", "1"])
+    return not refused
+
+
+def tend(client: Redis, what: str = "renew", *jobs: Taken, collect: bool = True) -> list[str]:
+    """Renew or hand back leases and collect expired ones; return the ids that were lost before."""
+    held = [value for job in jobs for value in (job.id, job.token, QUEUE)]
+    lost = scripts.TEND(client, [QUEUE] if collect else [], [what, LEASE, MAX_ATTEMPTS, TTL, *held])
+    return [raw.decode() for raw in lost]
+
+
+def expire(client: Redis, job_id: str) -> None:
+    """Let the lease of a job run out at once."""
+    client.zadd(f"leases:{QUEUE}", {job_id: 1}, xx=True)
+
+
+def places(client: Redis, job_id: str) -> list[str]:
+    """Return where a job that can still run stands: waiting, delayed or leased."""
+    raw = job_id.encode()
+    lists = (QUEUE, *(f"{QUEUE}\x06\x16{step}" for step in (3, 6, 9)))
+    found = ["waiting"] * sum(client.lrange(name, 0, -1).count(raw) for name in lists)
+    found += ["delayed"] * (client.zscore(f"delayed:{QUEUE}", job_id) is not None)
+    return found + ["leased"] * (client.zscore(f"leases:{QUEUE}", job_id) is not None)

@@ -1,0 +1,129 @@
+"""Kill points: the connection is cut before and after every command of admission, take, renewal, end and return."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
+from redis.retry import Retry
+
+from project.broker import records
+from tests.chaos import protocol
+from tests.chaos.proxy import CuttingProxy
+from tests.support.broker_fixtures import StartWorker
+from tests.support.processes import RedisServer
+from tests.support.wait import wait_until
+
+moments = pytest.mark.parametrize("moment", ["before", "after"])
+
+
+@pytest.fixture
+def cut(server: RedisServer, moment: str) -> Iterator[Redis]:
+    """A client whose first script call is cut at *moment*; later calls pass."""
+    protocol.take(server.client)  # both ends know the scripts
+    seen: list[int] = []
+
+    def plan(number: int, data: bytes) -> str | None:
+        if b"EVAL" in data:
+            seen.append(number)
+        return moment if seen == [number] else None
+
+    with CuttingProxy(server.port, plan) as proxy:
+        yield Redis(port=proxy.port, retry=Retry(NoBackoff(), 0), socket_timeout=5)
+
+
+@moments
+def test_a_cut_admission_is_all_or_nothing_and_its_retry_is_accepted_once(
+    cut: Redis, redis: Redis, moment: str
+) -> None:
+    """The job is unknown, or fully admitted; the same call again ends in exactly one waiting job."""
+    with pytest.raises(ConnectionError):
+        protocol.admit(cut, "a", "n1")
+    known = records.read(redis, "a") is not None
+    assert (known, protocol.places(redis, "a")) == ((False, []) if moment == "before" else (True, ["waiting"]))
+    assert protocol.admit(cut, "a", "n1") == "OK"
+    assert protocol.places(redis, "a") == ["waiting"]
+    assert protocol.admit(cut, "a", "n2") == "EXISTS"
+
+
+@moments
+def test_a_cut_take_leaves_the_job_waiting_or_leased(cut: Redis, redis: Redis, moment: str) -> None:
+    """A job whose take was not heard of is waiting still, or leased to nobody until the lease runs out."""
+    protocol.admit(redis, "a", "n")
+    with pytest.raises(ConnectionError):
+        protocol.take(cut)
+    assert protocol.places(redis, "a") == (["waiting"] if moment == "before" else ["leased"])
+    protocol.expire(redis, "a")
+    protocol.tend(redis)
+    assert [job.id for job in protocol.take(cut)] == ["a"]
+
+
+@moments
+def test_a_cut_renewal_keeps_the_lease(cut: Redis, redis: Redis, moment: str) -> None:
+    """The lease stays as it was, or is renewed; the job has one owner either way."""
+    protocol.admit(redis, "a", "n")
+    (job,) = protocol.take(redis, lease=30)
+    with pytest.raises(ConnectionError):
+        protocol.tend(cut, "renew", job)
+    left = float(redis.zscore("leases:celery", "a") or 0) - time.time()
+    assert left < 31 if moment == "before" else left > 31
+    assert protocol.tend(cut, "renew", job) == []
+    assert protocol.finish(redis, job)
+
+
+@moments
+def test_a_cut_end_is_all_or_nothing_and_its_retry_changes_nothing(cut: Redis, redis: Redis, moment: str) -> None:
+    """The job is leased still, or ended with result and without lease; ending it again gives the same record."""
+    protocol.admit(redis, "a", "n")
+    (job,) = protocol.take(redis)
+    with pytest.raises(ConnectionError):
+        protocol.finish(cut, job)
+    assert protocol.places(redis, "a") == (["leased"] if moment == "before" else [])
+    before = records.read(redis, "a")
+    assert protocol.finish(cut, job)
+    after = records.read(redis, "a")
+    assert after is not None and (after["status"], after["result"]) == ("SUCCESS", "1")
+    assert moment == "before" or after == before
+
+
+@moments
+def test_a_cut_return_puts_the_job_back_once(cut: Redis, redis: Redis, moment: str) -> None:
+    """Handing back twice, because the first answer was lost, leaves one waiting job."""
+    protocol.admit(redis, "a", "n")
+    (job,) = protocol.take(redis)
+    with pytest.raises(ConnectionError):
+        protocol.tend(cut, "return", job)
+    assert protocol.places(redis, "a") == (["leased"] if moment == "before" else ["waiting"])
+    protocol.tend(cut, "return", job)
+    assert protocol.places(redis, "a") == ["waiting"]
+    assert [job.id for job in protocol.take(redis, 2)] == ["a"]
+
+
+@moments
+def test_a_cut_cancel_is_all_or_nothing(cut: Redis, redis: Redis, moment: str) -> None:
+    """The job waits still, or is revoked and never taken."""
+    protocol.admit(redis, "a", "n")
+    with pytest.raises(ConnectionError):
+        records.cancel(cut, "a")
+    records.cancel(cut, "a")
+    assert records.read(redis, "a")["status"] == "REVOKED"  # type: ignore[index]
+    assert protocol.take(redis) == []
+
+
+@moments
+@pytest.mark.parametrize("pool", ["solo", "prefork", "threads"])
+def test_a_worker_behind_a_breaking_line_loses_no_job(
+    app: Celery, server: RedisServer, redis: Redis, workers: StartWorker, pool: str, moment: str
+) -> None:
+    """With every 47th of a real worker's first commands cut, all jobs end in SUCCESS with the right result."""
+    jobs = [app.tasks["add"].delay(number, 1) for number in range(40)]
+    with CuttingProxy(server.port, lambda n, _: moment if 60 < n < 600 and n % 47 == 0 else None) as proxy:
+        workers("one", pool, 2 if pool != "solo" else 1, url=f"redis://127.0.0.1:{proxy.port}/0", lease=0.5)
+        wait_until(lambda: redis.zcard("leases:celery") == redis.llen("celery") == 0, 30)
+        jobs += [app.tasks["add"].delay(number, 1) for number in range(40, 80)]
+        wait_until(lambda: all(app.AsyncResult(job.id).ready() for job in jobs), 30)
+        assert proxy.cuts > 0
+    assert [app.AsyncResult(job.id).result for job in jobs] == list(range(1, 81))

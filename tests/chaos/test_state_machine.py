@@ -1,0 +1,159 @@
+"""A random walk over all steps of the protocol against a real Redis: no job is lost, none has two owners."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from redis import Redis
+
+from project.broker import records
+from tests.chaos import protocol
+from tests.chaos.protocol import Taken
+from tests.support.processes import RedisServer
+
+FINAL = {"SUCCESS", "FAILURE", "REVOKED"}
+IDS = st.sampled_from(["a", "b", "c", "d"])
+pick = st.randoms(use_true_random=False)
+
+
+class Protocol(RuleBasedStateMachine):
+    """What a careful observer expects of every step."""
+
+    client: Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client.flushall()
+        self.nonces: dict[str, str] = {}
+        self.owner: dict[str, Taken] = {}  # job -> the attempt that may end it
+        self.stale: list[Taken] = []  # attempts that lost their job
+        self.ended: dict[str, str] = {}
+        self.deaths: dict[str, int] = {}
+        self.unsure: set[str] = set()  # lease ran out, not yet collected
+
+    @rule(job_id=IDS, step=st.sampled_from([0, 3, 9]), delayed=st.booleans(), nonce=st.sampled_from(["n1", "n2"]))
+    def submit(self, job_id: str, step: int, delayed: bool, nonce: str) -> None:
+        """A new id is accepted, the same call again too, a second job with the id is refused."""
+        answer = protocol.admit(self.client, job_id, nonce, due=2e10 if delayed else "", step=step)
+        expected = self.nonces.setdefault(job_id, nonce)
+        assert answer == ("OK" if nonce == expected else "EXISTS")
+
+    @rule(n=st.integers(1, 3))
+    def take(self, n: int) -> None:
+        """Whatever is taken was free, and the attempt is newer than all before."""
+        for job in protocol.take(self.client, n):
+            assert job.id not in self.owner and job.id not in self.ended
+            assert all(old.token < job.token for old in self.stale if old.id == job.id)
+            self.owner[job.id] = job
+
+    @precondition(lambda self: self.owner)
+    @rule(random=pick, what=st.sampled_from(["renew", "return", "death"]))
+    def tend(self, random, what: str) -> None:
+        """A renewed job stays, a returned one waits, a third death is the last."""
+        job = random.choice(list(self.owner.values()))
+        assert protocol.tend(self.client, what, job, collect=False) == []
+        self.unsure.discard(job.id)
+        if what != "renew":
+            self._loses(job.id, counted=what == "death")
+
+    @precondition(lambda self: self.owner)
+    @rule(random=pick, collect=st.booleans())
+    def expire(self, random, collect: bool) -> None:
+        """A lease that runs out frees the job as soon as somebody looks."""
+        job_id = random.choice(list(self.owner))
+        protocol.expire(self.client, job_id)
+        self.unsure.add(job_id)
+        if collect:
+            protocol.tend(self.client)
+            for each in list(self.unsure):
+                self._loses(each, counted=True)
+            self.unsure.clear()
+
+    def _loses(self, job_id: str, counted: bool) -> None:
+        self.stale.append(self.owner.pop(job_id))
+        self.deaths[job_id] = self.deaths.get(job_id, 0) + counted
+        if counted and self.deaths[job_id] >= protocol.MAX_ATTEMPTS:
+            self.ended[job_id] = "FAILURE"
+
+    @precondition(lambda self: self.owner)
+    @rule(random=pick, status=st.sampled_from(["SUCCESS", "FAILURE", "REVOKED"]))
+    def finish(self, random, status: str) -> None:
+        """The owner ends its job."""
+        job = random.choice(list(self.owner.values()))
+        assert protocol.finish(self.client, job, status)
+        self.stale.append(self.owner.pop(job.id))
+        self.unsure.discard(job.id)
+        self.ended[job.id] = status
+
+    @precondition(lambda self: self.stale)
+    @rule(random=pick)
+    def finish_late(self, random) -> None:
+        """An attempt that lost its job ends it only while nobody has taken it since; a new owner is never disturbed."""
+        job = random.choice(self.stale)
+        before = records.read(self.client, job.id)
+        protocol.finish(self.client, job)
+        newest = max([old.token for old in self.stale if old.id == job.id] + [self.owner.get(job.id, job).token])
+        after = records.read(self.client, job.id)
+        if job.id in self.ended or job.token != newest:
+            assert before == after
+        elif after is not None and after["status"] == "SUCCESS":
+            self.ended[job.id] = "SUCCESS"
+
+    @precondition(lambda self: self.stale)
+    @rule(random=pick, what=st.sampled_from(["renew", "return", "death"]))
+    def tend_late(self, random, what: str) -> None:
+        """An attempt that lost its job can neither renew nor return it."""
+        job = random.choice(self.stale)
+        before = protocol.places(self.client, job.id)
+        assert protocol.tend(self.client, what, job, collect=False) == [job.id]
+        assert protocol.places(self.client, job.id) == before
+
+    @rule(job_id=IDS)
+    def cancel(self, job_id: str) -> None:
+        """Only a waiting job is cancelled."""
+        status = records.cancel(self.client, job_id)
+        assert (status is None) == (job_id not in self.nonces)
+        if status == "PENDING":
+            assert job_id not in self.owner
+            self.ended[job_id] = "REVOKED"
+
+    @rule(job_id=IDS)
+    def requeue(self, job_id: str) -> None:
+        """Only a failed or revoked job comes back, with a clean slate."""
+        done = records.requeue(self.client, job_id)
+        assert done == (self.ended.get(job_id) in ("FAILURE", "REVOKED"))
+        if done:
+            del self.ended[job_id]
+            self.deaths.pop(job_id, None)
+
+    @invariant()
+    def every_job_is_in_exactly_one_place(self) -> None:
+        """Known jobs are ended, or leased to their owner, or stand in line: never nowhere."""
+        for job_id in self.nonces:
+            record = records.read(self.client, job_id)
+            assert record is not None
+            places = protocol.places(self.client, job_id)
+            if job_id in self.ended:
+                assert record["status"] == self.ended[job_id] and "leased" not in places
+                assert self.client.ttl(f"job:{job_id}") > 0
+            elif job_id in self.owner:
+                assert record["status"] == "STARTED" and "leased" in places
+            else:
+                assert record["status"] == "PENDING" and "leased" not in places and places
+                assert self.client.ttl(f"job:{job_id}") == -1
+
+
+@pytest.mark.parametrize("examples", [30])
+def test_a_random_walk_finds_no_lost_and_no_doubly_owned_job(server: RedisServer, examples: int) -> None:
+    """Submit, take, renew, expire, end, return, cancel and requeue in any order keep the protocol's promises."""
+    Protocol.client = server.client
+    checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=40,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=checks,
+        database=None,
+    )
+    run_state_machine_as_test(Protocol, settings=chosen)

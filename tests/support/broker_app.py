@@ -1,0 +1,110 @@
+"""The Celery app of the broker's tests; runs are counted in Redis so that duplicates show."""
+
+import os
+import signal
+import time
+from functools import partial
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import Ignore, Reject
+from redis import Redis
+
+from project.broker import celery_settings
+
+
+def create_app(url: str, **options: Any) -> Celery:
+    """Return an app with the test tasks on the broker at *url*."""
+    app = Celery("tests", set_as_current=False)
+    app.conf.update(celery_settings(url, **options))
+    app.conf.update(worker_hijack_root_logger=False, worker_send_task_events=True, task_send_sent_event=True)
+    app.conf.update(broker_transport_options=app.conf.broker_transport_options | stock_options(url))
+    register(app)
+    return app
+
+
+def stock_options(url: str) -> dict[str, Any]:
+    """Let kombu's own transport restore as fast as it can: it would wait an hour."""
+    quick = {"visibility_timeout": 1, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
+    return quick if url.startswith("redis+stock") else {}
+
+
+def count_run(name: str) -> None:
+    """Note in Redis that a job named *name* started to run."""
+    Redis.from_url(os.environ["BROKER_URL"].replace("+stock", "")).rpush(f"runs:{name}", os.getpid())
+
+
+def register(app: Celery) -> None:
+    """Declare the test tasks."""
+    task = partial(app.task, shared=False)
+
+    @task(name="add")
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    @task(name="note")
+    def note(name: str) -> str:
+        count_run(name)
+        return name
+
+    @task(name="nap")
+    def nap(name: str, seconds: float) -> int:
+        count_run(name)
+        time.sleep(seconds)
+        return os.getpid()
+
+    @task(name="fail")
+    def fail(text: str) -> None:
+        raise ValueError(text)
+
+    @task(name="die")
+    def die(name: str) -> None:
+        count_run(name)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    register_protocol_tasks(task)
+
+
+def register_protocol_tasks(task: Any) -> None:
+    """Declare the tasks that use Celery's less common ways to end."""
+
+    @task(name="again", bind=True)
+    def again(self: Any, name: str, times: int) -> int:
+        count_run(name)
+        if self.request.retries < times:
+            raise self.retry(countdown=0.2, max_retries=times)
+        return int(self.request.retries)
+
+    @task(name="progress", bind=True)
+    def progress(self: Any, seconds: float) -> None:
+        self.update_state(state="PROGRESS", meta={"done": 1})
+        time.sleep(seconds)
+
+    @task(name="quiet", ignore_result=True)
+    def quiet() -> int:
+        return 1
+
+    @task(name="ignore")
+    def ignore() -> None:
+        raise Ignore
+
+    @task(name="reject")
+    def reject() -> None:
+        raise Reject("no", requeue=False)
+
+    @task(name="total")
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    @task(name="replace", bind=True)
+    def replace(self: Any, x: int) -> Any:
+        add = self.app.tasks["add"]
+        return self.replace(add.s(x, 1) | add.s(10))
+
+
+if "BROKER_URL" in os.environ:  # a worker process
+    app = create_app(
+        os.environ["BROKER_URL"],
+        **{name: float(os.environ[name.upper()]) for name in ("lease", "socket_timeout") if name.upper() in os.environ},
+        **{name: int(os.environ[name.upper()]) for name in ("max_attempts",) if name.upper() in os.environ},
+    )

@@ -1,0 +1,98 @@
+"""Real parts for the tests: Redis servers and Celery workers as processes, and one way to wait."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from project.native.binaries import redis_server
+from tests.support.ports import free_port
+from tests.support.wait import wait_until
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Process:
+    """A child process that can be killed, paused and stopped."""
+
+    process: subprocess.Popen[bytes]
+
+    def send(self, name: str) -> None:
+        """Send a signal by name, for example KILL."""
+        self.process.send_signal(getattr(signal, f"SIG{name}"))
+
+    def kill(self) -> None:
+        """Kill without warning, and wait for the end."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self, timeout: float = 20) -> int:
+        """Ask to stop, and wait for the end."""
+        self.process.terminate()
+        return self.process.wait(timeout)
+
+
+class RedisServer(Process):
+    """A redis-server of our own in a folder of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder, self.options, self.port = folder, options, free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.client = Redis(port=self.port)
+        self.start()
+
+    def start(self) -> None:
+        """Start, or start again after a kill, and wait until it answers."""
+        command = [redis_server(), "--port", str(self.port), "--dir", str(self.folder), "--save", ""]
+        with (self.folder / "redis.log").open("ab") as log:
+            self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log)
+        wait_until(self.answers)
+
+    def answers(self) -> bool:
+        """Tell whether it takes commands."""
+        try:
+            return bool(self.client.ping())
+        except (RedisError, OSError):
+            return False
+
+
+class Worker(Process):
+    """A real `celery worker` in a session of its own, so that SIGKILL can take its children along."""
+
+    def __init__(self, url: str, folder: Path, name: str, pool: str = "solo", slots: int = 1, *args: str,
+                 app: str = "tests.support.broker_app", **env: Any) -> None:  # fmt: skip
+        self.log = folder / f"{name}.log"
+        command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", app, "worker", "-P", pool, "-c", str(slots)]
+        command += ["-n", f"{name}@test", "-l", "info", "--without-mingle", "--without-gossip", *args]
+        environment = (
+            clean_environment() | {"BROKER_URL": url} | {key.upper(): str(value) for key, value in env.items()}
+        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def ready(self) -> "Worker":
+        """Wait until the worker takes jobs."""
+        wait_until(lambda: self.process.poll() is None and b" ready." in self.log.read_bytes(), 20)
+        return self
+
+    def signal_all(self, name: str) -> None:
+        """Send a signal to the worker and its children."""
+        os.killpg(self.process.pid, getattr(signal, f"SIG{name}"))
+
+    def kill(self) -> None:
+        """Kill the worker and its children without warning."""
+        if self.process.poll() is None:
+            self.signal_all("KILL")
+        self.process.wait(10)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without anything that would configure Celery."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("CELERY", "BROKER", "LEASE"))}
