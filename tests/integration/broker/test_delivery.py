@@ -172,15 +172,17 @@ def test_a_stopped_consumer_hands_back_at_once(
     assert {record(redis, job.id)["attempts"] for job in jobs} == {"1"}
 
 
-def test_a_cold_stop_hands_running_jobs_back_uncounted(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """SIGQUIT kills the running children, and their jobs wait again at once, without a mark against them."""
+def test_a_cold_stop_hands_running_jobs_back_without_a_mark_against_them(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """SIGQUIT kills the running children, and their jobs wait again at once: an attempt, not a death."""
     one = workers("one", "prefork", 2, lease=30)
     jobs = [app.tasks["nap"].delay(f"q{number}", 30) for number in range(2)]
     wait_until(lambda: runs(redis, "q0") == runs(redis, "q1") == 1)
     one.send("QUIT")
     one.process.wait(20)
     assert [record(redis, job.id)["status"] for job in jobs] == ["PENDING", "PENDING"]
-    assert [record(redis, job.id)["attempts"] for job in jobs] == ["0", "0"]
+    assert [record(redis, job.id)["attempts"] for job in jobs] == ["1", "1"]
     assert not any(redis.hexists(f"job:{job.id}", "deaths") for job in jobs)
 
 
