@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -125,5 +126,9 @@ def test_a_worker_behind_a_breaking_line_loses_no_job(
         workers("one", pool, 2 if pool != "solo" else 1, url=f"redis://127.0.0.1:{proxy.port}/0", lease=0.5)
         while proxy.cuts < 3:  # a solo worker needs few commands for many jobs
             jobs += [app.tasks["add"].delay(number, 1) for number in range(len(jobs), len(jobs) + 20)]
-            wait_until(lambda: all(app.AsyncResult(job.id).ready() for job in jobs), 30)
+            wait_until(partial(_all_ended, app, jobs), 30)
     assert [app.AsyncResult(job.id).result for job in jobs] == list(range(1, len(jobs) + 1))
+
+
+def _all_ended(app: Celery, jobs: list[Any]) -> bool:
+    return all(app.AsyncResult(job.id).ready() for job in jobs)
