@@ -9,7 +9,7 @@ up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three con
 	@python -m project.native
 
 test: .venv/dev lint ## check and test everything that needs no Docker
-	pytest tests --ignore=tests/docker
+	pytest tests --ignore=tests/docker --numprocesses=3 --dist=loadfile
 
 test-docker: .venv/dev ## test the stack in containers; needs Docker with Compose v2
 	pytest tests/docker

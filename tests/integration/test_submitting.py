@@ -1,4 +1,4 @@
-"""A request that NGINX sends to a second producer is one job, and is not lost with the first producer."""
+"""Submitting a job: once per request, and never more than the queue may hold."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from redis import Redis
 
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job
+from project.errors import TooManyJobs
 from project.jobs.service import Jobs
 from project.settings import Settings
 
@@ -26,3 +27,16 @@ def test_a_request_that_was_queued_is_not_queued_again(jobs: Jobs, redis: Redis)
     accepted = [jobs.submit(sum_to_n_job, {"number": 1}, REQUEST_ID) for _ in range(2)]
     assert [answer.job_id for answer in accepted] == [REQUEST_ID, REQUEST_ID]
     assert redis.llen("cpu") == 1
+
+
+def test_a_full_queue_refuses_jobs_until_there_is_room(settings: Settings, redis: Redis) -> None:
+    """QUEUE_LIMIT=2: the third job is refused as a whole, and accepted once one has left."""
+    limited = settings.model_copy(update={"queue_limit": 2})
+    jobs = Jobs(create_celery_app(limited), limited)
+    for _ in range(2):
+        jobs.submit(sum_to_n_job, {"number": 1})
+    with pytest.raises(TooManyJobs):
+        jobs.submit(sum_to_n_job, {"number": 1})
+    assert redis.llen("cpu") == len(list(redis.scan_iter("job:*"))) == 2
+    redis.rpop("cpu")
+    jobs.submit(sum_to_n_job, {"number": 1})
