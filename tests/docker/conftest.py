@@ -10,6 +10,7 @@ import pytest
 from tests.support.compose import ROOT, ComposeStack
 
 CANARY = "canary-5d1c7e"
+PASSWORD = f'{CANARY} "@:/%'
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def configured_stack(project: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """A second stack with settings in .env, and with files around it that are nobody's business."""
     folder = tmp_path_factory.mktemp("configured")
     settings = {
-        "REDIS_PASSWORD": CANARY,
+        "REDIS_PASSWORD": f"'{PASSWORD}'",
         "CONSUMERS": "2",
         "CONSUMER_SLOTS": "1",
         "SHUTDOWN_TIMEOUT": "1",

@@ -30,7 +30,7 @@ def test_the_files_are_short() -> None:
 
 def test_every_variable_has_a_default() -> None:
     """It works without .env and without a warning; Compose itself sets the project's name."""
-    variables = set(re.findall(r"\$\{(\w+)(?!\w*:-)", TEXT))
+    variables = set(re.findall(r"\$\{(\w+)(?!\w*:[-+])", TEXT))
     assert variables <= {"COMPOSE_PROJECT_NAME"}
 
 
@@ -65,7 +65,9 @@ def test_a_consumer_hands_its_jobs_back_on_sigterm_both_ways() -> None:
 def _command(name: str) -> list[str]:
     """Return the command of a service: its own, or else that of its image."""
     if "command" in SERVICES[name]:
-        return shlex.split(re.sub(r"\$\{(\w+):-\w*\}", r"$\1", SERVICES[name]["command"]))
+        command = SERVICES[name]["command"]
+        words = command if isinstance(command, list) else shlex.split(command)
+        return [re.sub(r"\$\{(\w+):-\w*\}", r"$\1", word) for word in words]
     dockerfile = DOCKERFILES.get(name, DOCKERFILES["project"]).read_text()
     return list(yaml.safe_load(dockerfile.rpartition("CMD ")[2]))
 
