@@ -14,23 +14,31 @@ from celery import states
 from celery.backends.redis import RedisBackend
 from redis import Redis
 
-from project.broker import records
+from project.broker import JobExists, records
+from project.broker.backend import describe
 
 
 def publish(client: Redis, task: Any, job_id: str | None, queue: str, send: Callable[[str], Any]) -> Any:
-    """Write the record of a job and send its message; a message that cannot be sent takes the record with it."""
+    """Write the record of a job and send its message; a message that cannot be sent takes the record with it.
+
+    Raises JobExists for a job whose message was sent before, unless it is the job itself that tries again.
+    """
     job_id = job_id or celery.uuid()
     key = records.key(job_id)
+    if client.hexists(key, "queued") and task.request.id != job_id:
+        raise JobExists(job_id)
     fields: Any = {"task": task.name, "queue": queue, "status": states.PENDING, "submitted_at": time.time()}
     new = not client.exists(key)
     if new:
         client.hset(key, mapping=fields)
     try:
-        return send(job_id)
+        sent = send(job_id)
     except BaseException:
         if new:
             client.delete(key)
         raise
+    client.hset(key, "queued", 1)
+    return sent
 
 
 class RecordBackend(RedisBackend):
@@ -73,7 +81,4 @@ def _started(request: Any) -> dict[str, Any]:
 def _ended(result: Any, state: str, traceback: Any) -> dict[str, Any]:
     if state == states.SUCCESS:
         return {"result": json.dumps(result), "finished_at": time.time()}
-    message = result.get("exc_message", "")
-    text = " ".join(map(str, message)) if isinstance(message, list | tuple) else str(message)
-    error = json.dumps({"type": result.get("exc_type"), "message": text})
-    return {"error": error, "traceback": str(traceback or ""), "finished_at": time.time()}
+    return {"error": describe(result), "traceback": str(traceback or ""), "finished_at": time.time()}
