@@ -1,5 +1,7 @@
 """The documentation, followed to the letter on a running stack."""
 
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,10 +16,10 @@ from tests.support.doc_reader import Reader
 from tests.support.http import finished, submit
 from tests.support.markdown import blocks
 from tests.support.stack import NativeStack
+from tests.support.wait import wait_until
 
 DELAY = Path("docs/explanation/delay.md")
-# what the page leaves out, and what looks at a job without being part of its way
-LEFT_OUT = {"BRPOP", "LLEN", "HGETALL", "ZRANGE"}
+PAGES_OF_A_NEWCOMER = ["docs/tutorial.md", "docs/how-to/scale-consumers.md", "docs/how-to/compare-with-stock.md"]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".run", "__pycache__", ".*_cache", ".env")
 
 
@@ -33,7 +35,7 @@ class Newcomer:
 
     def follow(self, page: str) -> int:
         """Follow a page in the copy; return the number of commands."""
-        reader = Reader(self.folder, _here(self._stack), {"make up": self._make_up})
+        reader = Reader(self.folder, _here(self._stack), {"make up": self._make_up, "pkill": self._pkill})
         return reader.follow(self.folder / page)
 
     def stop(self) -> None:
@@ -49,6 +51,14 @@ class Newcomer:
         self._stack.start()
         self._running = True
         return self._stack.log
+
+    def _pkill(self, command: str) -> str:
+        """Kill what `pkill -KILL --oldest --full PATTERN` finds, looking at this stack only."""
+        *options, pattern = shlex.split(command)
+        assert options == ["pkill", "-KILL", "--oldest", "--full"]
+        found = [process for process in self._stack.processes() if re.search(pattern, " ".join(process.cmdline()))]
+        min(found, key=lambda process: process.create_time()).kill()
+        return ""
 
 
 @pytest.fixture
@@ -70,10 +80,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
 def _here(stack: NativeStack) -> dict[str, str]:
     """Return what is different from the pages here: ports, and that nothing is a terminal."""
     redis_cli = f"redis-cli --no-raw -p {stack.settings['REDIS_PORT']}"
-    return {"8080": stack.settings["HTTP_PORT"], ".venv/bin/redis-cli": f"{Path(sys.prefix)}/bin/{redis_cli}"}
+    ports = {"8080": stack.settings["HTTP_PORT"], "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}"}
+    return ports | {".venv/bin/redis-cli": f"{Path(sys.prefix)}/bin/{redis_cli}"}
 
 
-@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/how-to/scale-consumers.md"])
+@pytest.mark.parametrize("page", PAGES_OF_A_NEWCOMER)
 def test_a_newcomer_can_follow_the_page(newcomer: Newcomer, page: str) -> None:
     """Every command shows what the page shows; code that it adds works."""
     assert newcomer.follow(page) >= 3
@@ -86,21 +97,33 @@ def test_the_commands_of_the_page_show_what_it_shows(stack: NativeStack, page: s
 
 
 def test_redis_sees_what_the_page_about_delay_says(stack: NativeStack) -> None:
-    """A job makes the commands of the two `monitor` blocks, each in its order; they overlap in time."""
+    """A job is the scripts of the `monitor` blocks, one after the other, each with just these commands."""
     shown = [block.text.splitlines() for block in blocks(DELAY) if block.language == "monitor"]
-    to_come = [[line.partition("   ")[0] for line in lines] for lines in shown]
-    keys = {command.split()[1] for commands in to_come for command in commands}
+    expected = [[line.partition("   ")[0] for line in lines] for lines in shown]
+    seen = _scripts_of_a_job(stack, len(expected))
+    for commands, script in zip(expected, seen, strict=True):
+        keys = {command.split()[1] for command in commands}
+        of_this_job = [command for command in script if command.split(" ")[1:2] and command.split(" ")[1] in keys]
+        assert len(of_this_job) == len(commands), of_this_job
+        for command, beginning in zip(of_this_job, commands, strict=True):
+            assert command.startswith(beginning)
+
+
+def _scripts_of_a_job(stack: NativeStack, count: int) -> list[list[str]]:
+    """Return the commands of the first scripts that have to do with a job, the job's id replaced."""
     redis: Any = Redis(port=int(stack.settings["REDIS_PORT"]))
+    wait_until(lambda: not redis.exists("bell:cpu", "bell:default", "leases:cpu", "leases:default"))
     with redis, redis.monitor() as monitor, stack.client() as http:
         job_id = submit(http, "sum", number=10)
         finished(http, "sum", job_id)
-        while any(to_come):
-            seen = monitor.next_command()["command"].replace(job_id, "<id>")
-            name, _, rest = seen.partition(" ")
-            if name not in LEFT_OUT and rest.split(" ")[0] in keys:
-                whose = [commands for commands in to_come if commands and seen.startswith(commands[0])]
-                assert whose, f"not on the page, or not in this place: {seen}"
-                whose[0].pop(0)
+        scripts: list[list[str]] = [[]]
+        while sum("<id>" in str(script) for script in scripts[:-1]) < count:
+            command = monitor.next_command()
+            if command["client_type"] == "lua":
+                scripts[-1].append(command["command"].replace(job_id, "<id>"))
+            else:
+                scripts.append([])
+    return [script for script in scripts if "<id>" in str(script)]
 
 
 def test_the_reference_is_what_the_code_says(stack: NativeStack) -> None:

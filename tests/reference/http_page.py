@@ -26,6 +26,7 @@ STATUSES = {
     "413": "the body is larger than 1 MiB",
     "415": "the body does not say that it is JSON",
     "422": "the arguments do not fit; `errors` names the fields",
+    "429": "the queue holds `QUEUE_LIMIT` waiting jobs; `Retry-After` says when to try again",
     "503": "Redis is away; `Retry-After` says when to try again",
 }
 
