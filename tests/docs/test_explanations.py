@@ -27,8 +27,9 @@ def test_every_celery_option_is_explained_and_no_other() -> None:
 def test_every_option_on_a_command_line_is_explained_and_no_other() -> None:
     """What both ways of running pass to Redis, uvicorn, Celery, Flower and Locust has its reason."""
     services = yaml.safe_load(Path("docker-compose.yml").read_text())["services"].values()
-    commands = [Path("Procfile").read_text(), *(service.get("command", "") for service in services)]
-    passed = set(re.findall(r"(?<= )--[\w-]+", "\n".join(commands)))
+    lists_or_lines = [service.get("command", "") for service in services]
+    lines = [command if isinstance(command, str) else " ".join(command) for command in lists_or_lines]
+    passed = set(re.findall(r"(?<= )--[\w-]+", "\n".join([Path("Procfile").read_text(), *lines])))
     assert _first_cells(_section(SETTINGS, "Command lines")) == passed
 
 
