@@ -3,9 +3,16 @@
 import os
 import time
 
-from celery import Celery
+from celery import Celery, Task
 
 from project.broker import celery_settings
+from project.celery_config.job import JobTask
+
+
+class LeasedTask(JobTask):
+    """A task as this project declares it, in Celery's default queue."""
+
+    waits_in = "celery"
 
 
 def create_app(url: str) -> Celery:
@@ -18,11 +25,13 @@ def create_app(url: str) -> Celery:
         app.conf.update(celery_settings(url, socket_timeout=5))
     app.conf.update(worker_send_task_events=os.environ.get("EVENTS") == "1", worker_hijack_root_logger=False)
 
-    @app.task(name="sum_to_n", shared=False)
+    base = Task if url.startswith("redis+stock://") else LeasedTask
+
+    @app.task(name="sum_to_n", shared=False, base=base)
     def sum_to_n(number: int) -> int:
         return sum(range(number + 1))
 
-    @app.task(name="nap", shared=False)
+    @app.task(name="nap", shared=False, base=base)
     def nap(seconds: float) -> None:
         time.sleep(seconds)
 

@@ -45,7 +45,7 @@ class Bench:
         return jobs / (time.perf_counter() - started)
 
     def publish_batched(self, scheme: str, jobs: int = 3000) -> float:
-        """Measure jobs per second through Producer.batch(); stock publishes one by one, as it ships."""
+        """Measure jobs per second through submit_many(); stock publishes one by one, as it ships."""
         if scheme == STOCK:
             return self.publish(scheme)
         self.server.client.flushall()

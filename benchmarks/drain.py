@@ -10,6 +10,7 @@ from celery import Celery
 from redis import Redis
 
 from benchmarks.app import create_app
+from project.celery_config.job import JobTask
 from tests.support.processes import RedisServer, Worker
 from tests.support.wait import wait_until
 
@@ -17,6 +18,9 @@ from tests.support.wait import wait_until
 def fill(app: Celery, jobs: int) -> None:
     """Queue *jobs* jobs, in batches."""
     task = app.tasks["sum_to_n"]
+    if isinstance(task, JobTask):
+        task.submit_many({"number": 10} for _ in range(jobs))
+        return
     with app.producer_pool.acquire(block=True) as producer, producer.batch(500):
         for _ in range(jobs):
             task.apply_async((10,), producer=producer)

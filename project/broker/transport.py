@@ -3,29 +3,21 @@
 import os
 import secrets
 from contextlib import nullcontext, suppress
-from datetime import UTC, datetime
 from queue import Empty
 from time import monotonic
 from typing import Any
 
 import orjson
-from celery import current_task
-from kombu.exceptions import BatchPublishError
 from kombu.transport import redis, virtual
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, NoScriptError, ResponseError
 from redis.retry import Retry
 
-from . import scripts
-from .errors import JobExists, QueueFull
+from . import admission, scripts
 from .ledger import LEDGER, PATIENCE, Options
 
 BATCH_LIMIT = 64  # more gains nothing (measured), and a consumer that dies takes fewer leases along
-#: Not stored, to keep waiting jobs small: known again on delivery, or of no use to a Redis backend.
-DERIVED_HEADERS = frozenset({"id", "task", "lang", "eta", "attempt"})
-DERIVED_PROPERTIES = frozenset({"delivery_info", "delivery_mode", "delivery_tag", "body_encoding", "reply_to"})
-EMPTY: tuple[Any, ...] = (None, "", {}, [], [None, None], (None, None))  # what Celery's request defaults to
 
 
 class QoS(virtual.QoS):
@@ -95,29 +87,8 @@ class Channel(redis.Channel):
         headers = message["headers"]
         if "task" not in headers or "id" not in headers:
             return super()._put(queue, message, **kwargs)  # a reply, not a job
-        batch = kwargs.get("_publish_batch")
-        keys, args = self._admission(queue, message, headers)
-        if batch is not None:
-            return batch.admit(keys, args)
         with self.conn_or_acquire() as client:
-            return check(scripts.ADMIT(client, keys, args), headers["id"], queue, self.queue_limit)
-
-    def _admission(self, queue: str, message: dict[str, Any], headers: dict[str, Any]) -> tuple[list[str], list[Any]]:
-        properties, job_id, eta = message["properties"], headers["id"], headers.get("eta")
-        kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in (*EMPTY, job_id)}
-        carried = {k: v for k, v in properties.items() if k not in DERIVED_PROPERTIES and v and v != job_id}
-        kinds = (properties["body_encoding"], message["content-type"], message["content-encoding"])
-        child = int(bool(headers.get("parent_id") or current_task))
-        return [f"job:{job_id}", queue], [
-            job_id, properties["delivery_tag"], headers["task"], self.priority(self._get_message_priority(message)),
-            orjson.dumps([message["body"], *kinds, kept, carried], default=str), due_at(eta) if eta else "",
-            self.queue_limit, headers.get("attempt") or "", headers.get("replaced_task_nesting") or 0, child,
-            self.recent_limit, *(self.priority_steps if self.queue_limit else ()),
-        ]  # fmt: skip
-
-    def create_publish_batch(self, max_size: int) -> "PublishBatch":
-        """Let kombu's Producer.batch() admit many jobs per round trip."""
-        return PublishBatch(self, max_size)
+            return admission.admit(client, admission.prepare(queue, message, self))
 
     # Taking
 
@@ -256,34 +227,6 @@ class Channel(redis.Channel):
         super()._delete(queue, *args, **kwargs)
 
 
-class PublishBatch(redis.PublishBatch):
-    """Collects admissions into one pipeline; the first refusal is raised when all others are admitted."""
-
-    def __init__(self, channel: Channel, max_size: int) -> None:
-        """Make sure that Redis knows the script: a pipeline cannot send it in full later."""
-        super().__init__(channel, max_size)
-        self._refusable: list[tuple[str, str, int]] = []
-        with channel.conn_or_acquire() as client:
-            client.script_load(scripts.ADMIT.text)
-
-    def admit(self, keys: list[str], args: list[Any]) -> None:
-        """Add one admission."""
-        self.add("evalsha", scripts.ADMIT.sha, len(keys), *keys, *args)
-        self._refusable.append((args[0], keys[1], self.channel.queue_limit))
-
-    def flush(self) -> None:
-        """Admit what was collected in one round trip."""
-        self._check_usable()
-        jobs, self._refusable, self._buffered = self._refusable, [], 0
-        try:
-            answers = [answer for answer in self.pipeline.execute() if isinstance(answer, bytes)]
-        except Exception as exc:
-            self._failed = exc
-            raise BatchPublishError("the connection broke: jobs of this batch may or may not be queued") from exc
-        for answer, job in zip(answers, jobs, strict=True):
-            check(answer, *job)
-
-
 class Transport(redis.Transport):
     """Selected by Celery's setting broker_transport."""
 
@@ -292,20 +235,6 @@ class Transport(redis.Transport):
 
     def _reject_inbound_message(self, raw_message: dict[str, Any]) -> None:
         LEDGER.hand_back([raw_message["properties"]["delivery_tag"]])
-
-
-def check(answer: bytes, job_id: str, queue: str, limit: int) -> None:
-    """Raise what a refused admission means."""
-    if answer == b"EXISTS":
-        raise JobExists(job_id)
-    if answer == b"FULL":
-        raise QueueFull(queue, limit)
-
-
-def due_at(eta: str) -> float:
-    """Turn Celery's eta (ISO 8601, UTC unless it says otherwise) into unix seconds."""
-    moment = datetime.fromisoformat(eta)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def envelope(text: bytes, headers: dict[str, Any], queue: str, tag: str) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _consumers(settings: Settings) -> dict[str, Any]:
         "worker_disable_prefetch": True,
         "worker_soft_shutdown_timeout": settings.shutdown_timeout,
         "worker_send_task_events": True,
-        "task_send_sent_event": True,
+        "task_send_sent_event": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
     }

@@ -1,13 +1,15 @@
 """What a task can declare: `@shared_task` with our options, and the Task class behind it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, cast
 
 import celery
-from celery import Task
+from celery import Task, uuid
 from celery.result import AsyncResult
 
-from project.celery_config import unleased
+from project.broker import JobExists
+from project.celery_config import direct, unleased
 
 _declared: dict[str, str] = {}
 
@@ -27,6 +29,13 @@ class JobTask(Task):
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
     ) -> AsyncResult:
         """Publish a job; the leased transport writes its record in the same step, other brokers need help."""
+        chosen = direct.known_options(self, options)
+        if entrance := direct.entrance(self, args, chosen):
+            job_id = task_id or uuid()
+            entrance.admit(self, args, kwargs, job_id, chosen)
+            result = self.AsyncResult(job_id)
+            result.ignored = chosen.get("ignore_result", self.ignore_result)
+            return result
         publish = super().apply_async
         if self.app.conf.broker_transport:
             return publish(args, kwargs, task_id=task_id, **options)
@@ -34,6 +43,22 @@ class JobTask(Task):
         return unleased.publish(
             self.backend.client, self, task_id, queue, lambda job_id: publish(args, kwargs, task_id=job_id, **options)
         )
+
+    def submit_many(
+        self, arguments: Iterable[dict[str, Any]], task_ids: Iterable[str] | None = None
+    ) -> list[AsyncResult]:
+        """Publish one job per dict of keyword arguments, 100 at a time; raise at the first that is refused.
+
+        Jobs admitted until then stay. Choose *task_ids* to be able to repeat a call that failed: known ids are skipped.
+        """
+        jobs = list(zip(task_ids, arguments, strict=True) if task_ids else ((uuid(), kwargs) for kwargs in arguments))
+        if entrance := direct.entrance(self, (), direct.known_options(self, {})):
+            entrance.admit_many(self, jobs)
+            return [self.AsyncResult(job_id) for job_id, _ in jobs]
+        for job_id, kwargs in jobs:
+            with suppress(JobExists):
+                self.apply_async(kwargs=kwargs, task_id=job_id)
+        return [self.AsyncResult(job_id) for job_id, _ in jobs]
 
 
 def shared_task(

@@ -1,16 +1,19 @@
 """Publishing from the producer: on the right broker, without subscribing, without stalling."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from celery import Celery
+from celery.signals import before_task_publish
 from kombu.exceptions import EncodeError
 from redis import Redis
 
+from project.broker import QueueFull
 from project.celery_config.app import create_celery_app
-from project.celery_config.tasks.demo import sum_to_n_job
+from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.settings import Settings
 
 
@@ -44,11 +47,11 @@ def test_publishing_never_subscribes(redis: Redis) -> None:
 def test_many_publishes_through_one_process_never_stall(redis: Redis) -> None:
     """More than the ~36,000 after which the stock backend stops for 120 s."""
     slowest = 0.0
-    for _ in range(40_000):
+    for _ in range(100_000):
         begun = time.monotonic()
         sum_to_n_job.delay(number=1)
         slowest = max(slowest, time.monotonic() - begun)
-    assert redis.llen("cpu") == 40_000
+    assert redis.llen("cpu") == 100_000
     assert slowest < 2
 
 
@@ -66,3 +69,75 @@ def test_a_job_that_cannot_be_published_leaves_no_record(redis: Redis) -> None:
     with pytest.raises(EncodeError):
         sum_to_n_job.delay(number=object())
     assert list(redis.scan_iter("job:*")) == []
+
+
+@pytest.mark.usefixtures("app")
+def test_the_short_way_in_admits_what_celerys_own_way_admits(redis: Redis) -> None:
+    """Record and message of a job are the same, whether built at once or by Celery (which `retry=` asks for)."""
+    admitted = []
+    for extra in ({}, {"retry": False}):
+        redis.flushdb()
+        sum_to_n_job.apply_async(kwargs={"number": 1}, task_id="a", priority=6, **extra)
+        record = redis.hgetall("job:a")
+        assert redis.lrange("cpu\x06\x166", 0, -1) == [b"a"]
+        assert bool(redis.exists("_kombu.binding.cpu")) == bool(extra)  # Celery declares the queue
+        admitted.append((json.loads(record.pop(b"message")), record.keys(), record[b"task"], record[b"queue"]))
+    assert admitted[0] == admitted[1]
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("option", ["link", "countdown", "headers", "expires"])
+def test_rarer_options_go_celerys_own_way(redis: Redis, option: str) -> None:
+    """What the short way does not know is not lost."""
+    value = {"link": wait_and_return.si(0), "countdown": 60, "headers": {"trace": "x"}, "expires": 60}[option]
+    sum_to_n_job.apply_async(kwargs={"number": 1}, task_id="a", **{option: value})
+    message = redis.hget("job:a", "message") or b""
+    sign = {"link": b"wait_and_return", "headers": b'"trace":"x"', "expires": b'"expires"'}.get(option, b"")
+    assert sign in message
+    assert redis.zcard("delayed:cpu") == (option == "countdown")
+
+
+@pytest.mark.usefixtures("app")
+def test_a_receiver_of_celerys_publish_signal_is_called(redis: Redis) -> None:
+    """Whoever listens to publishes, such as a tracer, hears of each."""
+    heard: list[str] = []
+
+    def listen(sender: str, **_: object) -> None:
+        heard.append(sender)
+
+    before_task_publish.connect(listen)
+    try:
+        sum_to_n_job.delay(number=1)
+    finally:
+        before_task_publish.disconnect(listen)
+    sum_to_n_job.delay(number=1)
+    assert heard == ["sum"]
+    assert redis.llen("cpu") == 2
+
+
+@pytest.mark.usefixtures("app")
+def test_many_jobs_are_submitted_at_once_and_once(redis: Redis) -> None:
+    """250 jobs take three round trips; the same call again, as after a failure, adds none."""
+    ids = [f"job-{number}" for number in range(250)]
+    for _ in range(2):
+        jobs = sum_to_n_job.submit_many(({"number": number} for number in range(250)), ids)
+        assert [job.id for job in jobs] == ids
+        assert redis.lrange("cpu", 0, -1) == [job_id.encode() for job_id in reversed(ids)]
+    with pytest.raises(TypeError):
+        sum_to_n_job.submit_many([{"wrong": 1}])
+    redis.script_flush()
+    sum_to_n_job.submit_many([{"number": 1}])
+    assert redis.llen("cpu") == 251
+
+
+def test_a_full_queue_refuses_the_rest_of_many(settings: Settings, redis: Redis) -> None:
+    """What fits is admitted, in order; room made, the same call again admits the rest."""
+    app = create_celery_app(settings.model_copy(update={"queue_limit": 3}))
+    ids = list("abcde")
+    with pytest.raises(QueueFull):
+        sum_to_n_job.submit_many([{"number": 1}] * 5, ids)
+    assert redis.lrange("cpu", 0, -1) == [b"c", b"b", b"a"]
+    redis.ltrim("cpu", 0, 0)
+    sum_to_n_job.submit_many([{"number": 1}] * 5, ids)
+    assert redis.lrange("cpu", 0, -1) == [b"e", b"d", b"c"]
+    app.close()

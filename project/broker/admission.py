@@ -1,0 +1,60 @@
+"""The one way in: a message becomes a call of admit.lua."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from celery import current_task
+from redis import Redis
+
+from . import scripts
+from .errors import JobExists, QueueFull
+
+#: Not stored, to keep waiting jobs small: known again on delivery, or of no use to a Redis backend.
+DERIVED_HEADERS = frozenset({"id", "task", "lang", "eta", "attempt"})
+DERIVED_PROPERTIES = frozenset({"delivery_info", "delivery_mode", "delivery_tag", "body_encoding", "reply_to"})
+EMPTY: tuple[Any, ...] = (None, "", {}, [], [None, None], (None, None))  # what Celery's request defaults to
+Call = tuple[list[str], list[Any]]  # the keys and arguments of admit.lua
+
+
+def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
+    """Turn kombu's message into a call; its delivery tag is the nonce that tells a retry from a second job."""
+    headers, properties = message["headers"], message["properties"]
+    job_id, eta = headers["id"], headers.get("eta")
+    kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in (*EMPTY, job_id)}
+    carried = {k: v for k, v in properties.items() if k not in DERIVED_PROPERTIES and v and v != job_id}
+    kinds = (properties["body_encoding"], message["content-type"], message["content-encoding"])
+    return [f"job:{job_id}", queue], [
+        job_id, properties["delivery_tag"], headers["task"], channel.priority(channel._get_message_priority(message)),
+        orjson.dumps([message["body"], *kinds, kept, carried], default=str), due_at(eta) if eta else "",
+        channel.queue_limit, headers.get("attempt") or "", headers.get("replaced_task_nesting") or 0,
+        int(bool(headers.get("parent_id") or current_task)), channel.recent_limit,
+        *(channel.priority_steps if channel.queue_limit else ()),
+    ]  # fmt: skip
+
+
+def admit(client: Redis, call: Call) -> None:
+    """Admit one job, or raise JobExists or QueueFull."""
+    (_, queue), (job_id, *_, limit) = call[0], call[1][:7]
+    answer = scripts.ADMIT(client, *call)
+    if answer == b"EXISTS":
+        raise JobExists(job_id)
+    if answer == b"FULL":
+        raise QueueFull(queue, limit)
+
+
+def admit_many(client: Redis, calls: Sequence[Call]) -> None:
+    """Admit jobs in one round trip, leave known ones as they are, and raise QueueFull if any did not fit."""
+    pipeline: Any = client.pipeline(transaction=False).script_load(scripts.ADMIT.text)
+    for keys, args in calls:
+        pipeline.evalsha(scripts.ADMIT.sha, len(keys), *keys, *args)
+    for answer, (keys, args) in zip(pipeline.execute()[1:], calls, strict=True):
+        if answer == b"FULL":
+            raise QueueFull(keys[1], args[6])
+
+
+def due_at(eta: str) -> float:
+    """Turn Celery's eta (ISO 8601, UTC unless it says otherwise) into unix seconds."""
+    moment = datetime.fromisoformat(eta)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
