@@ -5,6 +5,7 @@ signals: most of the time of a `.delay()`. Here the same message is built at onc
 What this module does not know goes Celery's way: `entrance()` then returns None.
 """
 
+import math
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from redis.exceptions import RedisError
 from project.broker import admission
 from project.broker.transport import Transport
 
+KNOWN = {"queue", "priority", "ignore_result", "time_limit", "soft_time_limit"}
 BATCH = 100  # admissions per round trip: keeps Redis busy for some milliseconds, not longer
 #: What an app must be set to: with any other value Celery does more than this module.
 PLAIN = {
@@ -53,9 +55,9 @@ class Entrance:
         with library_errors():
             admission.admit(self.client, call)
 
-    def admit_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    def admit_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]], options: dict[str, Any]) -> None:
         """Admit jobs of one task, 100 per round trip; those that are known already stay as they are."""
-        calls = (self._prepare(task, (), kwargs, job_id, {}) for job_id, kwargs in jobs)
+        calls = (self._prepare(task, (), kwargs, job_id, options) for job_id, kwargs in jobs)
         while batch := list(islice(calls, BATCH)):
             with library_errors():
                 admission.admit_many(self.client, batch)
@@ -72,6 +74,8 @@ class Entrance:
             "id": job_id,
             "task": task.name,
             "retries": 0,
+            "replaced_task_nesting": 0,
+            "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
             "argsrepr": show(args),
             "kwargsrepr": show(kwargs),
             "origin": anon_nodename(),
@@ -91,7 +95,8 @@ def entrance(task: Any, args: Any, options: dict[str, Any]) -> Entrance | None:
     """Return where this call can be admitted, or None if only Celery knows how to publish it."""
     app = task.app
     if (
-        not options.keys() <= {"queue", "priority", "ignore_result"}
+        not options.keys() <= KNOWN
+        or options.get("soft_time_limit", 0) > options.get("time_limit", math.inf)
         or not isinstance(args, list | tuple | None)
         or get_current_worker_task()
         or any(signal.receivers for signal in PUBLISH_SIGNALS)

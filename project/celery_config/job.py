@@ -52,8 +52,9 @@ class JobTask(Task):
         Jobs admitted until then stay. Choose *task_ids* to be able to repeat a call that failed: known ids are skipped.
         """
         jobs = list(zip(task_ids, arguments, strict=True) if task_ids else ((uuid(), kwargs) for kwargs in arguments))
-        if entrance := direct.entrance(self, (), direct.known_options(self, {})):
-            entrance.admit_many(self, jobs)
+        chosen = direct.known_options(self, {})
+        if entrance := direct.entrance(self, (), chosen):
+            entrance.admit_many(self, jobs, chosen)
             return [self.AsyncResult(job_id) for job_id, _ in jobs]
         for job_id, kwargs in jobs:
             with suppress(JobExists):
