@@ -14,6 +14,9 @@ test: .venv/dev lint ## check and test everything that needs no Docker
 test-docker: .venv/dev ## test the stack in containers; needs Docker with Compose v2
 	pytest tests/docker
 
+bench-broker: .venv/dev ## measure the leased transport against Celery's own (some 10 minutes)
+	python -m benchmarks.broker
+
 lint: .venv/dev ## style, types, NGINX and Dockerfiles
 	ruff check
 	ruff format --check
@@ -44,4 +47,4 @@ clean: ## remove the venv and the state of the native stack
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up test test-docker lint format reference lock clean
+.PHONY: help up test test-docker bench-broker lint format reference lock clean

@@ -99,8 +99,10 @@ class Channel(redis.Channel):
             return super()._brpop_start(timeout)
         self._open_ledger(queues)
         self._deliver_backlog()
+        if LEDGER.backlog:  # all slots are busy; the ledger's thread writes what ends meanwhile
+            return None
         LEDGER.flush()
-        if not queues or LEDGER.backlog or not self.qos.can_consume():
+        if not queues or not self.qos.can_consume():
             return None
         queues = self._queue_cycle.consume(len(queues))
         self._asked = self._next
