@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     broker_url: Url = ""
     redis_timeout: PositiveFloat = 0.8
     redis_down_pause: PositiveFloat = 0.5
+    redis_appendfsync: Literal["everysec", "always"] = "everysec"
 
     # Jobs
     result_ttl: PositiveInt = 4 * 60 * 60
