@@ -7,7 +7,6 @@ the process alone, not to its group: Celery's main process must tell its childre
 only when all others have ended: consumers hand their jobs back to a Redis that is still there.
 """
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -19,7 +18,6 @@ from contextlib import suppress
 from project.settings import get_settings
 
 RESTART_DELAY = 1  # seconds
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(arguments: list[str]) -> None:
@@ -29,6 +27,7 @@ def main(arguments: list[str]) -> None:
     others = (get_settings().run_dir / "others.lock").open("w")
     if not last:
         fcntl.flock(others, fcntl.LOCK_SH)  # the kernel drops it when this process ends, however it ends
+    started = _guard()
     stop = threading.Event()
     child: subprocess.Popen[bytes] | None = None
 
@@ -42,7 +41,8 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGINT, pass_on)
     while not stop.is_set():
-        child = subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent)  # noqa: PLW1509 no threads here
+        child = subprocess.Popen(command, start_new_session=True)
+        os.write(started, f"{child.pid}\n".encode())
         code = child.wait()
         _kill_what_it_left(child.pid)
         if not stop.is_set():
@@ -50,9 +50,23 @@ def main(arguments: list[str]) -> None:
             stop.wait(RESTART_DELAY)
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when the supervisor is killed."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _guard() -> int:
+    """Fork a guard that kills the last command's group when the supervisor has ended; return where to name the group.
+
+    The kernel could kill the command itself with its parent (PR_SET_PDEATHSIG), but not NGINX's workers or a pool.
+    """
+    named, started = os.pipe()
+    if os.fork():
+        os.close(named)
+        return started
+    os.setsid()  # what kills the supervisor's group shall leave the guard alive
+    os.close(started)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with os.fdopen(named) as groups:
+        group = [int(line) for line in groups][-1:]  # ends with the supervisor
+    for pid in group:
+        _kill_what_it_left(pid)
+    os._exit(0)
 
 
 def _kill_what_it_left(group: int) -> None:

@@ -78,6 +78,16 @@ def test_a_process_of_the_stack_can_be_killed_and_is_started_again(tmp_path: Pat
     assert not psutil.pid_exists(supervisor.pid)
 
 
+@pytest.mark.parametrize("words", ["nginx: master", "worker --hostname"], ids=["nginx", "consumer"])
+def test_a_killed_supervisor_leaves_no_process_behind(tmp_path: Path, words: str) -> None:
+    """NGINX's workers and a consumer's pool die with it, and the stack stops, as something is wrong with it."""
+    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1").start()
+    processes = stack.processes()
+    os.kill(psutil.Process(stack.pids(words)[0]).ppid(), signal.SIGKILL)
+    assert stack.ended() != 0
+    assert [process for process in processes if process.is_running() and process.status() != "zombie"] == []
+
+
 def _start_and_fail(environment: dict[str, str]) -> str:
     """Run the launcher, which must refuse to start, and return what it says."""
     run = subprocess.run(

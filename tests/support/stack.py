@@ -57,6 +57,11 @@ class NativeStack:
         self._process.send_signal(number)
         return self._process.wait(timeout=60)
 
+    def ended(self) -> int:
+        """Wait until it has stopped by itself and return the exit code."""
+        assert self._process
+        return self._process.wait(timeout=60)
+
     def processes(self) -> list[psutil.Process]:
         """Return all living processes of the stack."""
         assert self._process
