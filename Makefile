@@ -11,6 +11,9 @@ up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three con
 test: .venv/dev lint ## check and test everything that needs no Docker
 	pytest tests --ignore=tests/docker --numprocesses=3 --dist=loadfile
 
+chaos: .venv/dev ## 100,000 jobs per way to write to disk while everything is killed; STORM_SEED=7 is another storm
+	pytest tests/chaos/test_storm.py -s --storm-jobs 100000 --storm-seed $(or $(STORM_SEED),3)
+
 test-docker: .venv/dev ## test the stack in containers; needs Docker with Compose v2
 	pytest tests/docker
 
@@ -47,4 +50,4 @@ clean: ## remove the venv and the state of the native stack
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up test test-docker bench-broker lint format reference lock clean
+.PHONY: help up test chaos test-docker bench-broker lint format reference lock clean

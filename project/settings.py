@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         """Return the broker's URL: BROKER_URL as given, else the Redis URL."""
         return self.broker_url or self.redis
 
+    @property
+    def records(self) -> str:
+        """Return the URL of the Redis that holds the job records: the leased broker's own, else REDIS_URL's."""
+        return self.broker if self.broker.startswith(("redis://", "rediss://")) else self.redis
+
 
 @cache
 def get_settings() -> Settings:

@@ -63,7 +63,7 @@ class Jobs:
 def _client(settings: Settings) -> Redis:
     """Return a client that never waits longer than REDIS_TIMEOUT and replaces a stale connection once."""
     return Redis.from_url(
-        settings.redis,
+        settings.records,
         socket_timeout=settings.redis_timeout,
         socket_connect_timeout=settings.redis_timeout,
         retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),

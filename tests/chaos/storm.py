@@ -1,0 +1,150 @@
+"""A storm: clients that submit jobs while the processes of a stack are killed in a random order."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import httpx
+import psutil
+
+from tests.support.stack import NativeStack
+
+KINDS = ("consumer", "pool child", "scheduler", "nginx", "producer", "redis")
+SUPERVISOR = "project.native.supervise"
+PAUSES = (0.5, 2.0)  # seconds between two kills
+THINKING = 0.02  # seconds between two jobs of a client: the storm is to last for some rounds of kills
+#: NGINX is away, the producer is away, Redis is away: the client does not know, and asks for another job.
+REFUSALS = {502, 503, 504}
+
+
+@dataclass
+class Submitted:
+    """A job that was answered with 202, and the result that it must have."""
+
+    job_id: str
+    task: str
+    result: Any
+
+
+@dataclass
+class Killer:
+    """Kills one process after another: each kind once, in random order, then again in another order."""
+
+    stack: NativeStack
+    seed: int
+    killed: Counter[str] = field(default_factory=Counter)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill nothing any more."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        dice = random.Random(self.seed)
+        while True:
+            for kind in dice.sample(KINDS, len(KINDS)):
+                if self._stop.wait(dice.uniform(*PAUSES)):
+                    return
+                self._kill(kind, dice)
+
+    def _kill(self, kind: str, dice: random.Random) -> None:
+        if victims := sorted(pids(self.stack, kind)):  # none: it is still being started
+            try:
+                os.kill(dice.choice(victims), signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            self.killed[kind] += 1
+
+
+def pids(stack: NativeStack, kind: str) -> Iterator[int]:
+    """Yield the processes of a kind: a service of the Procfile, or "pool child" for what consumers run jobs in."""
+    service = "consumer" if kind == "pool child" else kind
+    for process in stack.processes():
+        try:
+            if not _serves(process, service):
+                continue
+            for main in _supervised(process):
+                children = [child.pid for child in main.children()]
+                if kind == "pool child":
+                    yield from children
+                # what is not up yet is not killed again: a slow machine would never get it up
+                elif kind == "scheduler" or children or _listens(main):
+                    yield main.pid
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _serves(process: psutil.Process, service: str) -> bool:
+    """Tell whether a process supervises a service of the Procfile."""
+    named = process.environ().get("HONCHO_PROCESS_NAME", "")
+    return SUPERVISOR in process.cmdline() and named.partition(".")[0] == service
+
+
+def _supervised(supervisor: psutil.Process) -> list[psutil.Process]:
+    """Return the process that a supervisor runs, and not its guard."""
+    return [child for child in supervisor.children() if SUPERVISOR not in child.cmdline()]
+
+
+def _listens(process: psutil.Process) -> bool:
+    return any(connection.status == psutil.CONN_LISTEN for connection in process.net_connections("tcp"))
+
+
+class Clients:
+    """A few clients at once that submit until so many jobs are accepted."""
+
+    def __init__(self, url: str, jobs: int, seed: int, clients: int = 8) -> None:
+        self.accepted: list[Submitted] = []
+        self.refused: Counter[str] = Counter()
+        self.unexpected: list[str] = []
+        self._url, self._jobs = url, jobs
+        self._threads = [threading.Thread(target=self._run, args=(random.Random(seed + n),)) for n in range(clients)]
+
+    def run(self) -> Self:
+        """Submit all jobs and return."""
+        for thread in self._threads:
+            thread.start()
+        for thread in self._threads:
+            thread.join()
+        return self
+
+    def _run(self, dice: random.Random) -> None:
+        with httpx.Client(base_url=self._url, timeout=10) as http:
+            while len(self.accepted) < self._jobs and len(self.unexpected) < 10:
+                self._submit(http, *_any_job(dice))
+                time.sleep(THINKING)
+
+    def _submit(self, http: httpx.Client, task: str, arguments: dict[str, Any], result: Any) -> None:
+        """Submit one job; without an answer nobody knows whether it was accepted, and nobody claims it was."""
+        try:
+            response = http.post(f"/producer/api/{task}", json=arguments)
+        except httpx.TransportError as error:
+            self.refused[type(error).__name__] += 1
+            return
+        if response.status_code == 202:
+            self.accepted.append(Submitted(response.json()["job_id"], task, result))
+        elif response.status_code in REFUSALS:
+            self.refused[str(response.status_code)] += 1
+        else:
+            self.unexpected.append(f"{response.status_code} {response.text}")
+
+
+def _any_job(dice: random.Random) -> tuple[str, dict[str, Any], Any]:
+    """Return task, arguments and result: mostly short work, now and then a job that one can be killed in."""
+    if dice.random() < 0.03:
+        message = f"{dice.random()}"
+        return "wait_and_return", {"seconds": dice.uniform(0.1, 0.5), "message": message}, message
+    number = dice.randrange(1000)
+    return "sum", {"number": number}, number * (number + 1) // 2

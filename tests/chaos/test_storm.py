@@ -1,0 +1,116 @@
+"""Every job that was answered with 202 ends well, whatever is killed meanwhile; `make chaos` runs the long form."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from project.broker import records
+from tests.chaos.storm import KINDS, Clients, Killer, Submitted
+from tests.support.http import finished, submit
+from tests.support.stack import NativeStack
+from tests.support.wait import wait_until
+
+LEASE = 2  # seconds
+QUEUES = ("cpu", "default")
+FIELDS = ("task", "status", "result", "token", "returned")
+RECOVERY = 30  # seconds from the last kill until nothing is left to do
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the short form as the stack is shipped, the long form with both ways to write to disk."""
+    long = metafunc.config.getoption("storm_jobs") > 2000
+    metafunc.parametrize("stack", ["everysec", "always"] if long else ["everysec"], indirect=True)
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NativeStack]:
+    """A stack that is quick to notice deaths, and does not call a job poison that was only unlucky."""
+    stack = NativeStack(
+        tmp_path / "run", CONSUMERS="2", LEASE=str(LEASE), MAX_ATTEMPTS="50", REDIS_APPENDFSYNC=request.param
+    ).start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture
+def redis(stack: NativeStack) -> Iterator[Redis]:
+    """A client that looks behind the stack."""
+    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
+        yield client
+
+
+@pytest.mark.timeout(4 * 60 * 60)
+def test_every_accepted_job_ends_well_while_everything_is_killed(
+    stack: NativeStack, redis: Redis, pytestconfig: pytest.Config
+) -> None:
+    """None is lost, none is wrong, nothing is left behind, and everybody works again."""
+    jobs, seed = pytestconfig.getoption("storm_jobs"), pytestconfig.getoption("storm_seed")
+    begun = time.monotonic()
+    with Killer(stack, seed) as killer:
+        clients = Clients(stack.url, jobs, seed).run()
+    calm = time.monotonic()
+    try:
+        wait_until(lambda: _nothing_left(redis), RECOVERY, "all jobs have ended")
+    finally:
+        known = _records(redis)
+        _report(seed, clients, killer, known, f"{calm - begun:.1f} s, and {time.monotonic() - calm:.1f} s")
+    assert clients.unexpected == []
+    assert set(killer.killed) == set(KINDS)
+    assert {job_id: record for job_id, record in known.items() if record["status"] != "SUCCESS"} == {}
+    assert [job for job in clients.accepted if not _right(job, known.get(job.job_id))] == []
+    _assert_everybody_works(stack)
+
+
+def _nothing_left(redis: Redis) -> bool:
+    """Tell whether queues, delayed jobs and leases are all empty."""
+    keys = [key for queue in QUEUES for key in (*records.lists(queue), f"leases:{queue}", f"delayed:{queue}")]
+    try:
+        return redis.exists(*keys) == 0
+    except RedisError:  # it is being started again
+        return False
+
+
+def _records(redis: Redis) -> dict[str, dict[str, str]]:
+    """Return the records of all jobs in Redis, those included whose 202 got lost on its way."""
+    keys = list(redis.scan_iter("job:*", count=1000))
+    with redis.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.hmget(key, FIELDS)
+        rows = pipeline.execute()
+    decoded = ([(value or b"").decode() for value in row] for row in rows)
+    return {key.decode()[4:]: dict(zip(FIELDS, row, strict=True)) for key, row in zip(keys, decoded, strict=True)}
+
+
+def _right(job: Submitted, record: dict[str, str] | None) -> bool:
+    """Tell whether a job is known, and has the result that it must have."""
+    return record is not None and record["task"] == job.task and json.loads(record["result"] or "null") == job.result
+
+
+def _assert_everybody_works(stack: NativeStack) -> None:
+    """Check over HTTP that both consumers do jobs again."""
+
+    def workers() -> set[str]:
+        ids = [submit(http, "wait_and_return", seconds=0.2) for _ in range(8)]
+        return {finished(http, "wait_and_return", job_id)["consumer"].partition("@")[0] for job_id in ids}
+
+    with stack.client() as http:
+        wait_until(lambda: http.get("/producer/health/ready").status_code == 200, RECOVERY)
+        wait_until(lambda: workers() == {"consumer.1", "consumer.2"}, RECOVERY)
+
+
+def _report(seed: int, clients: Clients, killer: Killer, known: dict[str, dict[str, str]], duration: str) -> None:
+    """Print what happened, also when the test fails."""
+    attempts = [int(record["token"] or 0) - int(record["returned"] or 0) for record in known.values()]
+    kills = ", ".join(f"{kind} {killer.killed[kind]}" for kind in KINDS)
+    refused = ", ".join(f"{why} {count}" for why, count in clients.refused.most_common())
+    print(
+        f"\nstorm with seed {seed}: {duration} until all was done"
+        f"\n  accepted {len(clients.accepted)}, known to Redis {len(known)}, refused or unanswered: {refused}"
+        f"\n  killed: {kills}"
+        f"\n  run more than once: {sum(n > 1 for n in attempts)}, at most {max(attempts, default=0)} times"
+    )
