@@ -55,8 +55,9 @@ class Channel(redis.Channel):
     _publisher: Redis | None = None
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        # Once more on a connection that Redis closed while it was idle; a timeout is not tried again.
-        retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
+        # Once more on a connection that Redis closed while it was idle; a timeout is not tried again. Never in the
+        # worker's loop: a connection made anew in silence has a socket that nobody polls, and the worker sleeps on.
+        retry = Retry(NoBackoff(), 0 if asynchronous else 1, supported_errors=(ConnectionError,))
         return {**super()._connparams(asynchronous), "retry": retry}
 
     def conn_or_acquire(self, client: Any = None) -> Any:

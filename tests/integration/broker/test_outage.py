@@ -32,6 +32,8 @@ def test_a_redis_restart_loses_no_job(durable: RedisServer, workers: StartWorker
     jobs = [app.tasks["nap"].delay("r", 1.0) for _ in range(4)]
     jobs.append(app.tasks["add"].apply_async((2, 3), countdown=1))
     wait_until(lambda: durable.client.llen("runs:r") == 2)
+    # with everysec and a slow disk Redis answers before it writes: tests/chaos/test_slow_disk.py
+    wait_until(lambda: durable.client.info("persistence")["aof_buffer_length"] == 0)
     durable.kill()
     durable.start()
     wait_until(lambda: all(app.AsyncResult(job.id).state == "SUCCESS" for job in (ended, *jobs)), 20)
