@@ -47,11 +47,11 @@ def test_publishing_never_subscribes(redis: Redis) -> None:
 def test_many_publishes_through_one_process_never_stall(redis: Redis) -> None:
     """More than the ~36,000 after which the stock backend stops for 120 s."""
     slowest = 0.0
-    for _ in range(40_000):
+    for _ in range(100_000):
         begun = time.monotonic()
         sum_to_n_job.delay(number=1)
         slowest = max(slowest, time.monotonic() - begun)
-    assert redis.llen("cpu") == 40_000
+    assert redis.llen("cpu") == 100_000
     assert slowest < 2
 
 
