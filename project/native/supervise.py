@@ -8,6 +8,7 @@ only when all others have ended: consumers hand their jobs back to a Redis that 
 """
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -76,4 +77,8 @@ def _kill_what_it_left(group: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:]:
+        # Begin again without the command among our own arguments: `pkill -9 -f celery` is not meant for us
+        os.environ["SUPERVISED"] = json.dumps(sys.argv[1:])
+        os.execv(sys.executable, [sys.executable, "-m", "project.native.supervise"])
+    main(json.loads(os.environ.pop("SUPERVISED")))

@@ -65,6 +65,15 @@ def test_a_killed_consumer_is_started_again(stack: NativeStack, http: httpx.Clie
     assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
 
 
+def test_pkill_9_of_all_consumers_leaves_the_stack_up(stack: NativeStack, http: httpx.Client) -> None:
+    """`pkill -9 -f celery` finds every process that has the word; the supervisors do not, and start them again."""
+    found = [process for process in stack.processes() if "consumer." in " ".join(process.cmdline())]
+    assert len(found) == 4
+    for process in found:
+        process.kill()
+    assert finished(http, "sum", submit(http, "sum", number=10), timeout=30)["result"] == 55
+
+
 def test_every_job_event_is_one_line_with_its_job_id(stack: NativeStack, http: httpx.Client) -> None:
     """Started and ended, with task, queue and duration: what one greps for."""
     job_id = submit(http, "sum", number=10)
