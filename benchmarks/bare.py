@@ -21,7 +21,7 @@ def work(port: int) -> None:
         job: Any = client.blmove("bare", held, 0, "RIGHT", "LEFT")
         result = sum(range(11))
         pipeline: Any = client.pipeline()
-        pipeline.setex(f"result:{job.decode()}", 86_400, result).lrem(held, 1, job).execute()
+        pipeline.set(f"result:{job.decode()}", result, ex=86_400).lrem(held, 1, job).execute()
 
 
 def drain(server: RedisServer, jobs: int) -> float:
