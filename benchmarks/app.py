@@ -5,7 +5,7 @@ import time
 
 from celery import Celery, Task
 
-from project.broker import celery_settings
+from project.celery_config.brokers import broker_settings
 from project.celery_config.job import JobTask
 
 
@@ -22,7 +22,7 @@ def create_app(url: str) -> Celery:
         plain = url.replace("+stock", "")
         app.conf.update(dict.fromkeys(("broker_read_url", "broker_write_url", "result_backend"), plain))
     else:
-        app.conf.update(celery_settings(url, socket_timeout=5))
+        app.conf.update(broker_settings(url, socket_timeout=5))
     app.conf.update(worker_send_task_events=os.environ.get("EVENTS") == "1", worker_hijack_root_logger=False)
 
     base = Task if url.startswith("redis+stock://") else LeasedTask

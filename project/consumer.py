@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import signals
 
-from project.celery_config import job_log, liveness
+from project.celery_config import job_log, liveness, presence, stopping
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
 
@@ -12,6 +12,8 @@ settings = get_settings()
 app = create_celery_app(settings)
 job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
+stopping.connect()
+presence.connect(settings.records, settings.redis_timeout)
 
 
 @signals.celeryd_init.connect

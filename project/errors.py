@@ -38,6 +38,24 @@ class UnknownJob(GlassqueueError):
     status = 404
 
 
+class JobIdTaken(GlassqueueError):
+    """A job with this id exists already; nothing was queued."""
+
+    status = 409
+
+
+class IdempotencyKeyReused(GlassqueueError):
+    """The Idempotency-Key came with another body before; nothing was queued."""
+
+    status = 409
+
+
+class NotRequeueable(GlassqueueError):
+    """Only a job that failed or was revoked can be requeued."""
+
+    status = 409
+
+
 class BrokerUnavailable(GlassqueueError):
     """Redis does not answer at the moment; try again."""
 
@@ -47,6 +65,13 @@ class BrokerUnavailable(GlassqueueError):
 
 class TooManyJobs(GlassqueueError):
     """The queue is full; try again when consumers have worked some of it off."""
+
+    status = 429
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+
+class TooManyListeners(GlassqueueError):
+    """As many clients as may are waiting for jobs; try again, or ask without waiting."""
 
     status = 429
     headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}

@@ -7,6 +7,7 @@ from project import __version__
 from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
+from project.api.overview import overview_router
 from project.api.tasks import tasks_router
 from project.celery_config.app import create_celery_app
 from project.errors import add_error_handlers, document_problems
@@ -28,11 +29,13 @@ def create_app() -> FastAPI:
         static_url="/producer/static-docs",
         max_body_size=1024 * 1024,  # NGINX's client_max_body_size again, for who comes without it
         redirect_slashes=False,
+        lifespan=jobs.lifespan,
     )
     add_error_handlers(app)
     document_problems(app)
     app.add_middleware(MetricsMiddleware)
     app.include_router(tasks_router(jobs, "/producer/api"))
+    app.include_router(overview_router(jobs, "/producer/api"))
     app.include_router(jobs_router(jobs, "/producer/api"))
     app.include_router(health_router(jobs, "/producer"))
     return app

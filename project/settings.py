@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     lease: PositiveFloat = 15
     max_attempts: PositiveInt = 3
     queue_limit: NonNegativeInt = 0
+    max_waiters: NonNegativeInt = 2000
     task_time_limit: PositiveInt = 120
     task_soft_time_limit: PositiveInt = 100
 

@@ -1,27 +1,32 @@
-"""The endpoints of every task: submit a job, look it up."""
+"""The endpoints of every task: submit a job, look it up, follow it, take it back."""
 
-import re
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from typing import Annotated, Any
-from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Path, Request, Response
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
+from project.api.parameters import JobId, Wait, Wishes
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.job import JobTask
 from project.errors import UnsupportedContentType, problem_responses
-from project.jobs.representation import Accepted, Job
+from project.jobs.representation import Accepted, Change, Job
 from project.jobs.service import Jobs
 
-JobId = Annotated[str, Path(description="As given when the job was submitted")]
+RESERVED = frozenset({"consumers", "events", "jobs", "queues", "schedules", "tasks"})
 
 
 def jobs_router(jobs: Jobs, prefix: str) -> APIRouter:
     """Return a router with the endpoints of every task that has a route."""
     router = APIRouter(prefix=prefix)
     for task in jobs.tasks():
-        _add_submit(router, jobs, task)
-        _add_look_up(router, jobs, task)
+        if task.route in RESERVED:
+            raise TypeError(f"task {task.name!r}: /{task.route} is the producer's own address; choose another route")
+        for add in (_add_submit, _add_look_up, _add_take_back, _add_follow):
+            add(router, jobs, task)
     return router
 
 
@@ -31,28 +36,37 @@ def _add_submit(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
     body = Body(default_factory=model) if optional else Body()
 
     # a plain def: publishing blocks, so FastAPI runs it in a thread
-    def submit(arguments: Annotated[BaseModel, body], request: Request, response: Response) -> Accepted:
-        accepted = jobs.submit(task, arguments.model_dump(mode="json"), _request_id(request))
-        response.headers["Location"] = f"{request.url.path.rstrip('/')}/{accepted.job_id}"
-        return accepted
+    def submit(arguments: Annotated[BaseModel, body], wishes: Wishes, request: Request, response: Response) -> Any:
+        job = jobs.submit(task, arguments.model_dump(mode="json"), wishes)
+        response.headers["Location"] = f"{request.url.path.rstrip('/')}/{job.job_id}"
+        if isinstance(job, Job):
+            response.status_code = 200
+            response.headers["Idempotent-Replayed"] = "true"
+        return job
 
     submit.__annotations__["arguments"] = Annotated[model, body]
+    job_model: Any = Job[result_type(task)]  # type: ignore[misc]  # the type is known at run time only
+    replay: dict[int | str, Any] = {
+        200: {"model": job_model, "description": "The Idempotency-Key was used before: the first job"}
+    }
     router.add_api_route(
         f"/{task.route}",
         submit,
         methods=["POST"],
         status_code=202,
+        response_model=Accepted | job_model,
         summary=summary(task),
         operation_id=f"submit_{task.name}",
         tags=[task.name],
         dependencies=[Depends(require_json)],
-        responses=problem_responses(400, 413, 415, 422, 429, 503),
+        responses=replay | problem_responses(400, 409, 413, 415, 422, 429, 503),
     )
 
 
 def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
-    def look_up(job_id: JobId) -> Job[Any]:
-        return jobs.look_up(task, job_id)
+    async def look_up(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
+        _say_what_was_applied(request, response, wait)
+        return await _unless_disconnected(request, jobs.wait(task, job_id, wait))
 
     router.add_api_route(
         f"/{task.route}/{{job_id}}",
@@ -62,14 +76,74 @@ def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         operation_id=f"get_{task.name}",
         tags=[task.name],
         response_model=Job[result_type(task)],  # type: ignore[misc]  # the type is known at run time only
-        responses=problem_responses(404, 503),
+        responses=problem_responses(404, 422, 503),
     )
 
 
-def _request_id(request: Request) -> str | None:
-    """Return the id that NGINX gave the request (32 hexadecimal digits), as a UUID."""
-    given = request.headers.get("x-request-id", "")
-    return str(UUID(given)) if re.fullmatch("[0-9a-f]{32}", given) else None
+def _add_take_back(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
+    async def take_back(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
+        _say_what_was_applied(request, response, wait)
+        if wait:
+            await _unless_disconnected(request, jobs.wait(task, job_id, wait))
+        return await run_sync(jobs.take_back, task, job_id)
+
+    router.add_api_route(
+        f"/{task.route}/{{job_id}}",
+        take_back,
+        methods=["DELETE"],
+        summary=f"Cancel a {task.name} job, or fetch and forget it once it has ended",
+        operation_id=f"delete_{task.name}",
+        tags=[task.name],
+        response_model=Job[result_type(task)],  # type: ignore[misc]  # the type is known at run time only
+        responses=problem_responses(404, 422, 503),
+    )
+
+
+def _add_follow(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
+    def known(job_id: JobId) -> None:
+        jobs.look_up(task, job_id)
+
+    async def follow(job_id: JobId) -> AsyncIterator[ServerSentEvent]:
+        async for event in jobs.follow(task, job_id):
+            yield to_event(event)
+
+    router.add_api_route(
+        f"/{task.route}/{{job_id}}/events",
+        follow,
+        methods=["GET"],
+        summary=f"Follow a {task.name} job to its end",
+        operation_id=f"follow_{task.name}",
+        tags=[task.name],
+        response_class=EventSourceResponse,
+        dependencies=[Depends(known), Depends(jobs.make_room)],  # once the stream has begun it is too late to say no
+        responses=problem_responses(404, 429, 503),
+    )
+
+
+def to_event(event: Job[Any] | Change) -> ServerSentEvent:
+    """Return a server-sent event: `job` with a representation, or `change` with what changed."""
+    return ServerSentEvent(event="job" if isinstance(event, Job) else "change", data=event)
+
+
+def _say_what_was_applied(request: Request, response: Response, wait: float) -> None:
+    if wait and "prefer" in request.headers:
+        response.headers["Preference-Applied"] = f"wait={wait:g}"
+
+
+async def _unless_disconnected(request: Request, answer: Coroutine[Any, Any, Any]) -> Any:
+    """Return the answer, or give up when the client goes away: nobody would read it."""
+
+    async def disconnected() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = asyncio.ensure_future(answer), asyncio.ensure_future(disconnected())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[0].result() if tasks[0].done() else Response(status_code=499)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def require_json(request: Request) -> None:

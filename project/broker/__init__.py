@@ -5,7 +5,7 @@ transport   admission and taking of jobs (kombu's transport, channel, QoS)
 backend     results and states (Celery's result backend)
 consumer    the worker's side (Celery's consumer class)
 ledger      the leases a process holds, and the thread that renews them
-records     what is known about a job; cancel, requeue, recent, depths
+records     what is known about a job
 scripts     the atomic steps, in lua/
 errors      why a job is refused
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import states
 from celery.backends import redis
+from celery.exceptions import TaskRevokedError
 
 from . import errors, records, scripts
 from .ledger import LEDGER
@@ -14,17 +15,17 @@ WRITTEN_ELSEWHERE = frozenset({states.STARTED, states.RETRY, states.RECEIVED})
 
 
 class ResultConsumer(redis.ResultConsumer):
-    """Waits for results on demand: the message on a job's channel is its id, the record has the rest."""
+    """Waits for results on demand: the channel of a job tells that it changed, its record has the rest."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Read results from records."""
         super().__init__(*args, **kwargs)
-        self._decode_result = lambda payload: self.backend._get_task_meta_for(payload.decode())
+        self._decode_result = lambda payload: self.backend._get_task_meta_for(json.loads(payload)["job_id"])
 
     def _reconnect_pubsub(self) -> None:
         super()._reconnect_pubsub()
         for channel in list(self.subscribed_to):  # a job may have ended while nobody listened
-            self.on_state_change(self._decode_result(channel.removeprefix(b"job:")), None)  # type: ignore[no-untyped-call]
+            self.on_state_change(self.backend._get_task_meta_for(channel.removeprefix(b"job:").decode()), None)
 
 
 class Backend(redis.RedisBackend):
@@ -56,9 +57,9 @@ class Backend(redis.RedisBackend):
         if state in states.EXCEPTION_STATES:
             fields += ["exception", self.encode(result), "traceback", str(traceback or "")]
             if state == states.FAILURE:
-                fields += [records.ERROR, describe(result)]
+                fields += ["error", describe(result)]
         else:
-            fields += [records.RESULT if state == states.SUCCESS else "progress", self.encode(result)]
+            fields += ["result" if state == states.SUCCESS else "progress", self.encode(result)]
         self._write(task_id, state, fields, request)
         return result
 
@@ -86,13 +87,10 @@ class Backend(redis.RedisBackend):
     def _exception(self, state: str, record: dict[str, bytes]) -> Any:
         if "exception" in record:
             return self.exception_to_python(self.decode(record["exception"]))
-        if state != states.FAILURE:
-            known = {"exc_type": "TaskRevokedError", "exc_message": ["revoked"], "exc_module": "celery.exceptions"}
-            return self.exception_to_python(known) if state == states.REVOKED else None
-        error = json.loads(record["error"])
-        return self.exception_to_python(
-            {"exc_type": error["type"], "exc_message": [error["message"]], "exc_module": errors.__name__}
-        )
+        if "error" not in record:
+            return TaskRevokedError("revoked") if state == states.REVOKED else None
+        error = json.loads(record["error"])  # written by a script, which knows only Redis
+        return getattr(errors, error["type"])(error["message"])
 
     def _mget_to_results(self, values: Any, keys: list[str], READY_STATES: Any = states.READY_STATES) -> dict[str, Any]:
         # Groups look here for what ended before they subscribed; MGET, which filled values, cannot read hashes.
@@ -104,7 +102,8 @@ class Backend(redis.RedisBackend):
         return bool(self.client.exists(records.key(task_id)))
 
     def _forget(self, task_id: str) -> None:
-        records.forget(self.client, task_id)
+        if self.client.hget(records.key(task_id), "status") in (b"SUCCESS", b"FAILURE", b"REVOKED"):
+            self.client.delete(records.key(task_id))
 
 
 def describe(result: Any) -> str:

@@ -17,12 +17,15 @@ class JobExists(BrokerError):
 class QueueFull(BrokerError):
     """The queue holds as many waiting jobs as it may; nothing was queued."""
 
-    def __init__(self, queue: str, limit: int, retry_after: float = 1.0) -> None:
-        """Remember which queue is full and after how many seconds to try again."""
+    def __init__(self, queue: str, limit: int) -> None:
+        """Remember which queue is full."""
         super().__init__(f"queue {queue} is full: {limit} jobs wait")
         self.queue = queue
         self.limit = limit
-        self.retry_after = retry_after
+
+
+class Rejected(BrokerError):
+    """A consumer could not read the job's message."""
 
 
 class PoisonJob(BrokerError):

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from queue import Empty
 from time import monotonic
 from typing import Any
@@ -52,21 +52,12 @@ class Channel(redis.Channel):
     _fetched_at = 0.0
     _next = "take"  # or "bell": wait until there is something to take
     _asked = ""  # what the answer under way is to: take, bell, or plain (a reply queue)
-    _publisher: Redis | None = None
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         # Once more on a connection that Redis closed while it was idle; a timeout is not tried again. Never in the
         # worker's loop: a connection made anew in silence has a socket that nobody polls, and the worker sleeps on.
         retry = Retry(NoBackoff(), 0 if asynchronous else 1, supported_errors=(ConnectionError,))
         return {**super()._connparams(asynchronous), "retry": retry}
-
-    def conn_or_acquire(self, client: Any = None) -> Any:
-        """Give the one client object of this channel; building one per command took a tenth of all time."""
-        if client is None:
-            if self._publisher is None or self._publisher.connection_pool is not self.pool:
-                self._publisher = self._create_client()
-            client = self._publisher
-        return nullcontext(client)
 
     def encode_body(self, body: Any, encoding: str | None = None) -> Any:
         """Encode only what is not text."""
@@ -177,16 +168,7 @@ class Channel(redis.Channel):
                 deliver(payload, queue)
 
     def _get(self, queue: str) -> dict[str, Any]:
-        if queue in self._expires:
-            return super()._get(queue)
-        self._open_ledger([queue])
-        with self.conn_or_acquire() as client:
-            reply = scripts.TAKE(client, [queue], [1, self.lease, LEDGER.consumer, *self.priority_steps])
-        if not reply:
-            raise Empty
-        self._hold(reply)
-        payload: dict[str, Any] = LEDGER.backlog.pop()[1]
-        return payload
+        raise NotImplementedError("jobs are taken by a consumer: a lease needs a process that renews it")
 
     def _open_ledger(self, queues: list[str]) -> None:
         LEDGER.queues = queues
@@ -245,10 +227,5 @@ def envelope(text: bytes, headers: dict[str, Any], queue: str, tag: str) -> dict
     body, encoding, content_type, content_encoding, kept, properties = orjson.loads(text)
     delivery = {"exchange": "", "routing_key": queue, "redelivered": headers["attempt"] > 1}
     known = {"correlation_id": headers["id"], "delivery_tag": tag, "delivery_info": delivery, "body_encoding": encoding}
-    return {
-        "body": body,
-        "content-type": content_type,
-        "content-encoding": content_encoding,
-        "headers": headers | kept,
-        "properties": known | properties,
-    }
+    message = {"body": body, "content-type": content_type, "content-encoding": content_encoding}
+    return message | {"headers": headers | kept, "properties": known | properties}

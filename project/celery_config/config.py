@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from project.broker import celery_settings
+from project.celery_config.brokers import broker_settings
 from project.settings import Settings
 
 
@@ -18,8 +18,8 @@ def celery_options(settings: Settings) -> dict[str, Any]:
 
 
 def _broker(settings: Settings) -> dict[str, Any]:
-    """Return what selects the broker and its transport; project/broker/settings.py has the rest of it."""
-    options = celery_settings(
+    """Return what selects the broker and its transport; brokers.py has the rest of it."""
+    options = broker_settings(
         settings.broker,
         result_url=f"project.celery_config.unleased:RecordBackend+{settings.redis}",
         result_ttl=settings.result_ttl,

@@ -9,6 +9,7 @@ import math
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,7 +26,7 @@ from redis.exceptions import RedisError
 from project.broker import admission
 from project.broker.transport import Transport
 
-KNOWN = {"queue", "priority", "ignore_result", "time_limit", "soft_time_limit"}
+KNOWN = {"countdown", "eta", "headers", "nonce", "queue", "priority", "ignore_result", "time_limit", "soft_time_limit"}
 BATCH = 100  # admissions per round trip: keeps Redis busy for some milliseconds, not longer
 #: What an app must be set to: with any other value Celery does more than this module.
 PLAIN = {
@@ -80,8 +81,10 @@ class Entrance:
             "kwargsrepr": show(kwargs),
             "origin": anon_nodename(),
             "ignore_result": options.get("ignore_result", task.ignore_result),
+            "eta": _eta(options),
         }
-        nonce = secrets.token_urlsafe(9)
+        headers |= options.get("headers") or {}
+        nonce = options.get("nonce") or secrets.token_urlsafe(9)
         properties = {"body_encoding": None, "delivery_tag": nonce, "priority": options.get("priority")}
         message = {"body": body, "content-type": kind, "content-encoding": encoding}
         message |= {"headers": headers, "properties": properties}
@@ -121,6 +124,13 @@ def _open(app: Celery) -> Entrance | None:
             return None
         with connection.channel() as channel:
             return Entrance(app, channel)
+
+
+def _eta(options: dict[str, Any]) -> str | None:
+    """Return the moment before which the job must not run, as Celery's header has it."""
+    if "countdown" in options:
+        return (datetime.now(UTC) + timedelta(seconds=options["countdown"])).isoformat()
+    return options["eta"].isoformat() if "eta" in options else None
 
 
 @contextmanager

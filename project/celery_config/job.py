@@ -36,12 +36,17 @@ class JobTask(Task):
             result = self.AsyncResult(job_id)
             result.ignored = chosen.get("ignore_result", self.ignore_result)
             return result
-        publish = super().apply_async
+        nonce, publish = options.pop("nonce", None), super().apply_async
         if self.app.conf.broker_transport:
             return publish(args, kwargs, task_id=task_id, **options)
         queue = options.get("queue") or self.waits_in
         return unleased.publish(
-            self.backend.client, self, task_id, queue, lambda job_id: publish(args, kwargs, task_id=job_id, **options)
+            self.backend.client,
+            self,
+            task_id,
+            queue,
+            lambda job_id: publish(args, kwargs, task_id=job_id, **options),
+            (options.get("headers") or {}).get("record", {}) | ({"request": nonce} if nonce else {}),
         )
 
     def submit_many(

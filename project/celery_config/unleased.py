@@ -18,7 +18,9 @@ from project.broker import JobExists, records
 from project.broker.backend import describe
 
 
-def publish(client: Redis, task: Any, job_id: str | None, queue: str, send: Callable[[str], Any]) -> Any:
+def publish(
+    client: Redis, task: Any, job_id: str | None, queue: str, send: Callable[[str], Any], record: dict[str, str]
+) -> Any:
     """Write the record of a job and send its message; a message that cannot be sent takes the record with it.
 
     Raises JobExists for a job whose message was sent before, unless it is the job itself that tries again.
@@ -27,7 +29,7 @@ def publish(client: Redis, task: Any, job_id: str | None, queue: str, send: Call
     key = records.key(job_id)
     if client.hexists(key, "queued") and task.request.id != job_id:
         raise JobExists(job_id)
-    fields: Any = {"task": task.name, "queue": queue, "status": states.PENDING, "submitted_at": time.time()}
+    fields: Any = {"task": task.name, "queue": queue, "status": states.PENDING, "submitted_at": time.time(), **record}
     new = not client.exists(key)
     if new:
         client.hset(key, mapping=fields)

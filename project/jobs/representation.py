@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -16,6 +16,13 @@ class JobError(BaseModel):
 
     type: str = Field(examples=["ValueError"])
     message: str = Field(examples=["not a prime"])
+
+
+class Progress(BaseModel):
+    """How far a job is, in its own words."""
+
+    fraction: float = Field(ge=0, le=1, examples=[0.25])
+    text: str = Field(examples=["250,000 of 1,000,000"])
 
 
 class Accepted(BaseModel):
@@ -39,6 +46,9 @@ class Job(BaseModel, Generic[Result]):
     queue: str
     consumer: str | None
     attempts: int = Field(description="How often a consumer has started it", ge=0)
+    progress: Progress | None = Field(description="What the task reported last")
+    parent: str | None = Field(description="The job that submitted this one")
+    children: list[str] = Field(description="The jobs that this one submitted (the first hundred)")
     submitted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -47,7 +57,8 @@ class Job(BaseModel, Generic[Result]):
     def from_record(cls, job_id: str, record: dict[str, str]) -> Self:
         """Return the representation of a record; its result as stored, not checked against the task."""
         status = record["status"]
-        optional = {name: record.get(name) for name in ("consumer", "started_at", "finished_at")}
+        optional = {name: record.get(name) for name in ("consumer", "parent", "started_at", "finished_at")}
+        begun = status not in ("PENDING", "RETRY")  # else what is there was reported by an earlier run
         return cls.model_validate(
             {
                 **record,
@@ -55,6 +66,60 @@ class Job(BaseModel, Generic[Result]):
                 "job_id": job_id,
                 "ready": status in ENDED,
                 "result": json.loads(record["result"]) if status == "SUCCESS" else None,
+                "progress": json.loads(record["progress"]) if begun and "progress" in record else None,
+                "children": record.get("child_ids", "").split(),
                 "error": json.loads(record["error"]) if status == "FAILURE" else None,
             }
         )
+
+
+class JobPage(BaseModel):
+    """Recent jobs, newest first."""
+
+    jobs: list[Job[Any]]
+    next: float | None = Field(description="Send it as `before` to get the next page; null on the last one")
+
+
+class Requeued(BaseModel):
+    """The jobs that wait again."""
+
+    job_ids: list[str]
+
+
+class Change(BaseModel):
+    """A job changed its status."""
+
+    job_id: str
+    task: str | None
+    queue: str | None
+    status: str = Field(examples=["STARTED"])
+    at: datetime
+    consumer: str | None
+
+
+class Queue(BaseModel):
+    """A queue as it is at this moment."""
+
+    queue: str = Field(examples=["default"])
+    waiting: int = Field(ge=0)
+    delayed: int = Field(description="Jobs whose time has not come", ge=0)
+    running: int = Field(ge=0)
+    oldest_age: float | None = Field(description="Seconds since the submission of the job that waits longest", ge=0)
+
+
+class Running(BaseModel):
+    """A job that a consumer works on."""
+
+    job_id: str
+    task: str
+    since: datetime
+
+
+class Consumer(BaseModel):
+    """A consumer that showed a sign of life within the last 8 seconds."""
+
+    name: str = Field(examples=["consumer.1@host"])
+    pool: str = Field(examples=["prefork"])
+    slots: int = Field(description="How many jobs it runs at a time", ge=1)
+    queues: list[str]
+    busy: list[Running]

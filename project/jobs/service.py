@@ -1,8 +1,14 @@
-"""Submit a job and look it up; both raise BrokerUnavailable while Redis is away."""
+"""What can be done with a job, as the producer does it; all of it raises BrokerUnavailable while Redis is away."""
 
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
+from anyio.to_thread import run_sync
 from celery import Celery
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -11,10 +17,15 @@ from redis.retry import Retry
 
 from project.broker import JobExists, QueueFull, records
 from project.celery_config.job import JobTask
-from project.errors import TooManyJobs, UnknownJob
+from project.errors import IdempotencyKeyReused, JobIdTaken, NotRequeueable, TooManyJobs, TooManyListeners, UnknownJob
+from project.jobs import control, listing
 from project.jobs.availability import Availability
-from project.jobs.representation import Accepted, Job
+from project.jobs.representation import ENDED, Accepted, Change, Consumer, Job, JobPage, Queue
+from project.jobs.submission import Submission
+from project.jobs.waiting import ALL, Changes
 from project.settings import Settings
+
+KEYS = UUID("6f1ba1c8-3a0e-4d57-9d5e-4f6f6d0f7c11")  # the namespace of ids made from Idempotency-Keys
 
 
 class Jobs:
@@ -24,40 +35,164 @@ class Jobs:
         self._app = app
         self._redis = _client(settings)
         self._available = Availability(settings.redis_down_pause)
+        self._ttl = settings.result_ttl
+        self._max_waiters = settings.max_waiters
+        self._changes = Changes(settings.records, settings.redis_timeout)
+
+    @asynccontextmanager
+    async def lifespan(self, _: object) -> AsyncIterator[None]:
+        """Keep what belongs to the event loop for as long as the app runs."""
+        yield
+        await self._changes.close()
 
     def tasks(self) -> list[JobTask]:
         """Return the tasks that have a public route, by route."""
         public = [task for task in self._app.tasks.values() if getattr(task, "route", None)]
         return sorted(public, key=lambda task: task.name)
 
-    def submit(self, task: JobTask, arguments: dict[str, Any], request_id: str | None = None) -> Accepted:
+    def submit(self, task: JobTask, arguments: dict[str, Any], wish: Submission | None = None) -> Accepted | Job[Any]:
         """Queue a job for the task with arguments that were validated before.
 
-        request_id: becomes the job's id, so that a request that NGINX sends to a second producer makes no second job.
+        Returns the first job instead if its Idempotency-Key was used before. Raises JobIdTaken, IdempotencyKeyReused
+        or TooManyJobs; nothing was queued then.
         """
-        job_id = request_id or str(uuid4())
+        wish = wish or Submission()
+        job_id, record = wish.job_id or wish.request_id or str(uuid4()), {}
+        if wish.idempotency_key:
+            job_id = str(uuid5(KEYS, f"{task.name} {wish.idempotency_key}"))
+            record = {"fingerprint": _fingerprint(arguments)}
         with self._available():
             try:
-                task.apply_async(kwargs=arguments, task_id=job_id)
+                task.apply_async(kwargs=arguments, task_id=job_id, headers={"record": record}, **wish.options())
             except JobExists:
-                if not request_id:
-                    raise
+                if wish.idempotency_key:
+                    return self._replay(task, job_id, record["fingerprint"])
+                if wish.job_id or not wish.request_id:
+                    raise JobIdTaken from None
             except QueueFull as error:
                 raise TooManyJobs from error
         return Accepted(job_id=job_id, task=task.name)
 
+    def _replay(self, task: JobTask, job_id: str, fingerprint: str) -> Job[Any]:
+        record = self._read(task, job_id)
+        if record.get("fingerprint") != fingerprint:
+            raise IdempotencyKeyReused
+        return Job[Any].from_record(job_id, record)
+
     def look_up(self, task: JobTask, job_id: str) -> Job[Any]:
         """Return the job as it is now, or raise UnknownJob."""
         with self._available():
-            record = records.read(self._redis, job_id)
+            return Job[Any].from_record(job_id, self._read(task, job_id))
+
+    def _read(self, task: JobTask, job_id: str) -> dict[str, str]:
+        record = records.read(self._redis, job_id)
         if record is None or record["task"] != task.name:
             raise UnknownJob
+        return record
+
+    async def wait(self, task: JobTask, job_id: str, seconds: float) -> Job[Any]:
+        """Return the job when it ends, or as it is after some seconds (at once if MAX_WAITERS listen already)."""
+        job = await run_sync(self.look_up, task, job_id)
+        if job.ready or not seconds or self._changes.listeners >= self._max_waiters:
+            return job
+        async with self._changes.watch(records.key(job_id)) as changes:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._end_of(task, job_id, changes)
+            return await run_sync(self.look_up, task, job_id)
+
+    async def _end_of(self, task: JobTask, job_id: str, changes: asyncio.Queue[Any]) -> None:
+        change = None  # it may have ended before anybody listened
+        while change is not None or not (await run_sync(self.look_up, task, job_id)).ready:
+            change = await changes.get()
+            if change and change["status"] in ENDED:
+                return
+
+    def make_room(self) -> None:
+        """Raise TooManyListeners if MAX_WAITERS wait or follow already."""
+        if self._changes.listeners >= self._max_waiters:
+            raise TooManyListeners
+
+    async def follow(self, task: JobTask, job_id: str) -> AsyncIterator[Job[Any] | Change]:
+        """Yield the job as it is, then each change, and the job again when it reports progress or has ended."""
+        async with self._changes.watch(records.key(job_id)) as changes:
+            job = await run_sync(self.look_up, task, job_id)
+            yield job
+            status: str = job.status
+            while not job.ready:
+                change = await changes.get()
+                if change and change["status"] not in (*ENDED, status):
+                    status = change["status"]
+                    yield Change.model_validate(change)
+                else:
+                    job = await run_sync(self.look_up, task, job_id)
+                    yield job
+
+    async def follow_all(self) -> AsyncIterator[Change]:
+        """Yield every change of every job from now on."""
+        async with self._changes.watch(ALL) as changes:
+            while True:
+                if change := await changes.get():
+                    yield Change.model_validate(change)
+
+    def take_back(self, task: JobTask, job_id: str) -> Job[Any]:
+        """Revoke a job that waits or runs, hand over and forget one that has ended; UnknownJob the second time."""
+        with self._available():
+            taken_back = control.take_back(self._redis, job_id, task.name, self._ttl)
+            if taken_back is None:
+                raise UnknownJob
+            if not self._app.conf.broker_transport:  # the message waits elsewhere: consumers have to remember the id
+                self._app.control.revoke(job_id, terminate=True)
+            elif taken_back.outcome == "stopped":
+                self._app.control.broadcast("stop_job", arguments={"job_id": job_id, "attempt": taken_back.token})
+        return Job[Any].from_record(job_id, taken_back.record)
+
+    def requeue(self, job_id: str) -> Job[Any]:
+        """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""
+        with self._available():
+            done = control.requeue(self._redis, [job_id]) == [job_id]
+            record = records.read(self._redis, job_id)
+        if record is None:
+            raise UnknownJob
+        if not done:
+            raise NotRequeueable
         return Job[Any].from_record(job_id, record)
+
+    def requeue_failed(self, task: str | None) -> list[str]:
+        """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
+        with self._available():
+            failed, _ = listing.recent(self._redis, listing.KEPT, task=task, status="FAILURE")
+            return control.requeue(self._redis, [record["job_id"] for record in failed])
+
+    def recent(self, limit: int, before: float | None, task: str | None, status: str | None) -> JobPage:
+        """Return recent jobs, newest first."""
+        with self._available():
+            found, cursor = listing.recent(self._redis, limit, before, task, status)
+        return JobPage(jobs=[Job[Any].from_record(record["job_id"], record) for record in found], next=cursor)
+
+    def queues(self) -> list[Queue]:
+        """Return how deep each queue is."""
+        with self._available():
+            return [
+                Queue.model_validate({"queue": name, **listing.depths(self._redis, name)}) for name in self._queues()
+            ]
+
+    def consumers(self) -> list[Consumer]:
+        """Return who works, and on what."""
+        with self._available():
+            return [Consumer.model_validate(each) for each in listing.consumers(self._redis, self._queues())]
+
+    def _queues(self) -> list[str]:
+        return sorted(self._app.amqp.queues)
 
     def ping(self) -> None:
         """Return if Redis answers."""
         with self._available():
             self._redis.ping()
+
+
+def _fingerprint(arguments: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()
 
 
 def _client(settings: Settings) -> Redis:

@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 from project.broker import records
+from project.jobs import control
 from tests.chaos import protocol
 from tests.chaos.proxy import CuttingProxy
 from tests.support.broker_fixtures import StartWorker
@@ -109,8 +110,8 @@ def test_a_cut_cancel_is_all_or_nothing(cut: Redis, redis: Redis, moment: str) -
     """The job waits still, or is revoked and never taken."""
     protocol.admit(redis, "a", "n")
     with pytest.raises(ConnectionError):
-        records.cancel(cut, "a")
-    records.cancel(cut, "a")
+        control.take_back(cut, "a")
+    control.take_back(cut, "a")
     assert records.read(redis, "a")["status"] == "REVOKED"  # type: ignore[index]
     assert protocol.take(redis) == []
 

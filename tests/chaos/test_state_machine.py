@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from redis import Redis
 
 from project.broker import records
+from project.jobs import control
 from tests.chaos import protocol
 from tests.chaos.protocol import Taken
 from tests.support.processes import RedisServer
@@ -109,18 +110,26 @@ class Protocol(RuleBasedStateMachine):
         assert protocol.places(self.client, job.id) == before
 
     @rule(job_id=IDS)
-    def cancel(self, job_id: str) -> None:
-        """Only a waiting job is cancelled."""
-        status = records.cancel(self.client, job_id)
-        assert (status is None) == (job_id not in self.nonces)
-        if status == "PENDING":
-            assert job_id not in self.owner
+    def take_back(self, job_id: str) -> None:
+        """A waiting or running job is revoked, an ended one handed over once; the id is free again then."""
+        taken_back = control.take_back(self.client, job_id)
+        outcome = taken_back and taken_back.outcome
+        if job_id not in self.nonces or self.ended.get(job_id) == "REVOKED":
+            assert outcome is None
+        elif job_id in self.ended:
+            assert outcome == "handed over"
+            del self.ended[job_id], self.nonces[job_id]
+            self.deaths.pop(job_id, None)
+        else:
+            assert outcome == ("stopped" if job_id in self.owner else "cancelled")
+            self.stale += [self.owner.pop(job_id)] if job_id in self.owner else []
+            self.unsure.discard(job_id)
             self.ended[job_id] = "REVOKED"
 
     @rule(job_id=IDS)
     def requeue(self, job_id: str) -> None:
         """Only a failed or revoked job comes back, with a clean slate."""
-        done = records.requeue(self.client, job_id)
+        done = control.requeue(self.client, [job_id]) == [job_id]
         assert done == (self.ended.get(job_id) in ("FAILURE", "REVOKED"))
         if done:
             del self.ended[job_id]
@@ -145,7 +154,7 @@ class Protocol(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("examples", [30])
 def test_a_random_walk_finds_no_lost_and_no_doubly_owned_job(server: RedisServer, examples: int) -> None:
-    """Submit, take, renew, expire, end, return, cancel and requeue in any order keep the protocol's promises."""
+    """Submit, take, renew, expire, end, return, take back and requeue in any order keep the protocol's promises."""
     Protocol.client = server.client
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     chosen = settings(

@@ -10,13 +10,13 @@ from celery import Celery
 from celery.exceptions import Ignore, Reject
 from redis import Redis
 
-from project.broker import celery_settings
+from project.celery_config.brokers import broker_settings
 
 
 def create_app(url: str, **options: Any) -> Celery:
     """Return an app with the test tasks on the broker at *url*."""
     app = Celery("tests", set_as_current=False)
-    app.conf.update(celery_settings(url, **options))
+    app.conf.update(broker_settings(url, **options))
     app.conf.update(worker_hijack_root_logger=False, worker_send_task_events=True, task_send_sent_event=True)
     app.conf.update(broker_transport_options=app.conf.broker_transport_options | stock_options(url))
     register(app)

@@ -1,10 +1,11 @@
 -- Admit one job: refuse it, or write its record, queue it and list it as recent.
 -- KEYS job:<id>, queue
 -- ARGV id, nonce, task, step, message, due (seconds or ''), limit (0 = none), token ('' or that of the run that retries
---      its job), nesting (of a replaced task), child (1 if a running task publishes), recent_limit, step...
+--      its job), nesting (of a replaced task), parent (the job that publishes, or ''), recent_limit, n, n values for the
+--      record (field, value, ...), step...
 -- returns OK, EXISTS or FULL
 local key, queue = KEYS[1], KEYS[2]
-local id, nonce, task, step, message, due, limit, token, nesting, child, recent_limit = unpack(ARGV, 1, 11)
+local id, nonce, task, step, message, due, limit, token, nesting, parent, recent_limit, n = unpack(ARGV, 1, 12)
 local old = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue')
 local status = 'PENDING'
 if old[2] then
@@ -13,20 +14,21 @@ if old[2] then
   local replaces = tonumber(nesting) > tonumber(old[4] or 0)
   if FINAL[old[2]] or not (retries or replaces) then
     -- A run that lost its lease, or a second run that publishes the same children: the job is there already.
-    return (token ~= '' or child == '1') and 'OK' or 'EXISTS'
+    return (token ~= '' or parent ~= '') and 'OK' or 'EXISTS'
   end
   -- The new message takes the place of the run that publishes it; a new token fences that run off.
   redis.call('ZREM', 'leases:' .. old[5], id)
   redis.call('HINCRBY', key, 'token', 1)
   redis.call('HINCRBY', key, 'returned', 1)
-  redis.call('PERSIST', key)
   if retries then status = 'RETRY' end
 elseif tonumber(limit) > 0 then
   local depth = redis.call('ZCARD', 'delayed:' .. queue)
-  for i = 12, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
+  for i = 13 + n, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
   if depth >= tonumber(limit) then return 'FULL' end
 end
-redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce)
+redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce,
+  unpack(ARGV, 13, 12 + n))
+if old[3] then redis.call('PERSIST', key) end -- a record that had an end: of a retry, or all that is left of a pulled job
 redis.call('HSETNX', key, 'submitted_at', stamp)
 if step ~= '0' or old[2] then redis.call('HSET', key, 'step', step) end
 if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
@@ -38,5 +40,12 @@ else
 end
 redis.call('ZADD', 'jobs:recent', now, id)
 redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(recent_limit + 1))
+if not old[2] and parent ~= '' then redis.call('HSET', key, 'parent', parent) end
+if not old[2] and redis.call('EXISTS', 'job:' .. parent) == 1 then
+  local siblings = redis.call('HGET', 'job:' .. parent, 'child_ids')
+  if not siblings or #siblings < 4000 then -- some hundred ids: enough to follow, and a group of thousands stays quick
+    redis.call('HSET', 'job:' .. parent, 'child_ids', siblings and siblings .. ' ' .. id or id)
+  end
+end
 announce(id, task, queue, status)
 return 'OK'

@@ -11,10 +11,12 @@ local function list_of(queue, step)
   return (not step or step == '0') and queue or queue .. '\6\22' .. step
 end
 
--- Tell whoever watches the channel "jobs" that a job changed its status.
+-- Tell whoever watches all jobs (channel "jobs") or this one ("job:<id>") that a job changed its status.
 local function announce(id, task, queue, status, consumer)
-  redis.call('PUBLISH', 'jobs', cjson.encode({job_id = id, task = task or cjson.null, queue = queue or cjson.null,
-    status = status, at = tonumber(stamp), consumer = consumer or cjson.null}))
+  local text = cjson.encode({job_id = id, task = task or cjson.null, queue = queue or cjson.null, status = status,
+    at = tonumber(stamp), consumer = consumer or cjson.null})
+  redis.call('PUBLISH', 'jobs', text)
+  redis.call('PUBLISH', 'job:' .. id, text)
 end
 
 local function ring(queue)
@@ -28,7 +30,6 @@ local function finish(id, task, queue, status, fields, ttl)
   if status == 'SUCCESS' then redis.call('HDEL', key, 'message') end
   if tonumber(ttl) > 0 then redis.call('EXPIRE', key, ttl) end
   announce(id, task, queue, status, redis.call('HGET', key, 'consumer'))
-  redis.call('PUBLISH', key, id)
 end
 
 -- Put a leased job back at the head of its queue. why: return (it never ran: no attempt), stop (it ran, its consumer

@@ -9,16 +9,17 @@ while i <= #ARGV do
   i = i + 4 + n
   local key = 'job:' .. id
   local old, current, queue, task = unpack(redis.call('HMGET', key, 'status', 'token', 'queue', 'task'))
+  local leases = 'leases:' .. (queue or '') -- no queue: the record of a step that was never queued
   if token ~= '' and token ~= current then
     if status ~= '' then refused[#refused + 1] = id end -- a lease may be gone: a retry gives its own up
   elseif not old then -- never queued: a step of a chain that failed before its turn
     if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
   elseif FINAL[status] then
-    redis.call('ZREM', 'leases:' .. queue, id)
+    redis.call('ZREM', leases, id)
     if not FINAL[old] then finish(id, task, queue, status, fields, ARGV[1]) end
-  elseif redis.call('ZSCORE', 'leases:' .. queue, id) then
+  elseif redis.call('ZSCORE', leases, id) then
     if status == '' then
-      redis.call('ZREM', 'leases:' .. queue, id)
+      redis.call('ZREM', leases, id)
       if tonumber(ARGV[1]) > 0 then redis.call('EXPIRE', key, ARGV[1]) end
     else
       redis.call('HSET', key, 'status', status, unpack(fields))

@@ -8,6 +8,7 @@ from celery import Celery, chord, group
 from redis import Redis
 
 from project.broker import records
+from project.jobs import control, listing
 from tests.support.broker_fixtures import LEASE, StartWorker
 from tests.support.wait import wait_until
 
@@ -29,7 +30,7 @@ def record(redis: Redis, job_id: str) -> dict[str, str]:
 
 def nothing_left(redis: Redis) -> bool:
     """Tell whether no job waits, is delayed or runs."""
-    depths = records.depths(redis, "celery")
+    depths = listing.depths(redis, "celery")
     return not (depths["waiting"] or depths["delayed"] or depths["running"])
 
 
@@ -140,7 +141,7 @@ def test_a_poison_job_runs_max_attempts_times_and_fails_without_harm_to_others(
     wait_until(lambda: app.AsyncResult(poison.id).ready(), 20)
     assert json.loads(record(redis, poison.id)["error"])["type"] == "PoisonJob"
     assert (runs(redis, "p"), record(redis, poison.id)["attempts"]) == (3, "3")
-    assert records.requeue(redis, poison.id)
+    assert control.requeue(redis, [poison.id])
     wait_until(lambda: runs(redis, "p") == 6 and app.AsyncResult(poison.id).ready(), 20)
 
 
@@ -164,7 +165,7 @@ def test_a_stopped_consumer_hands_back_at_once(
     jobs = [app.tasks["nap"].delay(f"s{number}", 0.5) for number in range(6)]
     wait_until(lambda: runs(redis, "s0") == 1)
     assert one.stop() == 0
-    assert records.depths(redis, "celery")["running"] == 0
+    assert listing.depths(redis, "celery")["running"] == 0
     workers("two", pool, 2 if pool != "solo" else 1, lease=30)
     for job in jobs:
         assert job.get(timeout=10)
@@ -231,7 +232,7 @@ def test_a_delayed_job_is_due_within_a_second_and_survives_its_consumers(
     victim, _heir = workers("victim"), workers("heir")  # both are up before it is due
     due = time.time() + 1.5
     job = app.tasks["note"].apply_async(("later",), countdown=1.5)
-    assert records.depths(redis, "celery") == {"waiting": 0, "delayed": 1, "running": 0, "oldest_age": None}
+    assert listing.depths(redis, "celery") == {"waiting": 0, "delayed": 1, "running": 0, "oldest_age": None}
     victim.kill()
     assert job.get(timeout=10) == "later"
     assert -0.001 <= float(record(redis, job.id)["started_at"]) - due < 1.0  # records round to milliseconds
@@ -250,13 +251,14 @@ def test_a_cancelled_job_never_runs_and_can_be_requeued(app: Celery, redis: Redi
     """Cancelling a waiting or delayed job revokes it at once; requeue brings it back."""
     waiting = app.tasks["note"].delay("w").id
     delayed = app.tasks["note"].apply_async(("d",), countdown=0.1).id
-    assert [records.cancel(redis, job_id) for job_id in (waiting, delayed)] == ["PENDING", "PENDING"]
-    assert records.cancel(redis, "unknown") is None
+    for job_id in (waiting, delayed):
+        assert control.take_back(redis, job_id).outcome == "cancelled"  # type: ignore[union-attr]
+        assert control.take_back(redis, job_id) is None
     assert app.AsyncResult(waiting).state == "REVOKED"
     workers()
     assert app.tasks["note"].delay("after").get(timeout=10) == "after"
     assert runs(redis, "w") == runs(redis, "d") == 0
-    assert records.requeue(redis, waiting)
+    assert control.requeue(redis, [waiting])
     wait_until(lambda: runs(redis, "w") == 1)
 
 

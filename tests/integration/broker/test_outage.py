@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError, ResponseError
 
 from project.broker import records, scripts
+from project.jobs import listing
 from tests.support.broker_app import create_app
 from tests.support.broker_fixtures import LEASE, StartWorker
 from tests.support.processes import RedisServer, Worker
@@ -37,7 +38,7 @@ def test_a_redis_restart_loses_no_job(durable: RedisServer, workers: StartWorker
     durable.kill()
     durable.start()
     wait_until(lambda: all(app.AsyncResult(job.id).state == "SUCCESS" for job in (ended, *jobs)), 20)
-    assert records.depths(durable.client, "celery")["running"] == 0
+    assert listing.depths(durable.client, "celery")["running"] == 0
 
 
 def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker) -> None:

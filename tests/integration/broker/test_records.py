@@ -5,9 +5,11 @@ from celery import Celery
 from kombu.transport import redis as kombu_redis
 from redis import Redis
 
-from project.broker import celery_settings, records
+from project.broker import records
 from project.broker.backend import Backend
 from project.broker.transport import Transport
+from project.celery_config.brokers import broker_settings
+from project.jobs import control, listing
 from tests.support.broker_app import create_app
 from tests.support.processes import RedisServer
 
@@ -18,7 +20,7 @@ def test_recent_jobs_come_newest_first_page_by_page(app: Celery, redis: Redis) -
     seen: list[str] = []
     cursor = None
     for size in (10, 10, 5):
-        page, cursor = records.recent(redis, count=10, before=cursor)
+        page, cursor = listing.recent(redis, count=10, before=cursor)
         assert len(page) == size
         seen += [job["job_id"] for job in page]
     assert (seen, cursor) == (ids[::-1], None)
@@ -29,9 +31,9 @@ def test_recent_jobs_can_be_filtered_by_task_and_status(app: Celery, redis: Redi
     wanted = app.tasks["note"].delay("x").id
     for number in range(30):
         app.tasks["add"].delay(number, 1)
-    assert [job["job_id"] for job in records.recent(redis, count=5, task="note")[0]] == [wanted]
-    records.cancel(redis, wanted)
-    assert [job["job_id"] for job in records.recent(redis, count=5, status="REVOKED")[0]] == [wanted]
+    assert [job["job_id"] for job in listing.recent(redis, count=5, task="note")[0]] == [wanted]
+    control.take_back(redis, wanted)
+    assert [job["job_id"] for job in listing.recent(redis, count=5, status="REVOKED")[0]] == [wanted]
 
 
 def test_the_recent_index_keeps_its_limit(server: RedisServer, redis: Redis) -> None:
@@ -39,15 +41,15 @@ def test_the_recent_index_keeps_its_limit(server: RedisServer, redis: Redis) -> 
     app = create_app(server.url, recent_limit=10)
     for number in range(15):
         app.tasks["add"].delay(number, 1)
-    assert (len(records.recent(redis)[0]), redis.llen("celery")) == (10, 15)
+    assert (len(listing.recent(redis)[0]), redis.llen("celery")) == (10, 15)
 
 
 def test_depths_count_waiting_and_delayed_jobs_of_all_priorities(app: Celery, redis: Redis) -> None:
     """The age is that of the job that waits longest."""
-    assert records.depths(redis, "celery") == {"waiting": 0, "delayed": 0, "running": 0, "oldest_age": None}
+    assert listing.depths(redis, "celery") == {"waiting": 0, "delayed": 0, "running": 0, "oldest_age": None}
     for priority, countdown in ((0, None), (3, None), (9, None), (0, 60)):
         app.tasks["add"].apply_async((1, 2), priority=priority, countdown=countdown)
-    depths = records.depths(redis, "celery")
+    depths = listing.depths(redis, "celery")
     assert (depths["waiting"], depths["delayed"], depths["running"]) == (3, 1, 0)
     assert depths["oldest_age"] is not None and 0 <= depths["oldest_age"] < 5
 
@@ -57,7 +59,7 @@ def test_only_an_ended_job_can_be_forgotten(app: Celery, redis: Redis) -> None:
     job = app.tasks["add"].delay(1, 2)
     job.forget()
     assert records.read(redis, job.id) is not None
-    records.cancel(redis, job.id)
+    control.take_back(redis, job.id)
     job.forget()
     assert records.read(redis, job.id) is None
 
@@ -90,6 +92,6 @@ def test_a_stock_url_selects_kombus_own_transport(server: RedisServer) -> None:
 
 def test_another_broker_is_left_alone() -> None:
     """amqp:// keeps Celery's choice of transport, and results go where the caller says."""
-    options = celery_settings("amqp://guest@rabbit//", result_url="redis://results/1")
+    options = broker_settings("amqp://guest@rabbit//", result_url="redis://results/1")
     assert "broker_transport" not in options and "worker_consumer" not in options
     assert (options["broker_url"], options["result_backend"]) == ("amqp://guest@rabbit//", "redis://results/1")

@@ -5,7 +5,8 @@
 local status, task, queue, step, message =
   unpack(redis.call('HMGET', KEYS[1], 'status', 'task', 'queue', 'step', 'message'))
 if not message or not (status == 'FAILURE' or status == 'REVOKED') then return 0 end
-redis.call('HDEL', KEYS[1], 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback', 'deaths')
+redis.call('HDEL', KEYS[1], 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback', 'deaths',
+  'progress')
 redis.call('HSET', KEYS[1], 'status', 'PENDING')
 redis.call('HINCRBY', KEYS[1], 'token', 1) -- fences a run that is still going somewhere
 redis.call('HINCRBY', KEYS[1], 'returned', 1)

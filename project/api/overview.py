@@ -1,0 +1,96 @@
+"""Look around: recent jobs, queues, consumers, what just happened; and let failed jobs wait again."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, ConfigDict, Field
+
+from project.api.jobs import to_event
+from project.api.parameters import JobId
+from project.errors import problem_responses
+from project.jobs.representation import Consumer, Job, JobPage, Queue, Requeued, Status
+from project.jobs.service import Jobs
+
+
+class JobsQuery(BaseModel):
+    """Which of the recent jobs to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str | None = Field(default=None, description="Only jobs of this task")
+    status: Status | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+    before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the page before")
+
+
+def overview_router(jobs: Jobs, prefix: str) -> APIRouter:
+    """Return a router with what is not about one task."""
+    router = APIRouter(prefix=prefix, tags=["overview"])
+    _add_jobs(router, jobs)
+    _add_requeue(router, jobs)
+    _add_who_and_where(router, jobs)
+    return router
+
+
+def _add_jobs(router: APIRouter, jobs: Jobs) -> None:
+    @router.get(
+        "/jobs",
+        summary="List recent jobs, newest first",
+        operation_id="list_jobs",
+        responses=problem_responses(422, 503),
+    )
+    def list_jobs(query: Annotated[JobsQuery, Query()]) -> JobPage:
+        return jobs.recent(query.limit, query.before, query.task, query.status)
+
+
+def _add_requeue(router: APIRouter, jobs: Jobs) -> None:
+    @router.post(
+        "/jobs/requeue",
+        status_code=202,
+        summary="Let all failed jobs wait again",
+        operation_id="requeue_jobs",
+        responses=problem_responses(422, 503),
+    )
+    def requeue_failed(task: Annotated[str | None, Query(description="Only jobs of this task")] = None) -> Requeued:
+        return Requeued(job_ids=jobs.requeue_failed(task))
+
+    @router.post(
+        "/jobs/{job_id}/requeue",
+        status_code=202,
+        summary="Let a failed or revoked job wait again",
+        operation_id="requeue_job",
+        responses=problem_responses(404, 409, 503),
+    )
+    def requeue(job_id: JobId, response: Response) -> Job[object]:
+        job = jobs.requeue(job_id)
+        response.headers["Location"] = f"{router.prefix}/{job.task}/{job_id}"
+        return job
+
+
+def _add_who_and_where(router: APIRouter, jobs: Jobs) -> None:
+    @router.get("/queues", summary="List the queues", operation_id="list_queues", responses=problem_responses(503))
+    def list_queues() -> list[Queue]:
+        return jobs.queues()
+
+    @router.get(
+        "/consumers", summary="List the consumers", operation_id="list_consumers", responses=problem_responses(503)
+    )
+    def list_consumers() -> list[Consumer]:
+        return jobs.consumers()
+
+    @router.get(
+        "/events",
+        summary="Follow every job",
+        operation_id="follow_jobs",
+        response_class=EventSourceResponse,
+        dependencies=[
+            Depends(jobs.ping),
+            Depends(jobs.make_room),
+        ],  # later is too late: a stream is a 200
+        responses=problem_responses(429, 503),
+    )
+    async def follow_all() -> AsyncIterator[ServerSentEvent]:
+        async for change in jobs.follow_all():
+            yield to_event(change)

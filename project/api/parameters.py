@@ -1,0 +1,74 @@
+"""What clients can say besides the body: query parameters and headers, each checked."""
+
+import re
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import Depends, Header, Path, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from project.jobs.submission import Submission
+
+LONGEST_WAIT = 30  # seconds
+YEAR = 366 * 24 * 60 * 60
+
+JobId = Annotated[str, Path(description="As given when the job was submitted")]
+
+
+class SubmitQuery(BaseModel):
+    """How a job is submitted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,128}$", description="An id of your choice")
+    countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Run it in so many seconds")
+    eta: AwareDatetime | None = Field(default=None, description="Run it at this moment (RFC 3339 with time zone)")
+    priority: int | None = Field(default=None, ge=0, le=9, description="0 is the most urgent")
+
+    @model_validator(mode="after")
+    def _one_time_only(self) -> Self:
+        if self.countdown is not None and self.eta is not None:
+            raise ValueError("give countdown or eta, not both")
+        return self
+
+
+class WaitQuery(BaseModel):
+    """How long to wait for the end of a job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wait: float | None = Field(default=None, ge=0, le=LONGEST_WAIT, description="Answer when the job ends, or then")
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[!-~]{1,255}$",
+        description="The same key with the same body is the same job, for as long as its record is kept",
+    ),
+]
+Prefer = Annotated[str | None, Header(description="`wait=SECONDS` does the same as `?wait=` (RFC 7240)")]
+
+
+def _submission(
+    query: Annotated[SubmitQuery, Query()], request: Request, idempotency_key: IdempotencyKey = None
+) -> Submission:
+    return Submission(**dict(query), idempotency_key=idempotency_key, request_id=_request_id(request))
+
+
+def _wait(query: Annotated[WaitQuery, Query()], prefer: Prefer = None) -> float:
+    """Return the seconds to wait: what the query says, else what the client prefers."""
+    if query.wait is not None:
+        return query.wait
+    preferred = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", prefer or "", re.IGNORECASE)
+    return min(int(preferred[1]), LONGEST_WAIT) if preferred else 0
+
+
+def _request_id(request: Request) -> str | None:
+    """Return the id that NGINX gave the request (32 hexadecimal digits), as a UUID."""
+    given = request.headers.get("x-request-id", "")
+    return str(UUID(given)) if re.fullmatch("[0-9a-f]{32}", given) else None
+
+
+Wishes = Annotated[Submission, Depends(_submission)]
+Wait = Annotated[float, Depends(_wait)]

@@ -1,0 +1,36 @@
+"""Celery's settings for each kind of broker URL: redis (leased), redis+stock (kombu's own) or amqp (RabbitMQ)."""
+
+from typing import Any
+
+from project.broker import celery_settings
+
+ALWAYS: dict[str, Any] = {
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "worker_prefetch_multiplier": 1,
+    "task_publish_retry": False,
+}
+
+
+def broker_settings(
+    broker_url: str, *, result_url: str | None = None, result_ttl: int = 86_400, socket_timeout: float = 1.0,
+    **protocol: float,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the options that select the broker.
+
+    Times are seconds. *protocol* takes lease, max_attempts, queue_limit and recent_limit. With the leased transport
+    results live in the broker's Redis; *result_url* is for the others.
+    """
+    url = broker_url.replace("redis+stock://", "redis://", 1)
+    timeouts = {"socket_timeout": socket_timeout, "socket_connect_timeout": socket_timeout}
+    # All three URLs, because `celery -b` and Celery itself also read BROKER_URL and CELERY_BROKER_URL, untranslated.
+    common = ALWAYS | dict.fromkeys(("broker_url", "broker_read_url", "broker_write_url"), url)
+    common |= dict.fromkeys(("broker_connection_timeout", "broker_pool_acquire_timeout"), socket_timeout)
+    common |= {f"redis_{name}": value for name, value in timeouts.items()} | {"result_expires": result_ttl}
+    if url != broker_url:
+        return common | {"result_backend": result_url or url, "broker_transport_options": timeouts}
+    if not url.startswith(("redis://", "rediss://")):
+        return common | {"result_backend": result_url}
+    return common | celery_settings(url, **timeouts, result_ttl=result_ttl, **protocol)

@@ -1,0 +1,26 @@
+"""The remote control command that ends one run of one job: `stop_job`."""
+
+from typing import Any
+
+from celery.worker import state
+from celery.worker.control import control_command, nok, ok
+
+
+def connect() -> None:
+    """Let consumers understand `stop_job`."""
+    control_command(args=[("job_id", str), ("attempt", int)], signature="<job_id> <attempt>")(stop_job)
+
+
+def stop_job(panel: Any, job_id: str, attempt: int) -> dict[str, str]:
+    """End the process that runs this attempt; its slot gets a new one.
+
+    Celery's own `revoke` would remember the id, and refuse the job when it is requeued.
+    """
+    request = state.requests.get(job_id)
+    if request is None or request.request_dict.get("attempt") != attempt:
+        return nok("not here")
+    try:
+        request.terminate(panel.consumer.pool, signal="SIGTERM")
+    except NotImplementedError:  # threads and solo: the run goes on, but whatever it reports is refused
+        return nok("this pool cannot stop a job")
+    return ok("stopped")

@@ -1,0 +1,92 @@
+"""Look around: recent jobs, how deep the queues are, and who works."""
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from redis import Redis
+
+from project.broker import records
+from project.celery_config import presence
+
+RECENT = "jobs:recent"
+KEPT = 10_000  # jobs in the index: recent_limit of the leased transport
+SCAN = 1000  # index entries that are looked at in one round trip when a filter is set
+
+
+def recent(
+    client: Redis, count: int = 50, before: float | None = None, task: str | None = None, status: str | None = None
+) -> tuple[list[dict[str, str]], float | None]:
+    """Return up to *count* recent jobs, newest first, and the cursor of the next page (None at the end)."""
+    found: list[str] = []
+    step = count if task is status is None else SCAN
+    cursor = before
+    while True:
+        limit = "+inf" if cursor is None else f"({cursor!r}"
+        rows: Any = client.zrevrangebyscore(RECENT, limit, "-inf", start=0, num=step, withscores=True)
+        ids = [raw.decode() for raw, _ in rows]
+        for job_id, fits, (_, cursor) in zip(ids, _fit(client, ids, task, status), rows, strict=True):
+            if fits:
+                found.append(job_id)
+                if len(found) == count:
+                    return _read(client, found), cursor
+        if len(rows) < step:
+            return _read(client, found), None
+
+
+def _fit(client: Redis, ids: list[str], task: str | None, status: str | None) -> list[bool]:
+    pipeline = client.pipeline(transaction=False)
+    for job_id in ids:
+        pipeline.hmget(records.key(job_id), "task", "status")
+    wanted = [value and value.encode() for value in (task, status)]
+    return [
+        known[1] is not None and all(want in (None, has) for want, has in zip(wanted, known, strict=True))
+        for known in pipeline.execute()
+    ]
+
+
+def _read(client: Redis, ids: list[str]) -> list[dict[str, str]]:
+    pipeline = client.pipeline(transaction=False)
+    for job_id in ids:
+        pipeline.hgetall(records.key(job_id))
+    pairs = zip(ids, map(records.readable, pipeline.execute()), strict=True)
+    return [{"job_id": job_id, **record} for job_id, record in pairs if record]
+
+
+def depths(client: Redis, queue: str) -> dict[str, float | None]:
+    """Return how many jobs wait, are delayed and run, and the age in seconds of the one that waits longest."""
+    pipeline: Any = client.pipeline(transaction=False)
+    for name in records.lists(queue):
+        pipeline.llen(name).lindex(name, -1)
+    *waiting, delayed, running, clock = pipeline.zcard(f"delayed:{queue}").zcard(f"leases:{queue}").time().execute()
+    heads = [raw.decode() for raw in waiting[1::2] if raw]
+    for job_id in heads:
+        pipeline.hget(records.key(job_id), "submitted_at")
+    submitted = [float(at) for at in pipeline.execute() if at] if heads else []
+    age = max(0.0, clock[0] + clock[1] / 1e6 - min(submitted)) if submitted else None
+    return {"waiting": sum(waiting[::2]), "delayed": delayed, "running": running, "oldest_age": age}
+
+
+def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
+    """Return the consumers that were alive some seconds ago, each with the jobs that it holds a lease for."""
+    members: Any = client.smembers(presence.NAMES)
+    names = sorted(raw.decode() for raw in members)
+    known = client.mget([presence.key(name) for name in names]) if names else []
+    busy = _running(client, queues)
+    for name, raw in zip(names, known, strict=True):
+        if raw is None:
+            client.srem(presence.NAMES, name)
+    return [json.loads(raw) | {"busy": busy[name]} for name, raw in zip(names, known, strict=True) if raw]
+
+
+def _running(client: Redis, queues: list[str]) -> defaultdict[str, list[dict[str, str]]]:
+    """Return the jobs that are leased, by consumer."""
+    pipeline: Any = client.pipeline(transaction=False)
+    for queue in queues:
+        pipeline.zrange(f"leases:{queue}", 0, SCAN)
+    ids = [raw.decode() for leased in pipeline.execute() for raw in leased]
+    running = defaultdict(list)
+    for record in _read(client, ids):
+        job = {"job_id": record["job_id"], "task": record["task"], "since": record["started_at"]}
+        running[record["consumer"]].append(job)
+    return running

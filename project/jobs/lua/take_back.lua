@@ -1,0 +1,27 @@
+-- Take a job back: revoke it while it waits or runs, hand its record over and forget it once it has ended.
+-- The entry of a waiting job stays behind in its list and is skipped when its turn comes.
+-- KEYS job:<id>
+-- ARGV id, task ('' = any), ttl
+-- returns outcome, token and the record (field, value, ...); nothing for a job that is unknown, of another task or revoked
+local key, id = KEYS[1], ARGV[1]
+local status, task, queue, token = unpack(redis.call('HMGET', key, 'status', 'task', 'queue', 'token'))
+if not status or status == 'REVOKED' or (ARGV[2] ~= '' and ARGV[2] ~= task) then return end
+local outcome = 'handed over'
+if FINAL[status] then
+  local record = redis.call('HGETALL', key)
+  redis.call('DEL', key)
+  if token then -- whatever an attempt may still report is fenced off from the next job of this id
+    redis.call('HSET', key, 'token', token + 1, 'returned', token + 1)
+    redis.call('EXPIRE', key, ARGV[3])
+  end
+  redis.call('ZREM', 'jobs:recent', id)
+  return {outcome, token, record}
+elseif WAITING[status] then
+  outcome = 'cancelled'
+  redis.call('ZREM', 'delayed:' .. queue, id)
+else
+  outcome = 'stopped'
+  redis.call('ZREM', 'leases:' .. queue, id)
+end
+finish(id, task, queue, 'REVOKED', {}, ARGV[3])
+return {outcome, token, redis.call('HGETALL', key)}

@@ -1,0 +1,128 @@
+"""Hear of changes the moment they happen: one pub/sub connection per process, no polling, no thread per waiter."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from project.errors import BrokerUnavailable
+
+ALL = "jobs"  # the channel of every job's changes
+ALWAYS = "jobs:watch"  # nobody publishes here; a subscription to it keeps the connection open between waiters
+HELD = 1000  # changes kept for a listener that is slow to take them; older ones are dropped
+PAUSE = 0.5  # seconds between two attempts to reach Redis
+
+Change = dict[str, Any] | None  # None: something may have been missed, so look again
+
+
+class Channel:
+    """Who listens to one channel, and whether Redis has confirmed the subscription."""
+
+    def __init__(self) -> None:
+        self.queues: set[asyncio.Queue[Change]] = set()
+        self.confirmed = asyncio.Event()
+
+    def tell(self, change: Change) -> None:
+        """Pass a change on to all listeners."""
+        for queue in self.queues:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(change)
+
+
+class Changes:
+    """The changes of jobs, for any number of listeners in one event loop."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._timeout = timeout
+        self._redis = Redis.from_url(
+            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+        )
+        self._pubsub = self._redis.pubsub()
+        self._channels: dict[str, Channel] = {}
+        self._lock = asyncio.Lock()  # the library makes a connection for each of two first subscriptions
+        self._reader: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @property
+    def listeners(self) -> int:
+        """Return how many listen at the moment."""
+        return sum(len(channel.queues) for channel in self._channels.values())
+
+    @asynccontextmanager
+    async def watch(self, name: str) -> AsyncIterator[asyncio.Queue[Change]]:
+        """Listen to a channel: `job:<id>` or ALL; what happens after the block was entered is heard.
+
+        Raises BrokerUnavailable if Redis does not confirm the subscription in time.
+        """
+        queue: asyncio.Queue[Change] = asyncio.Queue(HELD)
+        channel = self._channels.setdefault(name, Channel())
+        channel.queues.add(queue)
+        try:
+            await self._subscribe(name, channel)
+            yield queue
+        finally:
+            channel.queues.discard(queue)
+            if not channel.queues:
+                self._unsubscribe(name)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._reader:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reader
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+        await self._redis.aclose()
+
+    async def _subscribe(self, name: str, channel: Channel) -> None:
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read())
+        try:
+            async with asyncio.timeout(self._timeout):
+                if len(channel.queues) == 1:
+                    async with self._lock:
+                        await self._pubsub.subscribe(name)
+                await channel.confirmed.wait()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise BrokerUnavailable from error
+
+    def _unsubscribe(self, name: str) -> None:
+        """Leave a channel, in a task of its own: the listener's may be cancelled already."""
+
+        async def leave() -> None:
+            with suppress(RedisError, OSError):
+                await self._pubsub.unsubscribe(name)
+
+        del self._channels[name]
+        task = asyncio.create_task(leave())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                async with self._lock:
+                    if not self._pubsub.subscribed:
+                        await self._pubsub.subscribe(ALWAYS)
+                if message := await self._pubsub.get_message(timeout=PAUSE):
+                    self._hear(message)
+            except (RedisError, OSError):  # the library subscribes to everything again when it reconnects
+                await asyncio.sleep(PAUSE)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        channel = self._channels.get(message["channel"].decode())
+        if channel is None:
+            return
+        if message["type"] == "message":
+            channel.tell(json.loads(message["data"]))
+        elif message["type"] == "subscribe":
+            if channel.confirmed.is_set():  # again, after an outage
+                channel.tell(None)
+            channel.confirmed.set()
