@@ -59,16 +59,16 @@ class Backend(redis.RedisBackend):
             if state == states.FAILURE:
                 fields += ["error", describe(result)]
         else:
-            fields += ["result" if state == states.SUCCESS else "progress", self.encode(result)]
+            fields += ["result" if state == states.SUCCESS else "meta", self.encode(result)]
         self._write(task_id, state, fields, request)
         return result
 
-    def _write(self, task_id: str, state: str, fields: list[Any], request: Any) -> None:
+    def _write(self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None) -> None:
         token = getattr(request, "attempt", None) or ""
         if not LEDGER.end(task_id, token, state, fields):
             # A child of a prefork pool: its parent renews the lease for as long as this takes.
             args = [self.expires or 0, task_id, token, state, len(fields), *fields]
-            self.ensure(scripts.FINISH, (self.client, [], args), max_retries=None, interval_max=1)
+            self.ensure(scripts.FINISH, (self.client, [], args), max_retries=max_retries, interval_max=1)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         raw = self.client.hgetall(records.key(task_id))
@@ -78,7 +78,7 @@ class Backend(redis.RedisBackend):
         if state in states.EXCEPTION_STATES:
             meta["result"] = self._exception(state, record)
             meta["traceback"] = record.get("traceback", b"").decode() or None
-        elif value := record.get("result") or record.get("progress"):
+        elif value := record.get("result") or record.get("meta"):
             meta["result"] = self.decode(value)
         if "children" in record:
             meta["children"] = self.decode(record["children"])

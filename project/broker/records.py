@@ -5,7 +5,7 @@ from typing import Any
 from redis import Redis
 
 #: What the protocol keeps in the record for itself.
-INTERNAL = frozenset({"message", "nonce", "token", "returned", "deaths", "step", "nesting", "exception"})
+INTERNAL = frozenset({"message", "nonce", "token", "returned", "deaths", "step", "nesting", "exception", "meta"})
 PRIORITY_STEPS = (0, 3, 6, 9)
 
 

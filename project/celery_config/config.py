@@ -28,6 +28,8 @@ def _broker(settings: Settings) -> dict[str, Any]:
         max_attempts=settings.max_attempts,
         queue_limit=settings.queue_limit,
     )
+    if "broker_transport" in options:
+        options["result_backend"] = f"project.celery_config.leased:LeasedBackend+{settings.broker}"
     # as many connections as FastAPI has threads, so that none waits for another
     return options | {"broker_pool_limit": 40, "task_track_started": True}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import celery
@@ -9,7 +10,7 @@ from celery import Task, uuid
 from celery.result import AsyncResult
 
 from project.broker import JobExists
-from project.celery_config import direct, unleased
+from project.celery_config import direct, progress, unleased
 
 _declared: dict[str, str] = {}
 
@@ -24,6 +25,10 @@ class JobTask(Task):
     abstract = True
     route: str | None = None
     waits_in: str = "default"  # the queue; Celery deprecates a task attribute `queue` in favour of task_routes
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Prepare what the body may use."""
+        progress.report_to(partial(self.backend.store_progress, task_id, self.request))
 
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any

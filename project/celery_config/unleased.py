@@ -7,12 +7,14 @@ follows, so a producer that dies in between leaves a PENDING record whose job ne
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import celery
 from celery import states
 from celery.backends.redis import RedisBackend
 from redis import Redis
+from redis.exceptions import RedisError
 
 from project.broker import JobExists, records
 from project.broker.backend import describe
@@ -60,10 +62,16 @@ class RecordBackend(RedisBackend):
             pipe.hset(key, mapping=fields)
             if state == states.STARTED:
                 pipe.hincrby(key, "token", 1)
+                pipe.hdel(key, records.PROGRESS)  # of a run that is over
             if ended:
                 pipe.expire(key, self.expires)
             pipe.execute()
         return result
+
+    def store_progress(self, task_id: str, request: Any, progress: dict[str, Any]) -> None:
+        """Note how far a running job is; do nothing if Redis is away."""
+        with suppress(RedisError):
+            self.client.hset(records.key(task_id), records.PROGRESS, json.dumps(progress))
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         record = records.read(self.client, task_id) or {}

@@ -20,6 +20,7 @@ if old[2] then
   redis.call('ZREM', 'leases:' .. old[5], id)
   redis.call('HINCRBY', key, 'token', 1)
   redis.call('HINCRBY', key, 'returned', 1)
+  redis.call('HDEL', key, 'progress')
   if retries then status = 'RETRY' end
 elseif tonumber(limit) > 0 then
   local depth = redis.call('ZCARD', 'delayed:' .. queue)

@@ -44,6 +44,7 @@ local function put_back(id, queue, why, max_attempts, ttl)
     return finish(id, task, queue, 'FAILURE', {'error', cjson.encode({type = 'PoisonJob', message = text})}, ttl)
   end
   if why == 'return' then redis.call('HINCRBY', key, 'returned', 1) end
+  redis.call('HDEL', key, 'progress') -- of the run that is over
   redis.call('HSET', key, 'status', 'PENDING')
   redis.call('RPUSH', list_of(queue, step), id)
   ring(queue)

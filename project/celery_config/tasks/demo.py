@@ -1,11 +1,13 @@
-"""Tasks to learn with: one that keeps a processor busy, one that only waits."""
+"""Tasks to learn with: two that keep a processor busy, one that only waits."""
 
 import time
+from math import isqrt
 from typing import Annotated
 
 from pydantic import Field
 
 from project.celery_config.job import shared_task
+from project.celery_config.progress import report_progress
 
 
 @shared_task(route="sum", queue="cpu")
@@ -15,6 +17,17 @@ def sum_to_n_job(number: Annotated[int, Field(ge=0, le=50_000_000, examples=[10]
     for addend in range(1, number + 1):
         total += addend
     return total
+
+
+@shared_task(route="count_primes", queue="cpu")
+def count_primes(limit: Annotated[int, Field(ge=0, le=3_000_000, examples=[1_000_000])]) -> int:
+    """Count the primes up to a limit by trial division (CPU-bound on purpose; says how far it is)."""
+    found = 0
+    for number in range(2, limit + 1):
+        found += all(number % divisor for divisor in range(2, isqrt(number) + 1))
+        if number % 1000 == 0:
+            report_progress(number / limit, f"{found} primes up to {number}")
+    return found
 
 
 @shared_task(route="wait_and_return")

@@ -1,0 +1,1 @@
+"""What a task can declare and use, on real workers."""

@@ -1,0 +1,100 @@
+"""Fixtures of the tasks' tests: one Redis, and one worker per pool that all tests of a module share."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from project.broker import records
+from project.celery_config.app import create_celery_app
+from project.settings import Settings
+from tests.support.processes import RedisServer, Worker
+from tests.support.wait import wait_until
+
+ENDED = ("SUCCESS", "FAILURE", "REVOKED")
+
+
+class Tasks:
+    """Submits jobs to workers by the task's name, and looks at their records."""
+
+    def __init__(self, url: str, server: RedisServer, folder: Path) -> None:
+        """Make the app of a producer on the broker at *url*."""
+        self.url, self.server, self._folder = url, server, folder
+        self.redis: Any = server.client
+        self.app: Celery = create_celery_app(Settings(_env_file=None, broker_url=url, redis_url=server.url))
+        self._workers: list[Worker] = []
+
+    def worker(self, name: str, pool: str, slots: int = 1, queues: str = "", **env: Any) -> Worker:
+        """Start a worker that serves the queue of its own name, and return when it takes jobs."""
+        env = {"lease": 1, "redis_url": self.server.url, **env}
+        options = ("-Q", queues or name)
+        worker = Worker(self.url, self._folder, name, pool, slots, *options, app="tests.support.task_app", **env)
+        self._workers.append(worker)
+        return worker.ready()
+
+    def submit(self, task: str, *args: Any, queue: str = "prefork", **options: Any) -> str:
+        """Submit a job and return its id."""
+        return str(self.app.send_task(task, args, queue=queue, **options).id)
+
+    def record(self, job_id: str) -> dict[str, Any]:
+        """Return the record of a job, what is JSON in it read."""
+        record: dict[str, Any] = records.read(self.redis, job_id) or {}
+        for field in {"result", "error", "progress", "children"} & record.keys():
+            record[field] = json.loads(record[field])
+        return record
+
+    def ended(self, job_id: str, timeout: float = 15) -> dict[str, Any]:
+        """Wait for the end of a job and return its record."""
+        wait_until(lambda: self.record(job_id).get("status") in ENDED, timeout, f"{job_id} ends")
+        return self.record(job_id)
+
+    def came(self, name: str) -> int:
+        """Wait until a job comes to the gate, and return the id of its process."""
+        wait_until(lambda: self.redis.llen(f"came:{name}"), what=f"a job comes to gate {name}")
+        pid: Any = self.redis.lpop(f"came:{name}")
+        return int(pid)
+
+    def open(self, name: str) -> None:
+        """Let a job pass the gate."""
+        self.redis.rpush(f"gate:{name}", 1)
+
+    def log(self, name: str) -> bytes:
+        """Return what a worker has printed so far."""
+        return (self._folder / f"{name}.log").read_bytes()
+
+    def close(self) -> None:
+        """Kill the workers."""
+        for worker in self._workers:
+            worker.kill()
+        self.app.close()
+
+
+MakeTasks = Callable[[str], Tasks]
+
+
+@pytest.fixture(scope="module")
+def make_tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeTasks]:
+    """Make producers on a Redis of the module's own, by the scheme of the broker's URL."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    made: list[Tasks] = []
+
+    def make(scheme: str = "redis") -> Tasks:
+        url = server.url.replace("redis", scheme, 1)
+        made.append(Tasks(url, server, tmp_path_factory.mktemp("workers")))
+        return made[-1]
+
+    yield make
+    for tasks in made:
+        tasks.close()
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def tasks(make_tasks: MakeTasks) -> Tasks:
+    """A producer, and a prefork worker that serves the queues `prefork` and `default`."""
+    tasks = make_tasks("redis")
+    tasks.worker("prefork", "prefork", 2, queues="prefork,default,cpu")
+    return tasks
