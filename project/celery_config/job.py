@@ -10,13 +10,8 @@ from celery import Task, uuid
 from celery.result import AsyncResult
 
 from project.broker import JobExists
-from project.celery_config import direct, progress, unleased
-
-_declared: dict[str, str] = {}
-
-# Celery takes these from the declaration; its Task has no attributes of these names (celery/app/autoretry.py)
-_RETRY_OPTIONS = {"autoretry_for", "dont_autoretry_for", "retry_kwargs"}
-_RETRY_OPTIONS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}
+from project.celery_config import declaration, direct, progress, unleased
+from project.celery_config.retry import NEVER, RetryPolicy
 
 
 class JobTask(Task):
@@ -73,29 +68,30 @@ class JobTask(Task):
 
 
 def shared_task(
-    *, route: str | None = None, queue: str = "default", **options: Any
+    *,
+    route: str | None = None,
+    queue: str = "default",
+    retry_policy: RetryPolicy | None = None,
+    final_errors: tuple[type[Exception], ...] = (),
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], JobTask]:
     """Declare a task; a declaration that cannot work is refused with a TypeError that says why.
 
     route: the public name, `POST /producer/api/{route}`; a task without one has no endpoint.
     queue: where its jobs wait; CONSUMER_QUEUES names the queues that a consumer serves.
+    retry_policy: NEVER (the default), ONCE or ALWAYS. final_errors: not tried again, like exceeded time limits.
     The other options are Celery's own (docs.celeryq.dev, userguide/tasks, "List of Options").
     """
 
     def declare(function: Callable[..., Any]) -> JobTask:
         name = route or function.__name__
-        _check(name, function, options)
-        declared = celery.shared_task(name=name, base=JobTask, route=route, waits_in=queue, **options)(function)
-        return cast(JobTask, declared)
+        try:
+            declaration.check_options(options)
+            declaration.check_retries(retry_policy, final_errors, options)
+            declaration.check_name(name, function)
+        except TypeError as error:
+            raise TypeError(f"{declaration.where(function)}: {error}") from None
+        ours = {"route": route, "waits_in": queue, **(retry_policy or NEVER).celery_options(final_errors)}
+        return cast(JobTask, celery.shared_task(name=name, base=JobTask, **ours, **options)(function))
 
     return declare
-
-
-def _check(name: str, function: Callable[..., Any], options: dict[str, Any]) -> None:
-    """Refuse a name that is taken and an option that Celery would silently ignore."""
-    where = f"{function.__module__}.{function.__qualname__}"
-    if _declared.setdefault(name, where) != where:
-        raise TypeError(f"{where}: the name {name!r} is already taken by {_declared[name]}; choose another route")
-    unknown = [option for option in options if not hasattr(Task, option) and option not in _RETRY_OPTIONS]
-    if unknown:
-        raise TypeError(f"{where}: @shared_task has no option {unknown[0]!r}. Is it misspelt?")

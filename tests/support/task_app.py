@@ -1,5 +1,6 @@
 """The project's Celery app with tasks that only tests need; a worker runs it, and tests submit to it by name."""
 
+import builtins
 import os
 import time
 
@@ -8,6 +9,7 @@ from redis import Redis
 from project.celery_config.app import create_celery_app
 from project.celery_config.job import shared_task
 from project.celery_config.progress import report_progress
+from project.celery_config.retry import ALWAYS, ONCE
 from project.settings import Settings
 
 
@@ -48,6 +50,27 @@ def report_often(seconds: float) -> None:
         report_progress(1 - left / seconds)
         time.sleep(0.01)
     print("report_often: done", flush=True)
+
+
+@shared_task(retry_policy=ALWAYS)
+def fail_times(name: str, times: int) -> int:
+    """Fail so many times, then return how often it ran."""
+    runs = int(redis().incr(f"runs:{name}"))
+    if runs <= times:
+        raise ConnectionError(f"run {runs}")
+    return runs
+
+
+@shared_task(retry_policy=ONCE, final_errors=(LookupError,))
+def fail_with(kind: str) -> None:
+    """Fail with the built-in exception of that name."""
+    raise getattr(builtins, kind)("on purpose")
+
+
+@shared_task(retry_policy=ALWAYS, soft_time_limit=1)
+def never_ends() -> None:
+    """Run into the soft time limit."""
+    time.sleep(20)
 
 
 if "BROKER_URL" in os.environ:

@@ -3,11 +3,13 @@
 from typing import Annotated, Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import Field, ValidationError
 
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.app import create_celery_app
 from project.celery_config.job import JobTask, shared_task
+from project.celery_config.retry import ALWAYS, NEVER, ONCE
 from project.settings import Settings
 
 app = create_celery_app(Settings())
@@ -34,6 +36,40 @@ def test_celerys_retry_options_are_accepted() -> None:
     def persistent() -> None: ...
 
     assert app.tasks["persistent"].max_retries == 5
+
+
+def test_a_retry_policy_is_celerys_autoretry() -> None:
+    """The signature that the endpoint is made from survives Celery's wrapper."""
+
+    @shared_task(retry_policy=ALWAYS, final_errors=(ValueError,))
+    def stubborn(number: Annotated[int, Field(ge=1)]) -> str:
+        return str(number)
+
+    task = app.tasks["stubborn"]
+    assert (task.max_retries, task.retry_backoff, task.retry_jitter) == (5, 1, True)
+    assert {ValueError, SoftTimeLimitExceeded} < set(task.dont_autoretry_for)
+    assert list(arguments_model(task).model_fields) == ["number"]
+    assert result_type(task) is str
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"retry_policy": "always"}, "NEVER, ONCE or ALWAYS"),
+        ({"retry_policy": ONCE, "autoretry_for": (OSError,)}, "Celery's 'autoretry_for' both say"),
+        ({"retry_policy": NEVER, "max_retries": 2}, "Celery's 'max_retries' both say"),
+        ({"final_errors": (ValueError,)}, "needs a retry_policy that tries again"),
+        ({"retry_policy": NEVER, "final_errors": (ValueError,)}, "needs a retry_policy that tries again"),
+        ({"retry_policy": ALWAYS, "final_errors": ValueError}, "a tuple of exception classes"),
+        ({"retry_policy": ALWAYS, "final_errors": ("ValueError",)}, "a tuple of exception classes"),
+    ],
+)
+def test_retries_that_contradict_each_other_are_refused(options: dict[str, Any], why: str) -> None:
+    """The message says which task and why."""
+    with pytest.raises(TypeError, match=f"contradiction: .*{why}"):
+
+        @shared_task(**options)
+        def contradiction() -> None: ...
 
 
 def test_a_name_that_is_taken_is_refused() -> None:

@@ -1,0 +1,50 @@
+"""What makes a declaration impossible, found when its module is imported and not at its first job."""
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import Task
+
+from project.celery_config.retry import RetryPolicy
+
+_declared: dict[str, str] = {}
+
+# Celery takes these from the declaration; its Task has no attributes of these names (celery/app/autoretry.py)
+_RETRY_OPTIONS = {"autoretry_for", "dont_autoretry_for", "retry_kwargs"}
+_RETRY_OPTIONS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Refuse an option that Celery would silently ignore."""
+    for option in options:
+        if not hasattr(Task, option) and option not in _RETRY_OPTIONS:
+            raise TypeError(f"@shared_task has no option {option!r}. Is it misspelt?")
+
+
+def check_retries(policy: RetryPolicy | None, final_errors: Any, options: dict[str, Any]) -> None:
+    """Refuse two ways to say when to try again, and errors that end what goes on for no other reason."""
+    if policy is not None and not isinstance(policy, RetryPolicy):
+        raise TypeError(f"retry_policy is NEVER, ONCE or ALWAYS of project.celery_config.retry, not {policy!r}")
+    both = sorted(options.keys() & (_RETRY_OPTIONS | {"max_retries"}))
+    if policy is not None and both:
+        raise TypeError(f"retry_policy and Celery's {both[0]!r} both say when to try again; choose one")
+    if not isinstance(final_errors, tuple) or not all(_is_error(error) for error in final_errors):
+        raise TypeError(f"final_errors is a tuple of exception classes, not {final_errors!r}")
+    if final_errors and not (policy and policy.max_retries):
+        raise TypeError("final_errors needs a retry_policy that tries again: without one, every error is final")
+
+
+def check_name(name: str, function: Callable[..., Any]) -> None:
+    """Refuse a name that another task has, and note it."""
+    place = where(function)
+    if _declared.setdefault(name, place) != place:
+        raise TypeError(f"the name {name!r} is already taken by {_declared[name]}; choose another route")
+
+
+def where(function: Callable[..., Any]) -> str:
+    """Return where a function stands, for messages."""
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)
