@@ -3,6 +3,7 @@
 from celery import Celery
 from kombu import Exchange, Queue
 
+from project.celery_config.chain_check import check_followers
 from project.celery_config.config import celery_options
 from project.celery_config.job import JobTask
 from project.settings import Settings
@@ -16,6 +17,7 @@ def create_celery_app(settings: Settings) -> Celery:
     app.set_default()
     app.loader.import_default_modules()
     app.finalize()
+    check_followers(app)
     _declare_queues(app)
     return app
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Task
+from celery.local import Proxy
 
 from project.celery_config.retry import RetryPolicy
 
@@ -32,6 +33,14 @@ def check_retries(policy: RetryPolicy | None, final_errors: Any, options: dict[s
         raise TypeError(f"final_errors is a tuple of exception classes, not {final_errors!r}")
     if final_errors and not (policy and policy.max_retries):
         raise TypeError("final_errors needs a retry_policy that tries again: without one, every error is final")
+
+
+def check_follower(*tasks: Any) -> None:
+    """Refuse what cannot be a task; whether there is one of that name is known when all are imported."""
+    for task in tasks:
+        # Proxy first: any other question to one would look for its task, and make an app for that
+        if task is not None and not isinstance(task, Proxy | str | Task):
+            raise TypeError(f"run_after and on_failure are a task or the name of one, not {task!r}")
 
 
 def check_name(name: str, function: Callable[..., Any]) -> None:

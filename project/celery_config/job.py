@@ -7,10 +7,11 @@ from typing import Any, cast
 
 import celery
 from celery import Task, uuid
+from celery._state import get_current_worker_task
 from celery.result import AsyncResult
 
 from project.broker import JobExists
-from project.celery_config import declaration, direct, progress, unleased
+from project.celery_config import chaining, declaration, direct, progress, unleased
 from project.celery_config.retry import NEVER, RetryPolicy
 
 
@@ -19,11 +20,13 @@ class JobTask(Task):
 
     abstract = True
     route: str | None = None
+    followers = chaining.Followers()
     waits_in: str = "default"  # the queue; Celery deprecates a task attribute `queue` in favour of task_routes
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Prepare what the body may use."""
         progress.report_to(partial(self.backend.store_progress, task_id, self.request))
+        chaining.link_follower(self)
 
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
@@ -36,17 +39,21 @@ class JobTask(Task):
             result = self.AsyncResult(job_id)
             result.ignored = chosen.get("ignore_result", self.ignore_result)
             return result
-        nonce, publish = options.pop("nonce", None), super().apply_async
+        options.pop("nonce", None)  # Celery would not know it
+        publish = super().apply_async
         if self.app.conf.broker_transport:
             return publish(args, kwargs, task_id=task_id, **options)
         queue = options.get("queue") or self.waits_in
+        running = get_current_worker_task()
+        parent = options.get("parent_id") or (running and running.request.id)
+        record = (options.get("headers") or {}).get("record", {})
         return unleased.publish(
             self.backend.client,
             self,
             task_id,
             queue,
             lambda job_id: publish(args, kwargs, task_id=job_id, **options),
-            (options.get("headers") or {}).get("record", {}) | ({"request": nonce} if nonce else {}),
+            record | ({"parent": parent} if parent else {}),
         )
 
     def submit_many(
@@ -73,6 +80,8 @@ def shared_task(
     queue: str = "default",
     retry_policy: RetryPolicy | None = None,
     final_errors: tuple[type[Exception], ...] = (),
+    run_after: str | Task | None = None,
+    on_failure: str | Task | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], JobTask]:
     """Declare a task; a declaration that cannot work is refused with a TypeError that says why.
@@ -80,6 +89,7 @@ def shared_task(
     route: the public name, `POST /producer/api/{route}`; a task without one has no endpoint.
     queue: where its jobs wait; CONSUMER_QUEUES names the queues that a consumer serves.
     retry_policy: NEVER (the default), ONCE or ALWAYS. final_errors: not tried again, like exceeded time limits.
+    run_after: the task that gets the result. on_failure: the one that gets {job_id, task, error} of a failed job.
     The other options are Celery's own (docs.celeryq.dev, userguide/tasks, "List of Options").
     """
 
@@ -88,10 +98,12 @@ def shared_task(
         try:
             declaration.check_options(options)
             declaration.check_retries(retry_policy, final_errors, options)
+            declaration.check_follower(run_after, on_failure)
             declaration.check_name(name, function)
         except TypeError as error:
             raise TypeError(f"{declaration.where(function)}: {error}") from None
-        ours = {"route": route, "waits_in": queue, **(retry_policy or NEVER).celery_options(final_errors)}
+        ours = {"route": route, "waits_in": queue, "followers": chaining.Followers(run_after, on_failure)}
+        ours |= (retry_policy or NEVER).celery_options(final_errors)
         return cast(JobTask, celery.shared_task(name=name, base=JobTask, **ours, **options)(function))
 
     return declare

@@ -1,4 +1,4 @@
-"""The result backend of the leased transport, with what our tasks can do besides: report progress."""
+"""The result backend of the leased transport, with what our tasks can do besides: report progress, have followers."""
 
 import json
 from contextlib import suppress
@@ -8,13 +8,14 @@ from celery import states
 from redis.exceptions import RedisError
 
 from project.broker import backend, records
+from project.celery_config.chaining import FollowedFailure
 
 
-class LeasedBackend(backend.Backend):
+class LeasedBackend(FollowedFailure, backend.Backend):
     """Selected by project/celery_config/config.py when the broker is Redis."""
 
     def store_progress(self, task_id: str, request: Any, progress: dict[str, Any]) -> None:
         """Note how far a running job is; do nothing if Redis is away or another attempt owns the job."""
-        fields = [records.PROGRESS, json.dumps(progress)]
+        fields = ["progress", json.dumps(progress)]
         with suppress(RedisError):
             self._write(task_id, states.STARTED, fields, request, max_retries=0)

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from project.broker import JobExists, records
 from project.broker.backend import describe
+from project.celery_config.chaining import FollowedFailure
 
 
 def publish(
@@ -25,11 +26,14 @@ def publish(
 ) -> Any:
     """Write the record of a job and send its message; a message that cannot be sent takes the record with it.
 
-    Raises JobExists for a job whose message was sent before, unless it is the job itself that tries again.
+    Raises JobExists for a job whose message was sent before, unless it is the job itself that tries again, or a parent
+    that runs again and submits the same child.
     """
     job_id = job_id or celery.uuid()
     key = records.key(job_id)
     if client.hexists(key, "queued") and task.request.id != job_id:
+        if "parent" in record:
+            return task.AsyncResult(job_id)
         raise JobExists(job_id)
     fields: Any = {"task": task.name, "queue": queue, "status": states.PENDING, "submitted_at": time.time(), **record}
     new = not client.exists(key)
@@ -45,7 +49,7 @@ def publish(
     return sent
 
 
-class RecordBackend(RedisBackend):
+class RecordBackend(FollowedFailure, RedisBackend):
     """Celery's Redis result backend, writing records instead of celery-task-meta keys."""
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
@@ -58,11 +62,13 @@ class RecordBackend(RedisBackend):
         ended = state in states.READY_STATES
         fields |= _started(request) if state == states.STARTED else {}
         fields |= _ended(result, state, traceback) if ended else {}
+        children = self.current_task_children(request)
+        fields |= {"children": json.dumps(children)} if children else {}
         with self.client.pipeline() as pipe:
             pipe.hset(key, mapping=fields)
             if state == states.STARTED:
                 pipe.hincrby(key, "token", 1)
-                pipe.hdel(key, records.PROGRESS)  # of a run that is over
+                pipe.hdel(key, "progress")  # of a run that is over
             if ended:
                 pipe.expire(key, self.expires)
             pipe.execute()
@@ -71,7 +77,7 @@ class RecordBackend(RedisBackend):
     def store_progress(self, task_id: str, request: Any, progress: dict[str, Any]) -> None:
         """Note how far a running job is; do nothing if Redis is away."""
         with suppress(RedisError):
-            self.client.hset(records.key(task_id), records.PROGRESS, json.dumps(progress))
+            self.client.hset(records.key(task_id), "progress", json.dumps(progress))
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         record = records.read(self.client, task_id) or {}

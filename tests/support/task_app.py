@@ -1,9 +1,15 @@
 """The project's Celery app with tasks that only tests need; a worker runs it, and tests submit to it by name."""
 
 import builtins
+import json
 import os
+import signal
 import time
+from contextlib import suppress
+from typing import Any
 
+from celery import signals
+from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis
 
 from project.celery_config.app import create_celery_app
@@ -71,6 +77,38 @@ def fail_with(kind: str) -> None:
 def never_ends() -> None:
     """Run into the soft time limit."""
     time.sleep(20)
+
+
+@shared_task(bind=True)
+def receive(self: Any, given: Any) -> list[Any]:
+    """Return what it got, and whose child it is."""
+    redis().rpush("received", json.dumps(given))
+    return [given, self.request.parent_id, self.request.root_id]
+
+
+@shared_task(run_after="receive", on_failure=receive, retry_policy=ONCE)
+def parent(behaviour: str) -> dict[str, str]:
+    """Succeed, fail, fail the first time, outlive the hard limit or lose its process, as told."""
+    first = redis().incr(f"parent:{behaviour}") == 1
+    if behaviour == "fail" or (behaviour == "fail at first" and first):
+        raise ValueError("on purpose", 7)
+    return {"did": behaviour}
+
+
+@shared_task(on_failure=receive, soft_time_limit=1, time_limit=2, reject_on_worker_lost=False)
+def die_slowly_or_at_once(slowly: bool) -> None:
+    """Ignore the soft time limit and run into the hard one, or kill the process it runs in."""
+    while slowly:
+        with suppress(SoftTimeLimitExceeded):
+            time.sleep(20)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@signals.after_task_publish.connect(sender="receive")
+def die_before_the_end(**_: Any) -> None:
+    """Kill the process that has submitted a child and not yet written its own end, if a test asked for that."""
+    if redis().getdel("kill the parent"):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if "BROKER_URL" in os.environ:

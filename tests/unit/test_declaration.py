@@ -72,6 +72,12 @@ def test_retries_that_contradict_each_other_are_refused(options: dict[str, Any],
         def contradiction() -> None: ...
 
 
+def test_what_is_no_task_is_refused() -> None:
+    """A function that is not declared as a task, for example."""
+    with pytest.raises(TypeError, match="are a task or the name of one"):
+        shared_task(run_after=_untyped)(_variadic)
+
+
 def test_a_name_that_is_taken_is_refused() -> None:
     """Celery itself would silently keep the first task."""
     with pytest.raises(TypeError, match=r"'sum' is already taken by project\.celery_config\.tasks\.demo\.sum_to_n_job"):

@@ -22,7 +22,7 @@ if old[2] then
   redis.call('HINCRBY', key, 'returned', 1)
   redis.call('HDEL', key, 'progress')
   if retries then status = 'RETRY' end
-elseif tonumber(limit) > 0 then
+elseif tonumber(limit) > 0 and parent == '' then -- a job that runs cannot wait for room
   local depth = redis.call('ZCARD', 'delayed:' .. queue)
   for i = 13 + n, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
   if depth >= tonumber(limit) then return 'FULL' end

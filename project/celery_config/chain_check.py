@@ -1,0 +1,69 @@
+"""Whether the followers that tasks declare exist, take what they get, and come to an end."""
+
+import inspect
+from types import NoneType
+from typing import Any, get_origin, get_type_hints
+
+from celery import Celery
+
+_JSON = (str, int, float, bool, list, dict, NoneType)
+_FIT = {(int, float), (bool, int)}  # what is given, what is wanted: Python and JSON take one for the other
+
+
+def check_followers(app: Celery) -> None:
+    """Raise a TypeError that names the tasks if what they declare as run_after or on_failure cannot work."""
+    declared = {name: task.followers.names for name, task in app.tasks.items() if hasattr(task, "followers")}
+    for name, followers in declared.items():
+        for option, follower in followers.items():
+            _check_follower(app, name, option, follower)
+    for name in sorted(declared):
+        if cycle := _cycle(declared, [name]):
+            raise TypeError(f"run_after and on_failure lead round in a circle: {' -> '.join(cycle)}")
+
+
+def _check_follower(app: Celery, name: str, option: str, follower: str) -> None:
+    told = f"task {name!r} declares {option}={follower!r}, but "
+    if follower not in app.tasks:
+        raise TypeError(f"{told}there is no task of that name")
+    task = app.tasks[follower]
+    parameter = _only_parameter(task)
+    if parameter is None:
+        raise TypeError(f"{told}{follower!r} does not take exactly one argument without a default")
+    given = get_type_hints(app.tasks[name].run).get("return", Any) if option == "run_after" else dict
+    wanted = get_type_hints(task.run).get(parameter, Any)
+    if not _fits(_json_type(given), _json_type(wanted)):
+        raise TypeError(f"{told}{follower!r} takes {_said(wanted)} and would get {_said(given)}")
+
+
+def _only_parameter(task: Any) -> str | None:
+    """Return the name of the one argument that a task must be given, if it can be given by position."""
+    parameters = inspect.signature(task.run).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [p for p in parameters if p.default is p.empty and p.kind not in variadic]
+    if len(required) != 1 or required[0].kind is inspect.Parameter.KEYWORD_ONLY:
+        return None
+    return required[0].name
+
+
+def _json_type(hint: Any) -> Any:
+    """Return the type that a hint means in JSON, or None where that is not said, as by a union or a model."""
+    plain = get_origin(hint) or hint
+    return plain if plain in _JSON else None
+
+
+def _fits(given: Any, wanted: Any) -> bool:
+    return None in (given, wanted) or given is wanted or (given, wanted) in _FIT
+
+
+def _said(hint: Any) -> str:
+    return "None" if hint is NoneType else getattr(hint, "__name__", str(hint))
+
+
+def _cycle(declared: dict[str, dict[str, str]], path: list[str]) -> list[str]:
+    """Return the names along a circle that can be reached from the end of the path, or nothing."""
+    for follower in declared.get(path[-1], {}).values():
+        if follower in path:
+            return [*path[path.index(follower) :], follower]
+        if found := _cycle(declared, [*path, follower]):
+            return found
+    return []

@@ -1,0 +1,77 @@
+"""What follows a job: the task that gets its result (run_after), and the task that gets its failure (on_failure).
+
+The follower is in Redis before the end of the job is written, so whoever is killed in between loses nothing: the job
+runs again and submits the same follower, whose id comes from the job's, and which is then known already.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+from celery import Celery
+from celery.canvas import Signature
+from kombu.exceptions import OperationalError
+from kombu.utils.functional import retry_over_time
+
+from project.broker.backend import describe
+
+#: Wait for a Redis that is away as long as the job's time limit allows; Celery counts, and has no word for "for ever".
+PATIENT = {"max_retries": 1_000_000, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}
+
+
+@dataclass(frozen=True)
+class Followers:
+    """The tasks that a declaration names, by name or as task objects, which have no name before all are imported."""
+
+    run_after: Any = None
+    on_failure: Any = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return the name of the task for each option that is given."""
+        return {option: getattr(task, "name", task) for option, task in vars(self).items() if task is not None}
+
+
+def link_follower(task: Any) -> None:
+    """Make Celery submit the job of run_after once the running job has its result, as if it were given as `link`."""
+    name, request = task.followers.names.get("run_after"), task.request
+    if not name:
+        return
+    follower = _follower(task.app, request.id, "run_after", name)
+    known = [linked["options"].get("task_id") for linked in request.callbacks or ()]
+    if follower.id not in known:  # a retry brings the links of the first run along
+        request.callbacks = [*(request.callbacks or ()), follower]
+
+
+class FollowedFailure:
+    """A result backend that submits the job of on_failure before it writes a failure.
+
+    Here and not in Task.on_failure, because an exceeded time limit or a lost child process is reported to the backend
+    by the consumer's main process, and because that method is called when the failure is already written.
+    """
+
+    app: Celery
+
+    def mark_as_failure(
+        self, task_id: str, exc: Any, traceback: Any = None, request: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """End a job badly, what follows its failure being submitted."""
+        task = self.app.tasks.get(getattr(request, "task", None))
+        followers = getattr(task, "followers", Followers())
+        if name := followers.names.get("on_failure"):
+            report = {"job_id": task_id, "task": request.task, "error": json.loads(describe(exc))}
+            request.children.append(_submit(_follower(self.app, task_id, "on_failure", name), report, request))
+        super().mark_as_failure(task_id, exc, traceback, request, *args, **kwargs)  # type: ignore[misc]  # a mixin
+
+
+def _submit(follower: Signature, report: dict[str, Any], request: Any) -> Any:
+    lineage = {"parent_id": request.id, "root_id": request.root_id or request.id, "add_to_parent": False}
+    submit = partial(follower.apply_async, (report,), **lineage, retry=False)
+    return retry_over_time(submit, OperationalError, **PATIENT | {"max_retries": None})
+
+
+def _follower(app: Celery, parent_id: str, option: str, name: str) -> Signature:
+    child_id = str(uuid5(NAMESPACE_OID, f"{parent_id}/{option}/{name}"))
+    return app.signature(name, options={"task_id": child_id, "retry": True, "retry_policy": PATIENT})

@@ -1,0 +1,89 @@
+"""Chaining: what follows a job gets its result or its failure, once, whoever dies in between."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.task_fixtures import MakeTasks, Tasks
+from tests.support.wait import wait_until
+
+
+def _child(tasks: Tasks, job_id: str) -> dict[str, Any]:
+    """Return the record of the one job that follows a job that has ended."""
+    children = tasks.ended(job_id)["children"]
+    assert len(children) == 1
+    (child_id, _), _ = children[0]
+    return tasks.ended(child_id)
+
+
+def test_the_result_is_the_argument_of_what_follows(tasks: Tasks) -> None:
+    """And both jobs know of each other."""
+    job_id = tasks.submit("parent", "succeed")
+    child = _child(tasks, job_id)
+    assert (child["task"], child["queue"]) == ("receive", "default")
+    assert child["result"] == [{"did": "succeed"}, job_id, job_id]
+
+
+def test_a_failure_is_told_once_after_the_last_try(tasks: Tasks) -> None:
+    """Which job, which task, what error: as in the job's representation."""
+    tasks.redis.delete("received")
+    job_id = tasks.submit("parent", "fail")
+    error = {"type": "ValueError", "message": "on purpose, 7"}
+    told = {"job_id": job_id, "task": "parent", "error": error}
+    assert _child(tasks, job_id)["result"] == [told, job_id, job_id]
+    assert (tasks.record(job_id)["attempts"], tasks.redis.llen("received")) == ("2", 1)
+
+
+def test_a_job_that_succeeds_at_its_second_try_has_one_child(tasks: Tasks) -> None:
+    """The retry carries the link of the first run."""
+    job_id = tasks.submit("parent", "fail at first")
+    assert _child(tasks, job_id)["result"][0] == {"did": "fail at first"}
+
+
+@pytest.mark.parametrize(("slowly", "error"), [(True, "TimeLimitExceeded"), (False, "WorkerLostError")])
+def test_a_failure_that_the_main_process_reports_is_told_too(tasks: Tasks, slowly: bool, error: str) -> None:
+    """The process of the job is gone: killed at its hard time limit, or by itself."""
+    told, parent_id, _ = _child(tasks, tasks.submit("die_slowly_or_at_once", slowly))["result"]
+    assert (told["job_id"], told["task"], told["error"]["type"]) == (parent_id, "die_slowly_or_at_once", error)
+
+
+@pytest.mark.parametrize("behaviour", ["succeed", "fail"])
+def test_a_consumer_killed_before_the_end_leaves_exactly_one_child(tasks: Tasks, behaviour: str) -> None:
+    """The job runs again elsewhere; the child it submits then is known already."""
+    tasks.redis.delete("received")
+    tasks.redis.set("kill the parent", 1)
+    victim = tasks.worker(f"victim-{behaviour}", "solo", queues="kill")
+    job_id = tasks.submit("parent", behaviour, queue="kill")
+    wait_until(lambda: victim.process.poll() is not None, what="the consumer is killed")
+    assert tasks.record(job_id)["status"] == "STARTED"
+    wait_until(lambda: tasks.redis.llen("received"), what="the child runs, although its parent has not ended")
+    tasks.worker(f"heir-{behaviour}", "solo", queues="kill")
+    child = _child(tasks, job_id)
+    assert (child["attempts"], tasks.redis.llen("received")) == ("1", 1)
+
+
+def test_a_full_queue_does_not_refuse_what_follows(tasks: Tasks) -> None:
+    """The job that has run cannot wait for room; the limit is for what comes from outside."""
+    tasks.worker("limited", "solo", queue_limit=1)
+    for _ in range(3):  # two keep the queue's worker busy, one waits
+        last = tasks.submit("walk", "busy", queue="default")
+    wait_until(lambda: tasks.redis.llen("came:busy") == 2)
+    assert tasks.redis.lrange("default", 0, -1) == [last.encode()]
+    record = tasks.ended(tasks.submit("parent", "full", queue="limited"))
+    assert (record["status"], tasks.redis.llen("default")) == ("SUCCESS", 2)
+    for _ in range(3):
+        tasks.open("busy")
+    tasks.ended(last)
+
+
+def test_what_follows_works_on_the_stock_transport_too(make_tasks: MakeTasks) -> None:
+    """There the record of the child is written by the consumer."""
+    tasks = make_tasks("redis+stock")
+    tasks.worker("stock", "solo", queues="stock,default")
+    for behaviour in ("stock", "fail"):
+        tasks.redis.delete("received")
+        job_id = tasks.submit("parent", behaviour, queue="stock")
+        child = _child(tasks, job_id)
+        assert (child["parent"], child["result"][1]) == (job_id, job_id)
+        assert [json.loads(given) for given in tasks.redis.lrange("received", 0, -1)] == [child["result"][0]]
