@@ -1,5 +1,6 @@
 """What a task can declare: `@shared_task` with our options, and the Task class behind it."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -11,7 +12,7 @@ from celery._state import get_current_worker_task
 from celery.result import AsyncResult
 
 from project.broker import JobExists
-from project.celery_config import chaining, declaration, direct, progress, unleased
+from project.celery_config import chaining, coroutines, declaration, direct, progress, unleased
 from project.celery_config.retry import NEVER, RetryPolicy
 
 
@@ -104,6 +105,7 @@ def shared_task(
             raise TypeError(f"{declaration.where(function)}: {error}") from None
         ours = {"route": route, "waits_in": queue, "followers": chaining.Followers(run_after, on_failure)}
         ours |= (retry_policy or NEVER).celery_options(final_errors)
-        return cast(JobTask, celery.shared_task(name=name, base=JobTask, **ours, **options)(function))
+        body = coroutines.as_function(function) if inspect.iscoroutinefunction(function) else function
+        return cast(JobTask, celery.shared_task(name=name, base=JobTask, **ours, **options)(body))
 
     return declare

@@ -1,5 +1,6 @@
 """The project's Celery app with tasks that only tests need; a worker runs it, and tests submit to it by name."""
 
+import asyncio
 import builtins
 import json
 import os
@@ -102,6 +103,31 @@ def die_slowly_or_at_once(slowly: bool) -> None:
         with suppress(SoftTimeLimitExceeded):
             time.sleep(20)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task()
+async def rest(seconds: float) -> tuple[int, int]:
+    """Wait without a thread of its own, and return which process and loop that was in."""
+    report_progress(0, "resting")
+    await asyncio.sleep(seconds)
+    return os.getpid(), id(asyncio.get_running_loop())
+
+
+@shared_task(soft_time_limit=1)
+async def rest_too_long() -> None:
+    """Wait longer than the limit allows, and note how that ends."""
+    try:
+        await asyncio.sleep(20)
+    except asyncio.CancelledError:
+        redis().rpush("cancelled", 1)
+        raise
+
+
+@shared_task(retry_policy=ONCE)
+async def fail_later(text: str) -> None:
+    """Raise an error."""
+    await asyncio.sleep(0)
+    raise ValueError(text)
 
 
 @signals.after_task_publish.connect(sender="receive")

@@ -78,6 +78,19 @@ def test_what_is_no_task_is_refused() -> None:
         shared_task(run_after=_untyped)(_variadic)
 
 
+def test_a_coroutine_keeps_its_signature() -> None:
+    """The endpoint is made from what the author wrote."""
+
+    @shared_task()
+    async def waiter(number: Annotated[int, Field(ge=1)]) -> str:
+        return str(number)
+
+    task = app.tasks["waiter"]
+    assert arguments_model(task).model_fields["number"].metadata
+    assert result_type(task) is str
+    assert task(3) == "3"
+
+
 def test_a_name_that_is_taken_is_refused() -> None:
     """Celery itself would silently keep the first task."""
     with pytest.raises(TypeError, match=r"'sum' is already taken by project\.celery_config\.tasks\.demo\.sum_to_n_job"):
