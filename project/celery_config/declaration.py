@@ -1,11 +1,13 @@
 """What makes a declaration impossible, found when its module is imported and not at its first job."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from celery import Task
 from celery.local import Proxy
 
+from project.celery_config.isolation import Isolation
 from project.celery_config.retry import RetryPolicy
 
 _declared: dict[str, str] = {}
@@ -41,6 +43,20 @@ def check_follower(*tasks: Any) -> None:
         # Proxy first: any other question to one would look for its task, and make an app for that
         if task is not None and not isinstance(task, Proxy | str | Task):
             raise TypeError(f"run_after and on_failure are a task or the name of one, not {task!r}")
+
+
+def check_isolation(function: Callable[..., Any], isolated: bool | Isolation, options: dict[str, Any]) -> None:
+    """Refuse to isolate what cannot be found or cannot work in a process of its own."""
+    if not isinstance(isolated, bool | Isolation):
+        raise TypeError(f"isolated is True or Isolation(memory_mb=…, seconds=…), not {isolated!r}")
+    if not isolated:
+        return
+    if inspect.iscoroutinefunction(function):
+        raise TypeError("an isolated task has a process to itself, so there is nothing for `async def` to wait beside")
+    if not function.__qualname__.isidentifier():
+        raise TypeError("an isolated task is a function of a module: its process finds it by that name")
+    for option in options.keys() & {"bind", "pydantic"}:
+        raise TypeError(f"an isolated task cannot have {option!r}: what it would get does not leave this process")
 
 
 def check_name(name: str, function: Callable[..., Any]) -> None:

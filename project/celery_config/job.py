@@ -13,6 +13,7 @@ from celery.result import AsyncResult
 
 from project.broker import JobExists
 from project.celery_config import chaining, coroutines, declaration, direct, progress, unleased
+from project.celery_config.isolation import Isolation, isolate
 from project.celery_config.retry import NEVER, RetryPolicy
 
 
@@ -83,6 +84,7 @@ def shared_task(
     final_errors: tuple[type[Exception], ...] = (),
     run_after: str | Task | None = None,
     on_failure: str | Task | None = None,
+    isolated: bool | Isolation = False,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], JobTask]:
     """Declare a task; a declaration that cannot work is refused with a TypeError that says why.
@@ -91,6 +93,7 @@ def shared_task(
     queue: where its jobs wait; CONSUMER_QUEUES names the queues that a consumer serves.
     retry_policy: NEVER (the default), ONCE or ALWAYS. final_errors: not tried again, like exceeded time limits.
     run_after: the task that gets the result. on_failure: the one that gets {job_id, task, error} of a failed job.
+    isolated: True, or Isolation(memory_mb=512, seconds=60), for a process of its own with these limits.
     The other options are Celery's own (docs.celeryq.dev, userguide/tasks, "List of Options").
     """
 
@@ -100,12 +103,20 @@ def shared_task(
             declaration.check_options(options)
             declaration.check_retries(retry_policy, final_errors, options)
             declaration.check_follower(run_after, on_failure)
+            declaration.check_isolation(function, isolated, options)
             declaration.check_name(name, function)
         except TypeError as error:
             raise TypeError(f"{declaration.where(function)}: {error}") from None
         ours = {"route": route, "waits_in": queue, "followers": chaining.Followers(run_after, on_failure)}
         ours |= (retry_policy or NEVER).celery_options(final_errors)
-        body = coroutines.as_function(function) if inspect.iscoroutinefunction(function) else function
-        return cast(JobTask, celery.shared_task(name=name, base=JobTask, **ours, **options)(body))
+        declared = celery.shared_task(name=name, base=JobTask, **ours, **options)(_body(function, isolated))
+        return cast(JobTask, declared)
 
     return declare
+
+
+def _body(function: Callable[..., Any], isolated: bool | Isolation) -> Callable[..., Any]:
+    """Return what Celery is to call: the function, or one that has it run where it was declared to run."""
+    if isolated:
+        return isolate(function, Isolation() if isolated is True else isolated)
+    return coroutines.as_function(function) if inspect.iscoroutinefunction(function) else function

@@ -18,6 +18,9 @@ from project.celery_config.job import shared_task
 from project.celery_config.progress import report_progress
 from project.celery_config.retry import ALWAYS, ONCE
 from project.settings import Settings
+from tests.support import isolated_tasks
+
+__all__ = ["app", "isolated_tasks"]
 
 
 def redis() -> Redis:

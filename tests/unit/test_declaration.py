@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.app import create_celery_app
+from project.celery_config.isolation import Isolation
 from project.celery_config.job import JobTask, shared_task
 from project.celery_config.retry import ALWAYS, NEVER, ONCE
 from project.settings import Settings
@@ -91,6 +92,39 @@ def test_a_coroutine_keeps_its_signature() -> None:
     assert task(3) == "3"
 
 
+def _untyped(untyped):  # type: ignore[no-untyped-def]  # what the test is about
+    return untyped
+
+
+def _variadic(*many: int, **more: int) -> int:
+    return len(many) + len(more)
+
+
+async def _coroutine() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "why"),
+    [
+        (_coroutine, {"isolated": True}, "nothing for `async def` to wait beside"),
+        (lambda: None, {"isolated": True}, "is a function of a module"),
+        (_variadic, {"isolated": True, "bind": True}, "cannot have 'bind'"),
+        (_variadic, {"isolated": 512}, "isolated is True or Isolation"),
+    ],
+)
+def test_what_cannot_be_isolated_is_refused(function: Any, options: dict[str, Any], why: str) -> None:
+    """A process of its own is another world."""
+    with pytest.raises(TypeError, match=why):
+        shared_task(**options)(function)
+
+
+@pytest.mark.parametrize("limits", [{"memory_mb": 0}, {"seconds": 0}, {"seconds": -1}])
+def test_limits_that_leave_nothing_are_refused(limits: dict[str, Any]) -> None:
+    """No process could start."""
+    with pytest.raises(TypeError, match="needs 32 MiB or more and some time"):
+        Isolation(**limits)
+
+
 def test_a_name_that_is_taken_is_refused() -> None:
     """Celery itself would silently keep the first task."""
     with pytest.raises(TypeError, match=r"'sum' is already taken by project\.celery_config\.tasks\.demo\.sum_to_n_job"):
@@ -123,14 +157,6 @@ def test_the_result_type_and_summary_come_from_the_function() -> None:
     task = _task(example)
     assert result_type(task) == list[int]
     assert summary(task) == "Do one thing"
-
-
-def _untyped(untyped):  # type: ignore[no-untyped-def]  # what the test is about
-    return untyped
-
-
-def _variadic(*many: int, **more: int) -> int:
-    return len(many) + len(more)
 
 
 @pytest.mark.parametrize("function", [_untyped, _variadic])

@@ -1,0 +1,59 @@
+"""Isolated tasks that end in all the ways in which code can end; a module of its own, which its process imports."""
+
+import ctypes
+import os
+import sys
+import time
+
+from project.celery_config.isolation import Isolation
+from project.celery_config.job import shared_task
+from project.celery_config.progress import report_progress
+from project.celery_config.retry import ONCE
+
+
+class OwnError(Exception):
+    """An error that the consumer knows too."""
+
+
+@shared_task(isolated=True)
+def inspect_process(text: str) -> list[object]:
+    """Return where it runs, what it got, and whether Celery is there."""
+    print(f"isolated: {text}", flush=True)
+    report_progress(0.5, text)
+    return [os.getppid(), text, "celery" in sys.modules]
+
+
+@shared_task(isolated=Isolation(memory_mb=256, seconds=2))
+def end_badly(how: str) -> object:
+    """Crash, exit, hang, take all memory, or return what is not JSON, as told."""
+    if how == "segfault":
+        ctypes.string_at(0)
+    if how == "exit":
+        os._exit(3)
+    if how == "hang":
+        ctypes.PyDLL(None).sleep(30)  # keeps the interpreter's lock, as bad C code does
+    if how == "memory":
+        return len(bytearray(2**30))
+    return object()
+
+
+@shared_task(isolated=True, retry_policy=ONCE, final_errors=(OwnError,))
+def fail_inside(own: bool) -> None:
+    """Raise an error that the consumer knows, or one that it has never heard of."""
+    if own:
+        raise OwnError("known", 1)
+    raise type("Unheard", (Exception,), {})("of")
+
+
+@shared_task(isolated=True, soft_time_limit=1)
+def stay(name: str) -> None:
+    """Tell its process id, and stay for long."""
+    report_progress(0, f"{os.getpid()} {name}")
+    time.sleep(30)
+
+
+@shared_task(isolated=True)
+def stay_longer(name: str) -> None:
+    """Tell its process id, and stay for longer than any limit of the tests."""
+    report_progress(0, f"{os.getpid()} {name}")
+    time.sleep(30)
