@@ -1,12 +1,13 @@
-"""Fixtures of the tasks' tests: one Redis, and one worker per pool that all tests of a module share."""
+"""Fixtures of the tasks' tests: one Redis and one prefork worker that all tests share."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery
+from redis import Redis
 
 from project.broker import records
 from project.celery_config.app import create_celery_app
@@ -23,16 +24,17 @@ class Tasks:
     def __init__(self, url: str, server: RedisServer, folder: Path) -> None:
         """Make the app of a producer on the broker at *url*."""
         self.url, self.server, self._folder = url, server, folder
-        self.redis: Any = server.client
-        self.app: Celery = create_celery_app(Settings(_env_file=None, broker_url=url, redis_url=server.url))
-        self._workers: list[Worker] = []
+        self.records_url = url.replace("+stock", "")
+        self.redis: Any = Redis.from_url(self.records_url)
+        self.app: Celery = create_celery_app(Settings(_env_file=None, broker_url=url, redis_url=self.records_url))
+        self._workers: dict[str, Worker] = {}
 
     def worker(self, name: str, pool: str, slots: int = 1, queues: str = "", **env: Any) -> Worker:
         """Start a worker that serves the queue of its own name, and return when it takes jobs."""
-        env = {"lease": 1, "redis_url": self.server.url, **env}
+        env = {"lease": 1, "redis_url": self.records_url, **env}
         options = ("-Q", queues or name)
         worker = Worker(self.url, self._folder, name, pool, slots, *options, app="tests.support.task_app", **env)
-        self._workers.append(worker)
+        self._workers[name] = worker
         return worker.ready()
 
     def submit(self, task: str, *args: Any, queue: str = "prefork", **options: Any) -> str:
@@ -65,36 +67,41 @@ class Tasks:
         """Return what a worker has printed so far."""
         return (self._folder / f"{name}.log").read_bytes()
 
-    def close(self) -> None:
-        """Kill the workers."""
-        for worker in self._workers:
-            worker.kill()
-        self.app.close()
+    def kill_workers(self, *but: str) -> None:
+        """Kill all workers but those named."""
+        for name in self._workers.keys() - set(but):
+            self._workers.pop(name).kill()
 
 
-MakeTasks = Callable[[str], Tasks]
-
-
-@pytest.fixture(scope="module")
-def make_tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeTasks]:
-    """Make producers on a Redis of the module's own, by the scheme of the broker's URL."""
+@pytest.fixture(scope="session")
+def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for all tests."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
-    made: list[Tasks] = []
-
-    def make(scheme: str = "redis") -> Tasks:
-        url = server.url.replace("redis", scheme, 1)
-        made.append(Tasks(url, server, tmp_path_factory.mktemp("workers")))
-        return made[-1]
-
-    yield make
-    for tasks in made:
-        tasks.close()
+    yield server
     server.kill()
 
 
-@pytest.fixture(scope="module")
-def tasks(make_tasks: MakeTasks) -> Tasks:
+@pytest.fixture(scope="session")
+def session_tasks(session_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tasks]:
     """A producer, and a prefork worker that serves the queues `prefork` and `default`."""
-    tasks = make_tasks("redis")
-    tasks.worker("prefork", "prefork", 2, queues="prefork,default,cpu")
-    return tasks
+    tasks = Tasks(session_server.url, session_server, tmp_path_factory.mktemp("workers"))
+    tasks.worker("prefork", "prefork", 2, queues="prefork,default")
+    yield tasks
+    tasks.kill_workers()
+
+
+@pytest.fixture
+def tasks(session_tasks: Tasks) -> Iterator[Tasks]:
+    """The same, without the workers that a test adds."""
+    yield session_tasks
+    session_tasks.kill_workers("prefork")
+
+
+@pytest.fixture
+def stock_tasks(session_server: RedisServer, tmp_path: Path) -> Iterator[Tasks]:
+    """A producer on kombu's own transport; in another database, as the two do not understand each other's queues."""
+    tasks = Tasks(
+        session_server.url.replace("redis://", "redis+stock://").replace("/0", "/1"), session_server, tmp_path
+    )
+    yield tasks
+    tasks.kill_workers()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.task_fixtures import MakeTasks, Tasks
+from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
 
 
@@ -53,12 +53,12 @@ def test_a_consumer_killed_before_the_end_leaves_exactly_one_child(tasks: Tasks,
     """The job runs again elsewhere; the child it submits then is known already."""
     tasks.redis.delete("received")
     tasks.redis.set("kill the parent", 1)
-    victim = tasks.worker(f"victim-{behaviour}", "solo", queues="kill")
-    job_id = tasks.submit("parent", behaviour, queue="kill")
+    victim = tasks.worker(f"victim-{behaviour}", "solo", queues=f"kill-{behaviour}")
+    job_id = tasks.submit("parent", behaviour, queue=f"kill-{behaviour}")
     wait_until(lambda: victim.process.poll() is not None, what="the consumer is killed")
     assert tasks.record(job_id)["status"] == "STARTED"
     wait_until(lambda: tasks.redis.llen("received"), what="the child runs, although its parent has not ended")
-    tasks.worker(f"heir-{behaviour}", "solo", queues="kill")
+    tasks.worker(f"heir-{behaviour}", "solo", queues=f"kill-{behaviour}")
     child = _child(tasks, job_id)
     assert (child["attempts"], tasks.redis.llen("received")) == ("1", 1)
 
@@ -77,9 +77,9 @@ def test_a_full_queue_does_not_refuse_what_follows(tasks: Tasks) -> None:
     tasks.ended(last)
 
 
-def test_what_follows_works_on_the_stock_transport_too(make_tasks: MakeTasks) -> None:
+def test_what_follows_works_on_the_stock_transport_too(stock_tasks: Tasks) -> None:
     """There the record of the child is written by the consumer."""
-    tasks = make_tasks("redis+stock")
+    tasks = stock_tasks
     tasks.worker("stock", "solo", queues="stock,default")
     for behaviour in ("stock", "fail"):
         tasks.redis.delete("received")

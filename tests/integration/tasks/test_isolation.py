@@ -71,9 +71,9 @@ def test_terminating_the_job_ends_the_process(tasks: Tasks) -> None:
 
 
 def test_a_killed_consumer_leaves_no_process_behind(tasks: Tasks) -> None:
-    """Nobody is left to kill it: it ends by itself, and the job runs elsewhere."""
-    worker = tasks.worker("mortal", "solo")
-    job_id = tasks.submit("stay_longer", "kill", queue="mortal")
+    """Nobody is left to kill it: it ends by itself."""
+    worker = tasks.worker("widow", "solo")
+    job_id = tasks.submit("stay_longer", "kill", queue="widow")
     process = _process_of(tasks, job_id)
     worker.kill()
     wait_until(lambda: not process.is_running())

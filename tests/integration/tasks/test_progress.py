@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.task_fixtures import MakeTasks, Tasks
+from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
 
 QUARTER = {"fraction": 0.25, "text": "a quarter"}
@@ -42,9 +42,8 @@ def test_a_job_that_begins_again_has_no_old_progress(tasks: Tasks) -> None:
     assert tasks.ended(job_id)["status"] == "SUCCESS"
 
 
-def test_a_frozen_redis_fails_no_job_that_reports(make_tasks: MakeTasks) -> None:
+def test_a_frozen_redis_fails_no_job_that_reports(tasks: Tasks) -> None:
     """Reports that cannot be written are dropped; the job ends well when Redis is back."""
-    tasks = make_tasks("redis")
     tasks.worker("frozen", "prefork", redis_timeout=0.2)
     job_id = tasks.submit("report_often", 1.0, queue="frozen")
     wait_until(lambda: "progress" in tasks.record(job_id))
@@ -56,9 +55,9 @@ def test_a_frozen_redis_fails_no_job_that_reports(make_tasks: MakeTasks) -> None
     assert tasks.ended(job_id)["status"] == "SUCCESS"
 
 
-def test_progress_works_on_the_stock_transport_too(make_tasks: MakeTasks) -> None:
+def test_progress_works_on_the_stock_transport_too(stock_tasks: Tasks) -> None:
     """There the record is kept by our result backend alone."""
-    tasks = make_tasks("redis+stock")
+    tasks = stock_tasks
     tasks.worker("stock", "solo")
     job_id = tasks.submit("walk", "stock", queue="stock")
     tasks.came("stock")

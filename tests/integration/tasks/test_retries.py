@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.task_fixtures import MakeTasks, Tasks
+from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
 
 
@@ -35,9 +35,9 @@ def test_an_exceeded_time_limit_is_final(tasks: Tasks) -> None:
     assert (record["error"]["type"], record["attempts"]) == ("SoftTimeLimitExceeded", "1")
 
 
-def test_retries_work_on_the_stock_transport_too(make_tasks: MakeTasks) -> None:
+def test_retries_work_on_the_stock_transport_too(stock_tasks: Tasks) -> None:
     """There Celery's consumer holds the job until it is due."""
-    tasks = make_tasks("redis+stock")
+    tasks = stock_tasks
     tasks.worker("stock", "solo")
     record = tasks.ended(tasks.submit("fail_times", "stock", 1, queue="stock"))
     assert (record["status"], record["result"], record["attempts"]) == ("SUCCESS", 2, "2")
