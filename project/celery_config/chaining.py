@@ -7,7 +7,7 @@ runs again and submits the same follower, whose id comes from the job's, and whi
 import json
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 from uuid import NAMESPACE_OID, uuid5
 
 from celery import Celery
@@ -19,6 +19,21 @@ from project.broker.backend import describe
 
 #: Wait for a Redis that is away as long as the job's time limit allows; Celery counts, and has no word for "for ever".
 PATIENT = {"max_retries": 1_000_000, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}
+
+
+class Error(TypedDict):
+    """Why a job failed: the name of the exception's class, and what it says."""
+
+    type: str
+    message: str
+
+
+class Failure(TypedDict):
+    """What the task of on_failure gets."""
+
+    job_id: str
+    task: str
+    error: Error
 
 
 @dataclass(frozen=True)
@@ -61,12 +76,12 @@ class FollowedFailure:
         task = self.app.tasks.get(getattr(request, "task", None))
         followers = getattr(task, "followers", Followers())
         if name := followers.names.get("on_failure"):
-            report = {"job_id": task_id, "task": request.task, "error": json.loads(describe(exc))}
+            report: Failure = {"job_id": task_id, "task": request.task, "error": json.loads(describe(exc))}
             request.children.append(_submit(_follower(self.app, task_id, "on_failure", name), report, request))
         super().mark_as_failure(task_id, exc, traceback, request, *args, **kwargs)  # type: ignore[misc]  # a mixin
 
 
-def _submit(follower: Signature, report: dict[str, Any], request: Any) -> Any:
+def _submit(follower: Signature, report: Failure, request: Any) -> Any:
     lineage = {"parent_id": request.id, "root_id": request.root_id or request.id, "add_to_parent": False}
     submit = partial(follower.apply_async, (report,), **lineage, retry=False)
     return retry_over_time(submit, OperationalError, **PATIENT | {"max_retries": None})
