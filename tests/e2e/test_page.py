@@ -220,13 +220,13 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     expect(page.get_by_role("link", name="Skip to the forms")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("number integer")).to_be_focused()
+    expect(page.get_by_label("limit integer")).to_be_focused()
     page.keyboard.type("4")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Submit sum")).to_be_focused()
+    expect(page.get_by_role("button", name="Submit count_primes")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#jobs > li .outcome")).to_have_text("10")
-    expect(page.get_by_role("button", name="Submit sum")).to_be_focused()
+    expect(page.locator("#jobs > li .outcome")).to_have_text("2")
+    expect(page.get_by_role("button", name="Submit count_primes")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
