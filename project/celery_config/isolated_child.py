@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 import traceback
-from functools import partial
 from types import ModuleType
 from typing import Any, TextIO
 
@@ -31,9 +30,9 @@ def main(pipe: int, module: str, function: str) -> None:
         report_to(lambda progress: _say(out, progress=progress))
         try:
             body = getattr(importlib.import_module(module), function)
-            say_end = partial(_say, out, result=body(*order["args"], **order["kwargs"]))
-            sys.stdout.flush()
-            say_end()
+            result = body(*order["args"], **order["kwargs"])
+            sys.stdout.flush()  # the parent kills this process as soon as it has heard the result
+            _say(out, result=result)
         except Exception as error:
             _say(out, error=_described(error))
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import celery
 from celery import Task, uuid
-from celery._state import get_current_worker_task
 from celery.result import AsyncResult
 
 from project.broker import JobExists
@@ -45,18 +44,7 @@ class JobTask(Task):
         publish = super().apply_async
         if self.app.conf.broker_transport:
             return publish(args, kwargs, task_id=task_id, **options)
-        queue = options.get("queue") or self.waits_in
-        running = get_current_worker_task()
-        parent = options.get("parent_id") or (running and running.request.id)
-        record = (options.get("headers") or {}).get("record", {})
-        return unleased.publish(
-            self.backend.client,
-            self,
-            task_id,
-            queue,
-            lambda job_id: publish(args, kwargs, task_id=job_id, **options),
-            record | ({"parent": parent} if parent else {}),
-        )
+        return unleased.publish(self, task_id, options, partial(publish, args, kwargs, **options))
 
     def submit_many(
         self, arguments: Iterable[dict[str, Any]], task_ids: Iterable[str] | None = None

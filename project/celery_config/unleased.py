@@ -12,6 +12,7 @@ from typing import Any
 
 import celery
 from celery import states
+from celery._state import get_current_worker_task
 from celery.backends.redis import RedisBackend
 from redis import Redis
 from redis.exceptions import RedisError
@@ -21,32 +22,40 @@ from project.broker.backend import describe
 from project.celery_config.chaining import FollowedFailure
 
 
-def publish(
-    client: Redis, task: Any, job_id: str | None, queue: str, send: Callable[[str], Any], record: dict[str, str]
-) -> Any:
+def publish(task: Any, job_id: str | None, options: dict[str, Any], send: Callable[..., Any]) -> Any:
     """Write the record of a job and send its message; a message that cannot be sent takes the record with it.
 
     Raises JobExists for a job whose message was sent before, unless it is the job itself that tries again, or a parent
     that runs again and submits the same child.
     """
+    client: Redis = task.backend.client
     job_id = job_id or celery.uuid()
-    key = records.key(job_id)
+    key, parent = records.key(job_id), _parent(options)
     if client.hexists(key, "queued") and task.request.id != job_id:
-        if "parent" in record:
+        if parent:
             return task.AsyncResult(job_id)
         raise JobExists(job_id)
-    fields: Any = {"task": task.name, "queue": queue, "status": states.PENDING, "submitted_at": time.time(), **record}
+    queue = options.get("queue") or task.waits_in
+    fields: Any = {"task": task.name, "queue": queue, "status": states.PENDING, "submitted_at": time.time()}
+    fields |= (options.get("headers") or {}).get("record", {})
+    fields |= {"parent": parent} if parent else {}
     new = not client.exists(key)
     if new:
         client.hset(key, mapping=fields)
     try:
-        sent = send(job_id)
+        sent = send(task_id=job_id)
     except BaseException:
         if new:
             client.delete(key)
         raise
     client.hset(key, "queued", 1)
     return sent
+
+
+def _parent(options: dict[str, Any]) -> str | None:
+    """Return the id of the running job that publishes this one, if any does."""
+    running = get_current_worker_task()
+    return options.get("parent_id") or (running.request.id if running else None)
 
 
 class RecordBackend(FollowedFailure, RedisBackend):

@@ -99,6 +99,16 @@ def parent(behaviour: str) -> dict[str, str]:
     return {"did": behaviour}
 
 
+@shared_task(run_after=receive, on_failure=receive)
+def end_after(seconds: float, well: bool) -> dict[str, bool]:
+    """Take some time without Redis, then succeed or fail."""
+    time.sleep(seconds)
+    print("end_after: done", flush=True)
+    if not well:
+        raise KeyError("nothing")
+    return {"well": well}
+
+
 @shared_task(on_failure=receive, soft_time_limit=1, time_limit=2, reject_on_worker_lost=False)
 def die_slowly_or_at_once(slowly: bool) -> None:
     """Ignore the soft time limit and run into the hard one, or kill the process it runs in."""
@@ -126,7 +136,7 @@ async def rest_too_long() -> None:
         raise
 
 
-@shared_task(retry_policy=ONCE)
+@shared_task()
 async def fail_later(text: str) -> None:
     """Raise an error."""
     await asyncio.sleep(0)

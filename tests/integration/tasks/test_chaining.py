@@ -1,6 +1,7 @@
 """Chaining: what follows a job gets its result or its failure, once, whoever dies in between."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -61,6 +62,23 @@ def test_a_consumer_killed_before_the_end_leaves_exactly_one_child(tasks: Tasks,
     tasks.worker(f"heir-{behaviour}", "solo", queues=f"kill-{behaviour}")
     child = _child(tasks, job_id)
     assert (child["attempts"], tasks.redis.llen("received")) == ("1", 1)
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_what_follows_waits_for_a_redis_that_is_away(tasks: Tasks, well: bool) -> None:
+    """Redis is frozen when the job ends; the job keeps its outcome, and what follows it comes when Redis is back."""
+    tasks.worker(f"patient-{well}", "prefork", queues="patient", redis_timeout=0.2)
+    job_id = tasks.submit("end_after", 0.5, well, queue="patient")
+    wait_until(lambda: tasks.record(job_id)["status"] == "STARTED")
+    tasks.server.send("STOP")
+    try:
+        done = time.monotonic() + 1
+        wait_until(lambda: b"end_after: done" in tasks.log(f"patient-{well}") and time.monotonic() > done)
+    finally:
+        tasks.server.send("CONT")
+    child = _child(tasks, job_id)
+    assert tasks.record(job_id)["status"] == ("SUCCESS" if well else "FAILURE")
+    assert child["result"][0] == {"well": True} if well else child["result"][0]["error"]["type"] == "KeyError"
 
 
 def test_a_full_queue_does_not_refuse_what_follows(tasks: Tasks) -> None:

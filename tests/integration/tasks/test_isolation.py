@@ -31,7 +31,7 @@ def test_an_isolated_body_runs_in_a_process_of_its_own(tasks: Tasks, pool: str) 
 )
 def test_a_body_that_ends_badly_fails_its_own_job_only(tasks: Tasks, how: str, error: tuple[str, str]) -> None:
     """The job says how it ended, and the slot's process goes on."""
-    neighbour = tasks.submit("rest", 0.5)
+    neighbour = tasks.submit("rest", 0.2)
     record = tasks.ended(tasks.submit("end_badly", how))
     assert (record["error"]["type"], record["error"]["message"]) == error
     assert (record["attempts"], tasks.ended(neighbour)["attempts"]) == ("1", "1")
