@@ -9,9 +9,8 @@ class JobExists(BrokerError):
     """A job with this id is known already; nothing was queued."""
 
     def __init__(self, job_id: str) -> None:
-        """Remember which id was refused."""
+        """Say which id was refused."""
         super().__init__(f"job {job_id} exists already")
-        self.job_id = job_id
 
 
 class QueueFull(BrokerError):
@@ -21,7 +20,6 @@ class QueueFull(BrokerError):
         """Remember which queue is full."""
         super().__init__(f"queue {queue} is full: {limit} jobs wait")
         self.queue = queue
-        self.limit = limit
 
 
 class Rejected(BrokerError):

@@ -7,7 +7,7 @@ from typing import Any
 from celery import states
 from redis.exceptions import RedisError
 
-from project.broker import backend, records
+from project.broker import backend
 from project.celery_config.chaining import FollowedFailure
 
 

@@ -72,7 +72,7 @@ class RecordBackend(FollowedFailure, RedisBackend):
         fields |= _started(request) if state == states.STARTED else {}
         fields |= _ended(result, state, traceback) if ended else {}
         children = self.current_task_children(request)
-        fields |= {"children": json.dumps(children)} if children else {}
+        fields |= {"child_ids": " ".join(child[0][0] for child in children)} if children else {}
         with self.client.pipeline() as pipe:
             pipe.hset(key, mapping=fields)
             if state == states.STARTED:

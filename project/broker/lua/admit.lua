@@ -41,11 +41,11 @@ else
 end
 redis.call('ZADD', 'jobs:recent', now, id)
 redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(recent_limit + 1))
-if not old[2] and parent ~= '' then redis.call('HSET', key, 'parent', parent) end
-if not old[2] and redis.call('EXISTS', 'job:' .. parent) == 1 then
-  local siblings = redis.call('HGET', 'job:' .. parent, 'child_ids')
-  if not siblings or #siblings < 4000 then -- some hundred ids: enough to follow, and a group of thousands stays quick
-    redis.call('HSET', 'job:' .. parent, 'child_ids', siblings and siblings .. ' ' .. id or id)
+if not old[2] and parent ~= '' then
+  redis.call('HSET', key, 'parent', parent)
+  local known, siblings = unpack(redis.call('HMGET', 'job:' .. parent, 'status', 'child_ids'))
+  if known and #(siblings or '') < 4000 then -- a hundred ids: enough to follow, and a group of thousands stays quick
+    redis.call('HSET', 'job:' .. parent, 'child_ids', (siblings and siblings .. ' ' or '') .. id)
   end
 end
 announce(id, task, queue, status)
