@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from project.jobs.submission import Submission
@@ -53,6 +54,9 @@ Prefer = Annotated[str | None, Header(description="`wait=SECONDS` does the same 
 def _submission(
     query: Annotated[SubmitQuery, Query()], request: Request, idempotency_key: IdempotencyKey = None
 ) -> Submission:
+    if query.job_id and idempotency_key:
+        message = "an Idempotency-Key makes the id itself: send one of the two"
+        raise RequestValidationError([{"loc": ("query", "job_id"), "msg": message, "type": "value_error"}])
     return Submission(**dict(query), idempotency_key=idempotency_key, request_id=_request_id(request))
 
 

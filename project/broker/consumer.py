@@ -27,8 +27,10 @@ class Consumer(consumer.Consumer):
 
     def on_close(self) -> None:
         """Keep the leases of running jobs over a reconnect; hand back the others, which were just forgotten."""
+        # A thread pool runs all that it was given, also what no thread has begun with; prefork's flush forgets that.
+        given = list(state.reserved_requests) if isinstance(self.pool, thread.TaskPool) else []
+        running = {each.id for each in (*state.active_requests, *(one for one in given if one._apply_result))}
         super().on_close()
-        running = {request.id for request in state.active_requests}
         LEDGER.backlog.clear()
         with suppress(*self.connection_errors):  # else their leases run out: the ledger no longer renews them
             idle = [tag for tag, hold in list(LEDGER.held.items()) if hold.id not in running]

@@ -102,7 +102,7 @@ class Ledger:
 
     def flush(self) -> None:
         """Write all endings in one step; those that do not get through stay, in their order."""
-        if not self.endings or self.client is None:
+        if self.client is None or not (self.endings or self.stopping):  # the last time: wait for the thread's own flush
             return
         with self._lock:
             batch = [self.endings.popleft() for _ in range(min(len(self.endings), 500))]

@@ -16,9 +16,9 @@ TRANSIENT = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "NO
 class Script:
     """One Lua script, called by its hash and sent in full only where Redis does not know it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, name: str, folder: Path = FOLDER) -> None:
         """Read the script behind the beginning that all scripts share."""
-        self.text = (FOLDER / "common.lua").read_text() + path.read_text()
+        self.text = (FOLDER / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
         self.sha = hashlib.sha1(self.text.encode()).hexdigest()
 
     def __call__(self, client: Redis, keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -38,6 +38,4 @@ def recoverable(exc: ResponseError) -> Exception:
     return ConnectionError(str(exc)) if any(word in text for word in TRANSIENT) else exc
 
 
-ADMIT, TAKE, FINISH, TEND, PURGE = (
-    Script(FOLDER / f"{name}.lua") for name in ("admit", "take", "finish", "tend", "purge")
-)
+ADMIT, TAKE, FINISH, TEND, PURGE = map(Script, ("admit", "take", "finish", "tend", "purge"))

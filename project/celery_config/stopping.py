@@ -20,7 +20,7 @@ def stop_job(panel: Any, job_id: str, attempt: int) -> dict[str, str]:
     if request is None or request.request_dict.get("attempt") != attempt:
         return nok("not here")
     try:
-        request.terminate(panel.consumer.pool, signal="SIGTERM")
+        request.terminate(panel.consumer.pool)
     except NotImplementedError:  # threads and solo: the run goes on, but whatever it reports is refused
         return nok("this pool cannot stop a job")
     return ok("stopped")

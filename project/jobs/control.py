@@ -10,7 +10,7 @@ from project.broker import records
 from project.broker.scripts import Script
 
 LUA = Path(__file__).parent / "lua"
-TAKE_BACK, REQUEUE = Script(LUA / "take_back.lua"), Script(LUA / "requeue.lua")
+TAKE_BACK, REQUEUE = Script("take_back", LUA), Script("requeue", LUA)
 
 Outcome = Literal["cancelled", "stopped", "handed over"]
 

@@ -142,7 +142,7 @@ class Jobs:
             if taken_back is None:
                 raise UnknownJob
             if not self._app.conf.broker_transport:  # the message waits elsewhere: consumers have to remember the id
-                self._app.control.revoke(job_id, terminate=True)
+                self._app.control.revoke(job_id, terminate=True, signal="SIGQUIT")  # see REMAP_SIGTERM
             elif taken_back.outcome == "stopped":
                 self._app.control.broadcast("stop_job", arguments={"job_id": job_id, "attempt": taken_back.token})
         return Job[Any].from_record(job_id, taken_back.record)

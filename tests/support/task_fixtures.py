@@ -44,7 +44,7 @@ class Tasks:
     def record(self, job_id: str) -> dict[str, Any]:
         """Return the record of a job, what is JSON in it read."""
         record: dict[str, Any] = records.read(self.redis, job_id) or {}
-        for field in {"result", "error", "progress", "children"} & record.keys():
+        for field in {"result", "error", "progress"} & record.keys():
             record[field] = json.loads(record[field])
         return record
 

@@ -12,9 +12,7 @@ from tests.support.wait import wait_until
 
 def _child(tasks: Tasks, job_id: str) -> dict[str, Any]:
     """Return the record of the one job that follows a job that has ended."""
-    children = tasks.ended(job_id)["children"]
-    assert len(children) == 1
-    (child_id, _), _ = children[0]
+    (child_id,) = tasks.ended(job_id)["child_ids"].split()
     return tasks.ended(child_id)
 
 

@@ -1,0 +1,121 @@
+"""Ids and repeats, through NGINX: a client can choose the id, and say that a request is the one it sent before."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.support.http import assert_problem, finished, look_up
+
+SUM = "/producer/api/sum"
+
+
+@pytest.fixture
+def job_id() -> str:
+    """An id that nobody used before."""
+    return f"test.{uuid4()}"
+
+
+def test_an_id_can_be_chosen_once(http: httpx.Client, job_id: str) -> None:
+    """The second job of the id is refused, and the first is what it was."""
+    accepted = http.post(SUM, params={"job_id": job_id}, json={"number": 3})
+    assert (accepted.status_code, accepted.json()["job_id"]) == (202, job_id)
+    assert accepted.headers["location"] == f"{SUM}/{job_id}"
+    assert_problem(http.post(SUM, params={"job_id": job_id}, json={"number": 4}), 409)
+    assert finished(http, "sum", job_id)["result"] == 6
+
+
+def test_of_200_requests_that_race_for_an_id_one_wins(url: str, job_id: str) -> None:
+    """Exactly one 202; all others are told 409."""
+
+    async def race() -> Counter[int]:
+        async with httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=50)) as client:
+            send = [client.post(SUM, params={"job_id": job_id}, json={"number": 1}) for _ in range(200)]
+            return Counter(answer.status_code for answer in await asyncio.gather(*send))
+
+    assert asyncio.run(race()) == {202: 1, 409: 199}
+
+
+def test_a_chosen_id_that_arrives_twice_by_way_of_nginx_is_one_job(
+    http: httpx.Client, producer_url: str, job_id: str
+) -> None:
+    """The producer that NGINX asks second answers as the first would have."""
+    headers = {"x-request-id": uuid4().hex}
+    send = {"params": {"job_id": job_id}, "json": {"number": 1}, "headers": headers}
+    assert [httpx.post(f"{producer_url}{SUM}", **send).status_code for _ in range(2)] == [202, 202]  # type: ignore[arg-type]
+    assert finished(http, "sum", job_id)["attempts"] == 1
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "ä", "a/b", "x" * 129])
+def test_an_id_that_is_not_allowed_is_named(http: httpx.Client, bad: str) -> None:
+    """422 says which field is wrong."""
+    problem = assert_problem(http.post(SUM, params={"job_id": bad}, json={"number": 1}), 422)
+    assert problem["errors"][0]["field"] == "query.job_id"
+
+
+def test_a_repeated_request_gets_the_first_job_again(http: httpx.Client, job_id: str) -> None:
+    """Same key and body: 200 and the job as it is; the order of the fields does not matter."""
+    headers = {"Idempotency-Key": job_id}
+    first = http.post("/producer/api/wait_and_return", headers=headers, json={"seconds": 0, "message": "once"})
+    assert (first.status_code, "idempotent-replayed" in first.headers) == (202, False)
+    finished(http, "wait_and_return", first.json()["job_id"])
+    again = http.post("/producer/api/wait_and_return", headers=headers, json={"message": "once", "seconds": 0})
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    assert again.json() == look_up(http, "wait_and_return", first.json()["job_id"])
+    assert again.headers["location"] == first.headers["location"]
+
+
+def test_a_key_cannot_be_used_for_another_body(http: httpx.Client, job_id: str) -> None:
+    """The same key means the same intent, so another body is refused; another task has keys of its own."""
+    headers = {"Idempotency-Key": job_id}
+    assert http.post(SUM, headers=headers, json={"number": 1}).status_code == 202
+    assert_problem(http.post(SUM, headers=headers, json={"number": 2}), 409)
+    other = http.post("/producer/api/wait_and_return", headers=headers, json={"seconds": 0})
+    assert other.status_code == 202
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256])
+def test_a_key_that_is_not_allowed_is_named(http: httpx.Client, key: str) -> None:
+    """422 says which header is wrong."""
+    problem = assert_problem(http.post(SUM, headers={"Idempotency-Key": key}, json={"number": 1}), 422)
+    assert problem["errors"][0]["field"] == "header.idempotency-key"
+
+
+def test_a_key_and_an_id_exclude_each_other(http: httpx.Client, job_id: str) -> None:
+    """The key makes the id, so both together cannot be kept."""
+    answer = http.post(SUM, headers={"Idempotency-Key": "k"}, params={"job_id": job_id}, json={"number": 1})
+    assert assert_problem(answer, 422)["errors"][0]["field"] == "query.job_id"
+
+
+def test_a_job_for_later_waits_for_its_time(http: httpx.Client, job_id: str) -> None:
+    """A countdown and an eta are kept; an eta in the past is now."""
+    http.post(SUM, params={"job_id": job_id, "countdown": 60}, json={"number": 1})
+    later, past = (datetime.now(UTC) + timedelta(seconds=change) for change in (60, -60))
+    http.post(SUM, params={"job_id": f"{job_id}.later", "eta": later.isoformat()}, json={"number": 1})
+    http.post(SUM, params={"job_id": f"{job_id}.now", "eta": past.isoformat()}, json={"number": 1})
+    assert finished(http, "sum", f"{job_id}.now")["result"] == 1
+    assert [look_up(http, "sum", each)["status"] for each in (job_id, f"{job_id}.later")] == ["PENDING", "PENDING"]
+    for each in (job_id, f"{job_id}.later"):
+        assert http.delete(f"{SUM}/{each}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"countdown": "-1"}, "query.countdown"),
+        ({"countdown": "soon"}, "query.countdown"),
+        ({"countdown": "nan"}, "query.countdown"),
+        ({"eta": "tomorrow"}, "query.eta"),
+        ({"eta": "2030-01-01T00:00:00"}, "query.eta"),
+        ({"eta": "2030-01-01T00:00:00Z", "countdown": "1"}, "query"),
+        ({"priority": "10"}, "query.priority"),
+        ({"colour": "red"}, "query.colour"),
+    ],
+)
+def test_a_wish_that_cannot_be_kept_is_named(http: httpx.Client, params: dict[str, str], field: str) -> None:
+    """422 says which parameter is wrong, and nothing is queued."""
+    problem = assert_problem(http.post(SUM, params=params, json={"number": 1}), 422)
+    assert [error["field"] for error in problem["errors"]] == [field]

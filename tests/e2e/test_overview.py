@@ -1,0 +1,73 @@
+"""Look around, through NGINX: recent jobs, queues, consumers."""
+
+from datetime import datetime
+
+import httpx
+import pytest
+
+from tests.support.http import assert_problem, finished, look_up, submit
+from tests.support.wait import wait_until
+
+JOBS = "/producer/api/jobs"
+
+
+def test_recent_jobs_come_newest_first_page_by_page(http: httpx.Client) -> None:
+    """Pages follow one another without gap or repetition."""
+    mine = [submit(http, "sum", number=number) for number in range(7)]
+    listed: list[str] = []
+    before: dict[str, float] = {}
+    while len(listed) < 7:
+        page = http.get(JOBS, params={"task": "sum", "limit": 3, **before}).json()
+        listed += [job["job_id"] for job in page["jobs"]]
+        before = {"before": page["next"]}
+    assert listed[:7] == mine[::-1]
+    assert len(set(listed)) == len(listed)
+
+
+def test_recent_jobs_can_be_filtered(http: httpx.Client) -> None:
+    """By task and by status; each entry is what GET says of the job."""
+    done = submit(http, "wait_and_return", seconds=0)
+    job = finished(http, "wait_and_return", done)
+    submit(http, "sum", number=1)
+    page = http.get(JOBS, params={"task": "wait_and_return", "status": "SUCCESS", "limit": 1}).json()
+    assert page["jobs"] == [job]
+    assert http.get(JOBS, params={"task": "no_such_task"}).json() == {"jobs": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"limit": "0"}, "query.limit"),
+        ({"limit": "201"}, "query.limit"),
+        ({"status": "DONE"}, "query.status"),
+        ({"before": "yesterday"}, "query.before"),
+        ({"before": "nan"}, "query.before"),
+        ({"page": "2"}, "query.page"),
+    ],
+)
+def test_a_listing_that_makes_no_sense_is_refused(http: httpx.Client, params: dict[str, str], field: str) -> None:
+    """422 says which parameter is wrong."""
+    problem = assert_problem(http.get(JOBS, params=params), 422)
+    assert [error["field"] for error in problem["errors"]] == [field]
+
+
+def test_queues_and_consumers_show_who_works_on_what(http: httpx.Client) -> None:
+    """A running job is counted in its queue, and named at its consumer with the time of its start."""
+    job_id = submit(http, "wait_and_return", seconds=3)
+    wait_until(lambda: look_up(http, "wait_and_return", job_id)["status"] == "STARTED")
+    queues = {queue["queue"]: queue for queue in http.get("/producer/api/queues").json()}
+    assert queues["default"]["running"] >= 1
+    assert set(queues["cpu"]) == {"queue", "waiting", "delayed", "running", "oldest_age"}
+    (consumer,) = http.get("/producer/api/consumers").json()
+    assert (consumer["slots"], consumer["pool"], consumer["queues"]) == (2, "prefork", ["cpu", "default"])
+    (busy,) = [job for job in consumer["busy"] if job["job_id"] == job_id]
+    job = look_up(http, "wait_and_return", job_id)
+    assert consumer["name"] == job["consumer"]
+    assert datetime.fromisoformat(busy["since"]) == datetime.fromisoformat(job["started_at"])
+
+
+def test_requeueing_all_failed_jobs_of_a_task_leaves_the_others(http: httpx.Client) -> None:
+    """Nothing of the task has failed, so nothing waits again."""
+    finished(http, "sum", submit(http, "sum", number=1))
+    answer = http.post(f"{JOBS}/requeue", params={"task": "sum"})
+    assert (answer.status_code, answer.json()) == (202, {"job_ids": []})
