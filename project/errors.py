@@ -127,9 +127,17 @@ def _own_error(_: Request, error: Any) -> JSONResponse:
     return problem(error.status, str(error), headers=error.headers)
 
 
-def _http_error(_: Request, error: Any) -> JSONResponse:
+def _http_error(request: Request, error: Any) -> JSONResponse:
     detail = NOTHING_HERE if error.detail == "Not Found" else str(error.detail)
-    return problem(error.status_code, detail, headers=error.headers)
+    headers = _allowed(request, error) if error.status_code == 405 else error.headers
+    return problem(error.status_code, detail, headers=headers)
+
+
+def _allowed(request: Request, error: Any) -> dict[str, str]:
+    """Say what can be asked of an address; Starlette knows only the first of the routes that share it."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = request.app.openapi()["paths"].get(path)
+    return {"Allow": ", ".join(sorted(methods)).upper()} if methods else error.headers
 
 
 def _invalid_request(_: Request, error: Any) -> JSONResponse:

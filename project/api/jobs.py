@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
@@ -38,29 +39,43 @@ def _add_submit(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
     # a plain def: publishing blocks, so FastAPI runs it in a thread
     def submit(arguments: Annotated[BaseModel, body], wishes: Wishes, request: Request, response: Response) -> Any:
         job = jobs.submit(task, arguments.model_dump(mode="json"), wishes)
-        response.headers["Location"] = f"{request.url.path.rstrip('/')}/{job.job_id}"
+        response.headers["Location"] = location = f"{request.url.path.rstrip('/')}/{job.job_id}"
         if isinstance(job, Job):
-            response.status_code = 200
-            response.headers["Idempotent-Replayed"] = "true"
+            return JSONResponse(
+                job.model_dump(mode="json"), headers={"Location": location, "Idempotent-Replayed": "true"}
+            )
         return job
 
     submit.__annotations__["arguments"] = Annotated[model, body]
-    job_model: Any = Job[result_type(task)]  # type: ignore[misc]  # the type is known at run time only
-    replay: dict[int | str, Any] = {
-        200: {"model": job_model, "description": "The Idempotency-Key was used before: the first job"}
+    replayed = "The Idempotency-Key was used before: the first job"
+    answers: dict[int | str, Any] = {
+        200: {"model": _job_model(task), "description": replayed, "links": _links(task)},
+        202: {"links": _links(task)},
     }
     router.add_api_route(
         f"/{task.route}",
         submit,
         methods=["POST"],
         status_code=202,
-        response_model=Accepted | job_model,
+        response_model=Accepted,
         summary=summary(task),
         operation_id=f"submit_{task.name}",
         tags=[task.name],
         dependencies=[Depends(require_json)],
-        responses=replay | problem_responses(400, 409, 413, 415, 422, 429, 503),
+        responses=answers | problem_responses(400, 409, 413, 415, 422, 429, 503),
     )
+
+
+def _job_model(task: JobTask) -> Any:
+    return Job[result_type(task)]  # type: ignore[misc]  # the type is known at run time only
+
+
+def _links(task: JobTask) -> dict[str, Any]:
+    """Say in OpenAPI what can be done with the job that an answer names."""
+    parameters = {"job_id": "$response.body#/job_id"}
+    return {
+        name: {"operationId": f"{name}_{task.name}", "parameters": parameters} for name in ("get", "delete", "follow")
+    }
 
 
 def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
@@ -75,7 +90,7 @@ def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         summary=f"Look up a {task.name} job",
         operation_id=f"get_{task.name}",
         tags=[task.name],
-        response_model=Job[result_type(task)],  # type: ignore[misc]  # the type is known at run time only
+        response_model=_job_model(task),
         responses=problem_responses(404, 422, 503),
     )
 
@@ -94,7 +109,7 @@ def _add_take_back(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         summary=f"Cancel a {task.name} job, or fetch and forget it once it has ended",
         operation_id=f"delete_{task.name}",
         tags=[task.name],
-        response_model=Job[result_type(task)],  # type: ignore[misc]  # the type is known at run time only
+        response_model=_job_model(task),
         responses=problem_responses(404, 422, 503),
     )
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from project.jobs.submission import Submission
 
@@ -16,6 +16,13 @@ YEAR = 366 * 24 * 60 * 60
 JobId = Annotated[str, Path(description="As given when the job was submitted")]
 
 
+def _no_number(moment: str) -> str:
+    """Refuse what pydantic would take for unix seconds."""
+    if not re.match(r"\d{4}-\d\d-\d\d[Tt ]", moment):
+        raise ValueError("Input should be a date and time as RFC 3339 has it, such as 2030-01-01T00:00:00Z")
+    return moment
+
+
 class SubmitQuery(BaseModel):
     """How a job is submitted."""
 
@@ -23,7 +30,9 @@ class SubmitQuery(BaseModel):
 
     job_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,128}$", description="An id of your choice")
     countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Run it in so many seconds")
-    eta: AwareDatetime | None = Field(default=None, description="Run it at this moment (RFC 3339 with time zone)")
+    eta: Annotated[AwareDatetime, BeforeValidator(_no_number)] | None = Field(
+        default=None, description="Run it at this moment (RFC 3339 with time zone)"
+    )
     priority: int | None = Field(default=None, ge=0, le=9, description="0 is the most urgent")
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """Schemathesis sends what the OpenAPI document allows and forbids, through NGINX."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ def stack(tmp_path: Path) -> Iterator[NativeStack]:
 def test_no_request_makes_a_server_error_or_breaks_the_schema(stack: NativeStack, tmp_path: Path) -> None:
     """Every answer has a documented status, type and shape; what the schema forbids is refused."""
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{stack.url}/producer/openapi.json"]
-    options = ["--checks=all", "--max-examples=40", "--seed=1", "--generation-deterministic", "--workers=1"]
-    run = subprocess.run([*command, *options], check=False, capture_output=True, text=True, timeout=110, cwd=tmp_path)
+    # DELETE on a job that has not ended cancels it, and it can be looked up then; streams have tests of their own
+    leave_out = ["--exclude-checks=use_after_free", "--exclude-operation-id-regex=^follow_"]
+    options = ["--checks=all", *leave_out, "--max-examples=40", "--seed=1", "--generation-deterministic", "--workers=1"]
+    hooks = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.support.fuzz_hooks", "PYTHONPATH": str(Path.cwd())}
+    run = subprocess.run(
+        [*command, *options], check=False, capture_output=True, text=True, timeout=110, cwd=tmp_path, env=hooks
+    )
     assert run.returncode == 0, run.stdout[-6000:]
