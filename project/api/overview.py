@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from project.api.jobs import to_event
 from project.api.parameters import JobId
 from project.errors import problem_responses
-from project.jobs.representation import Consumer, Job, JobPage, Queue, Requeued, Status
+from project.jobs.representation import Accepted, Consumer, JobPage, Queue, Requeued, Status
 from project.jobs.service import Jobs
 
 
@@ -63,7 +63,7 @@ def _add_requeue(router: APIRouter, jobs: Jobs) -> None:
         operation_id="requeue_job",
         responses=problem_responses(404, 409, 503),
     )
-    def requeue(job_id: JobId, response: Response) -> Job[object]:
+    def requeue(job_id: JobId, response: Response) -> Accepted:
         job = jobs.requeue(job_id)
         response.headers["Location"] = f"{router.prefix}/{job.task}/{job_id}"
         return job

@@ -23,6 +23,9 @@ def _no_number(moment: str) -> str:
     return moment
 
 
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+
+
 class SubmitQuery(BaseModel):
     """How a job is submitted."""
 
@@ -30,9 +33,7 @@ class SubmitQuery(BaseModel):
 
     job_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,128}$", description="An id of your choice")
     countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Run it in so many seconds")
-    eta: Annotated[AwareDatetime, BeforeValidator(_no_number)] | None = Field(
-        default=None, description="Run it at this moment (RFC 3339 with time zone)"
-    )
+    eta: Moment | None = Field(default=None, description="Run it at this moment (RFC 3339 with time zone)")
     priority: int | None = Field(default=None, ge=0, le=9, description="0 is the most urgent")
 
     @model_validator(mode="after")

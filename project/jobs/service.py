@@ -147,16 +147,15 @@ class Jobs:
                 self._app.control.broadcast("stop_job", arguments={"job_id": job_id, "attempt": taken_back.token})
         return Job[Any].from_record(job_id, taken_back.record)
 
-    def requeue(self, job_id: str) -> Job[Any]:
+    def requeue(self, job_id: str) -> Accepted:
         """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""
         with self._available():
-            done = control.requeue(self._redis, [job_id]) == [job_id]
             record = records.read(self._redis, job_id)
-        if record is None:
-            raise UnknownJob
-        if not done:
-            raise NotRequeueable
-        return Job[Any].from_record(job_id, record)
+            if record is None:
+                raise UnknownJob
+            if not control.requeue(self._redis, [job_id]):
+                raise NotRequeueable
+        return Accepted(job_id=job_id, task=record["task"])
 
     def requeue_failed(self, task: str | None) -> list[str]:
         """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""

@@ -2,44 +2,96 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 
 from tests.support.wait import wait_until
 
-_SHOWN_HEADERS = ("content-type", "location", "retry-after")
+API = "/producer/api"
+_SHOWN_HEADERS = ("content-type", "location", "retry-after", "idempotent-replayed", "preference-applied")
 _ANY = {
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "1cae9e36-ed1b-8595-2866-69340225e6bb",
     r"\d{4}-\d\d-\d\dT[\d:.]+Z": "2026-11-21T07:13:33.832885Z",
     r"(?<=\")[\w.-]+@[\w.-]+(?=\")": "consumer.1@host",
+    r'(?<="next": )\d+\.\d+': "1795245213.832885",
 }
 
 
 def exchanges(http: httpx.Client, openapi: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """Return an exchange for each method and path; a job is looked up once it has ended."""
-    shown: dict[tuple[str, str], str] = {}
-    submitted: dict[str, str] = {}
-    for path, methods in openapi["paths"].items():
-        for method, operation in methods.items():
-            body = _example(operation, openapi)
-            response = http.request(method, path.replace("{job_id}", submitted.get(path, "")), json=body)
-            if "location" in response.headers:
-                submitted[f"{path}/{{job_id}}"] = response.headers["location"].rpartition("/")[2]
-                _wait_for_end(http, response.headers["location"])
-            shown[method, path] = _show(response, body)
-    return shown
+    """Return an exchange for each method and path."""
+    scene = Scene(http, openapi)
+    return {
+        (method, path): scene.play(method, path, operation)
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    }
 
 
 def refusal(http: httpx.Client, openapi: dict[str, Any]) -> str:
-    """Return what happens to a body that the first task does not accept."""
-    path = next(path for path, methods in openapi["paths"].items() if "post" in methods)
+    """Return what happens to a body that a task does not accept."""
     body = {"no_such_field": 1}
-    return _show(http.post(path, json=body), body)
+    return _show(http.post(f"{API}/sum", json=body), body)
 
 
-def _wait_for_end(http: httpx.Client, address: str) -> None:
-    wait_until(lambda: http.get(address).json()["ready"], 20, f"{address} has ended")
+class Scene:
+    """What has to happen before an operation has something to show."""
+
+    def __init__(self, http: httpx.Client, openapi: dict[str, Any]) -> None:
+        self._http = http
+        self._openapi = openapi
+
+    def play(self, method: str, path: str, operation: dict[str, Any]) -> str:
+        """Return the exchange."""
+        body = _example(operation, self._openapi)
+        if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
+            return self._follow(path)
+        address, params = path, dict[str, str | int]()
+        if operation["operationId"] == "requeue_job":
+            address = path.replace("{job_id}", self._job("sum", revoked=True))
+        elif "{job_id}" in path:
+            address = path.replace("{job_id}", self._job(path.split("/")[3]))
+        elif operation["operationId"] == "list_jobs":
+            self._job("sum")
+            params |= {"task": "sum", "limit": 1}
+        answer = self._http.request(method, address, json=body, params=params)
+        if answer.headers.get("location"):
+            self._wait_for_end(answer.headers["location"])
+        return _show(answer, body)
+
+    def _job(self, name: str, revoked: bool = False, **params: Any) -> str:
+        """Return the id of a job of the task (or of any, for what is not a task) that has ended."""
+        path = f"{API}/{name}" if f"{API}/{name}" in self._openapi["paths"] and name != "jobs" else f"{API}/sum"
+        body = _example(self._openapi["paths"][path]["post"], self._openapi)
+        location = self._http.post(path, json=body, params={"countdown": 60} if revoked else params).headers["location"]
+        if revoked:
+            self._http.delete(location)
+        elif not params:
+            self._wait_for_end(location)
+        return str(location.rpartition("/")[2])
+
+    def _follow(self, path: str) -> str:
+        """Show the stream of one job from its waiting to its end, or of all jobs until one has ended."""
+        job_id = self._job("sum", countdown=1) if path.startswith(f"{API}/sum") or "{job_id}" not in path else ""
+        address = path.replace("{job_id}", job_id or self._job(path.split("/")[3]))
+        with self._http.stream("GET", address) as stream:
+            text = "\n".join(_until_end(stream.iter_lines(), job_id))
+            head = (
+                f"GET {path.replace('{job_id}', job_id)} HTTP/1.1\n\nHTTP/1.1 200 OK\nContent-Type: text/event-stream"
+            )
+        return _anyone(f"{head}\n\n{text.strip()}")
+
+    def _wait_for_end(self, address: str) -> None:
+        wait_until(lambda: self._http.get(address).json()["ready"], 20, f"{address} has ended")
+
+
+def _until_end(lines: Iterator[str], job_id: str) -> Iterator[str]:
+    for line in lines:
+        if not line.startswith(":"):
+            yield line
+        if line.startswith("data:") and job_id in line and '"SUCCESS"' in line:
+            return
 
 
 def _example(operation: dict[str, Any], openapi: dict[str, Any]) -> dict[str, Any] | None:
@@ -53,12 +105,15 @@ def _example(operation: dict[str, Any], openapi: dict[str, Any]) -> dict[str, An
 
 def _show(response: httpx.Response, body: dict[str, Any] | None) -> str:
     request = response.request
-    lines = [f"{request.method} {request.url.path} HTTP/1.1"]
+    lines = [f"{request.method} {request.url.raw_path.decode()} HTTP/1.1"]
     if body is not None:
         lines += ["Content-Type: application/json", "", json.dumps(body)]
     lines += ["", f"HTTP/1.1 {response.status_code} {response.reason_phrase}"]
     lines += [f"{name.title()}: {response.headers[name]}" for name in _SHOWN_HEADERS if name in response.headers]
-    text = "\n".join([*lines, "", json.dumps(response.json(), indent=2, ensure_ascii=False)])
+    return _anyone("\n".join([*lines, "", json.dumps(response.json(), indent=2, ensure_ascii=False)]))
+
+
+def _anyone(text: str) -> str:
     for pattern, fixed in _ANY.items():
         text = re.sub(pattern, fixed, text)
     return text

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from tests.reference.exchange import exchanges, refusal
-from tests.reference.schema import fields, table
+from tests.reference.schema import fields, in_words, table
 
 INTRO = """# HTTP
 
@@ -23,10 +23,11 @@ STATUSES = {
     "202": "accepted; `Location` names the job's address",
     "400": "the body is not JSON",
     "404": "no such job here",
+    "409": "the id or the Idempotency-Key is taken, or the job is in another state",
     "413": "the body is larger than 1 MiB",
     "415": "the body does not say that it is JSON",
     "422": "the arguments do not fit; `errors` names the fields",
-    "429": "the queue holds `QUEUE_LIMIT` waiting jobs; `Retry-After` says when to try again",
+    "429": "the queue holds `QUEUE_LIMIT` waiting jobs, or `MAX_WAITERS` listen; `Retry-After` says when to try again",
     "503": "Redis is away; `Retry-After` says when to try again",
 }
 
@@ -51,13 +52,25 @@ def _operation(method: str, path: str, operation: dict[str, Any], exchange: str)
     request = f"Body: {body}.\n\n" if body else ""
     return (
         f"\n### {method.upper()} {path}\n\n{_sentence(operation['summary'])}\n\n{request}"
-        f"{table(('status', 'meaning', 'body'), *answers)}\n```http\n{exchange}\n```\n"
+        f"{_parameters(operation)}{table(('status', 'meaning', 'body'), *answers)}\n```http\n{exchange}\n```\n"
     )
+
+
+def _parameters(operation: dict[str, Any]) -> str:
+    """Return the table of what can be said in the query and in headers, or nothing."""
+    rows = [
+        (f"`{parameter['name']}`", parameter["in"], in_words(parameter["schema"]), parameter.get("description", ""))
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] != "path"
+    ]
+    return f"{table(('parameter', 'in', 'type', 'meaning'), *rows)}\n" if rows else ""
 
 
 def _link(content: dict[str, Any]) -> str:
     """Return a link to the schema of a body, or nothing if there is none."""
     for media_type in content.get("content", {}).values():
+        if "itemSchema" in media_type:
+            return "stream of events"
         schema = media_type["schema"]
         many = "array of " if "items" in schema else ""
         name = schema.get("items", schema)["$ref"].rpartition("/")[2]
