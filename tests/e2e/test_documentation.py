@@ -21,6 +21,7 @@ from tests.support.wait import wait_until
 DELAY = Path("docs/explanation/delay.md")
 PAGES_OF_A_NEWCOMER = ["docs/tutorial.md", "docs/how-to/scale-consumers.md", "docs/how-to/compare-with-stock.md"]
 PAGES_OF_A_NEWCOMER += ["docs/how-to/retry-safely.md", "docs/how-to/chain-tasks.md"]
+PAGES_OF_A_NEWCOMER += ["docs/how-to/choose-ids-and-wait.md"]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".run", "__pycache__", ".*_cache", ".env")
 
 

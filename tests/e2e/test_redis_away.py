@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.http import assert_problem, finished, submit
+from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
@@ -83,6 +83,21 @@ def test_a_job_survives_a_redis_that_is_killed(stack: NativeStack, http: httpx.C
     os.kill(_redis(stack), signal.SIGKILL)
     wait_until(lambda: http.get("/producer/health/ready").status_code == 200)
     assert [finished(http, "wait_and_return", job_id)["result"] for job_id in slow] == [str(n) for n in range(6)]
+
+
+def test_who_waits_for_a_job_hears_of_its_end_although_redis_was_killed(stack: NativeStack, http: httpx.Client) -> None:
+    """The subscription is made anew, and the job looked at again."""
+    job_id = submit(http, "wait_and_return", seconds=4, message="heard")
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(http.get, f"/producer/api/wait_and_return/{job_id}", params={"wait": 30})
+        wait_until(lambda: finished_or_started(http, job_id))
+        os.kill(_redis(stack), signal.SIGKILL)
+        assert waiting.result(timeout=30).json()["result"] == "heard"
+
+
+def finished_or_started(http: httpx.Client, job_id: str) -> bool:
+    """Tell whether a job has begun."""
+    return look_up(http, "wait_and_return", job_id)["status"] != "PENDING"
 
 
 def test_readiness_tells_that_redis_is_away_and_liveness_does_not(stack: NativeStack, http: httpx.Client) -> None:

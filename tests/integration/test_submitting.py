@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
+from project.broker import scripts
 from project.celery_config.app import create_celery_app
-from project.celery_config.tasks.demo import sum_to_n_job
+from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.errors import TooManyJobs
 from project.jobs.service import Jobs
 from project.jobs.submission import Submission
@@ -41,3 +42,19 @@ def test_a_full_queue_refuses_jobs_until_there_is_room(settings: Settings, redis
     assert redis.llen("cpu") == len(list(redis.scan_iter("job:*"))) == 2
     redis.rpop("cpu")
     jobs.submit(sum_to_n_job, {"number": 1})
+
+
+def test_all_failed_jobs_of_a_task_are_requeued(jobs: Jobs, redis: Redis) -> None:
+    """Those of other tasks, and those that did not fail, stay as they are."""
+    sums = [jobs.submit(sum_to_n_job, {"number": 1}).job_id for _ in range(3)]
+    other = jobs.submit(wait_and_return, {}).job_id
+    for queue in ("cpu", "default"):
+        taken = scripts.TAKE(redis, [queue], [10, 60, "test", 0, 3, 6, 9])
+        for job_id, token in zip(taken[::5], taken[1::5], strict=True):
+            status = "SUCCESS" if job_id.decode() == sums[0] else "FAILURE"
+            fields = ["result", "1"] if status == "SUCCESS" else ["error", '{"type": "E", "message": "m"}']
+            scripts.FINISH(redis, [], [60, job_id, token, status, 2, *fields])
+    assert sorted(jobs.requeue_failed("sum")) == sorted(sums[1:])
+    assert [jobs.look_up(sum_to_n_job, job_id).status for job_id in sums] == ["SUCCESS", "PENDING", "PENDING"]
+    assert jobs.look_up(wait_and_return, other).status == "FAILURE"
+    assert jobs.requeue_failed(None) == [other]

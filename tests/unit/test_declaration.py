@@ -6,11 +6,13 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import Field, ValidationError
 
+from project.api.jobs import jobs_router
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.app import create_celery_app
 from project.celery_config.isolation import Isolation
 from project.celery_config.job import JobTask, shared_task
 from project.celery_config.retry import ALWAYS, NEVER, ONCE
+from project.jobs.service import Jobs
 from project.settings import Settings
 
 app = create_celery_app(Settings())
@@ -169,3 +171,11 @@ def test_a_public_parameter_without_a_name_or_type_is_refused(function: Any) -> 
 def test_every_queue_that_a_task_names_is_served() -> None:
     """A job must not wait where no consumer looks."""
     assert {queue.name for queue in app.conf.task_queues} == {"cpu", "default"}
+
+
+def test_a_route_that_the_producer_needs_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GET /producer/api/jobs lists jobs, so no task can have it."""
+    jobs = Jobs(app, Settings())
+    monkeypatch.setattr(jobs.tasks()[0], "route", "jobs")
+    with pytest.raises(TypeError, match="the producer's own address"):
+        jobs_router(jobs, "/producer/api")
