@@ -80,8 +80,7 @@ def _links(task: JobTask) -> dict[str, Any]:
 
 def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
     async def look_up(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
-        _say_what_was_applied(request, response, wait)
-        return await _unless_disconnected(request, jobs.wait(task, job_id, wait))
+        return await answer_when_ended(jobs, task, job_id, wait, request, response)
 
     router.add_api_route(
         f"/{task.route}/{{job_id}}",
@@ -138,6 +137,14 @@ def _add_follow(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
 def to_event(event: Job[Any] | Change) -> ServerSentEvent:
     """Return a server-sent event: `job` with a representation, or `change` with what changed."""
     return ServerSentEvent(event="job" if isinstance(event, Job) else "change", data=event)
+
+
+async def answer_when_ended(
+    jobs: Jobs, task: JobTask | None, job_id: str, wait: float, request: Request, response: Response
+) -> Any:
+    """Return the job (of that task, or of any) when it ends, or as it is after the seconds that the client waits."""
+    _say_what_was_applied(request, response, wait)
+    return await _unless_disconnected(request, jobs.wait(task, job_id, wait))
 
 
 def _say_what_was_applied(request: Request, response: Response, wait: float) -> None:

@@ -1,16 +1,16 @@
 """Look around: recent jobs, queues, consumers, what just happened; and let failed jobs wait again."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from project.api.jobs import to_event
-from project.api.parameters import JobId
+from project.api.jobs import answer_when_ended, to_event
+from project.api.parameters import JobId, Wait
 from project.errors import problem_responses
-from project.jobs.representation import Accepted, Consumer, JobPage, Queue, Requeued, Status
+from project.jobs.representation import Accepted, Consumer, Job, JobPage, Queue, Requeued, Status
 from project.jobs.service import Jobs
 
 
@@ -30,6 +30,7 @@ def overview_router(jobs: Jobs, prefix: str) -> APIRouter:
     router = APIRouter(prefix=prefix, tags=["overview"])
     _add_jobs(router, jobs)
     _add_requeue(router, jobs)
+    _add_look_up(router, jobs)  # last: a wrong method at /jobs/requeue is answered by the first address that fits
     _add_who_and_where(router, jobs)
     return router
 
@@ -67,6 +68,18 @@ def _add_requeue(router: APIRouter, jobs: Jobs) -> None:
         job = jobs.requeue(job_id)
         response.headers["Location"] = f"{router.prefix}/{job.task}/{job_id}"
         return job
+
+
+def _add_look_up(router: APIRouter, jobs: Jobs) -> None:
+    @router.get(
+        "/jobs/{job_id}",
+        response_model=Job[Any],
+        summary="Look up a job of any task",
+        operation_id="get_job",
+        responses=problem_responses(404, 422, 503),
+    )
+    async def look_up(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
+        return await answer_when_ended(jobs, None, job_id, wait, request, response)
 
 
 def _add_who_and_where(router: APIRouter, jobs: Jobs) -> None:

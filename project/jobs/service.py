@@ -79,18 +79,18 @@ class Jobs:
             raise IdempotencyKeyReused
         return Job[Any].from_record(job_id, record)
 
-    def look_up(self, task: JobTask, job_id: str) -> Job[Any]:
-        """Return the job as it is now, or raise UnknownJob."""
+    def look_up(self, task: JobTask | None, job_id: str) -> Job[Any]:
+        """Return the job (of that task, or of any) as it is now, or raise UnknownJob."""
         with self._available():
             return Job[Any].from_record(job_id, self._read(task, job_id))
 
-    def _read(self, task: JobTask, job_id: str) -> dict[str, str]:
+    def _read(self, task: JobTask | None, job_id: str) -> dict[str, str]:
         record = records.read(self._redis, job_id)
-        if record is None or record["task"] != task.name:
+        if record is None or (task and record["task"] != task.name):
             raise UnknownJob
         return record
 
-    async def wait(self, task: JobTask, job_id: str, seconds: float) -> Job[Any]:
+    async def wait(self, task: JobTask | None, job_id: str, seconds: float) -> Job[Any]:
         """Return the job when it ends, or as it is after some seconds (at once if MAX_WAITERS listen already)."""
         job = await run_sync(self.look_up, task, job_id)
         if job.ready or not seconds or self._changes.listeners >= self._max_waiters:
@@ -101,7 +101,7 @@ class Jobs:
                     await self._end_of(task, job_id, changes)
             return await run_sync(self.look_up, task, job_id)
 
-    async def _end_of(self, task: JobTask, job_id: str, changes: asyncio.Queue[Any]) -> None:
+    async def _end_of(self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Any]) -> None:
         change = None  # it may have ended before anybody listened
         while change is not None or not (await run_sync(self.look_up, task, job_id)).ready:
             change = await changes.get()
