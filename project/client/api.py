@@ -1,0 +1,184 @@
+"""Submit jobs, look them up and follow them from Python.
+
+with Client() as client:
+    job = client.get(client.submit("sum", {"number": 10}).job_id, wait=60)
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from project.jobs.representation import Accepted, Change, Consumer, Job, JobPage, Queue, Requeued
+
+URL = "http://127.0.0.1:8080"
+LONGEST_WAIT = 30  # seconds: the longest ?wait= that the producer accepts
+RETRY_AFTER = 2  # seconds, when the answer does not say
+ANSWER = 10  # seconds that an answer may take
+NOT_OURS = "The answer is not one that Glassqueue gives. Is the address right?"
+
+T = TypeVar("T")
+
+
+class ProblemError(Exception):
+    """The answer is a problem: its HTTP status, what it says, and what is wrong field by field."""
+
+    def __init__(self, status: int, detail: str, errors: Any = None, retry_after: float = RETRY_AFTER) -> None:
+        self.status, self.detail, self.errors, self.retry_after = status, detail, errors or [], retry_after
+        super().__init__(" ".join([detail, *(f"{error['field']}: {error['message']}." for error in self.errors)]))
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed a little later."""
+        return self.status in (429, 502, 503, 504)
+
+
+class Client:
+    """A client of the stack at *url*; all methods raise ProblemError, or httpx.TransportError if nobody answers.
+
+    patience: how long, in seconds, a submission or a wait tries again while the service is full or away (429, 502-504).
+    """
+
+    def __init__(self, url: str = URL, patience: float = 30) -> None:
+        self._patience = patience
+        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/producer/api", timeout=ANSWER)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(
+        self, task: str, arguments: dict[str, Any], *, idempotency_key: str | None = None, **wishes: Any
+    ) -> Accepted:
+        """Submit a job, or return the first one if the idempotency key was used before.
+
+        wishes: job_id, countdown, eta and priority, as POST has them. Unless they hold a job_id the client makes up a
+        key if you give none, so that trying again never makes a second job.
+        """
+        key = idempotency_key or (None if wishes.get("job_id") else str(uuid4()))
+        headers = {"Idempotency-Key": key} if key else {}
+        ask = partial(self._ask, Accepted, "POST", task, json=arguments, params=wishes, headers=headers)
+        return self._patiently(ask, math.inf)
+
+    def get(self, job_id: str, wait: float = 0) -> Job[Any]:
+        """Return the job when it ends, or as it is after *wait* seconds."""
+        if not wait:
+            return self._ask(Job[Any], "GET", "jobs", job_id)
+        end = time.monotonic() + wait
+        while True:
+            begun = time.monotonic()
+            seconds = max(0, min(LONGEST_WAIT, end - begun))
+            ask = partial(
+                self._ask, Job[Any], "GET", "jobs", job_id, params={"wait": seconds}, timeout=seconds + ANSWER
+            )
+            job = self._patiently(ask, end)
+            if job.ready or time.monotonic() >= end:
+                return job
+            # a producer with no room for another that waits answers at once
+            time.sleep(max(0, min(end, begun + 1) - time.monotonic()))
+
+    def jobs(self, **wishes: Any) -> JobPage:
+        """Return recent jobs, newest first; wishes: task, status, limit, and before (the `next` of the page before)."""
+        return self._ask(JobPage, "GET", "jobs", params=wishes)
+
+    def cancel(self, job_id: str) -> Job[Any]:
+        """Revoke a job that waits or runs; one that has ended is a ProblemError, as DELETE would forget its result."""
+        job = self.get(job_id)
+        if job.ready:
+            raise ProblemError(409, f"The job has ended already ({job.status}).")
+        return self._ask(Job[Any], "DELETE", job.task, job_id)
+
+    def requeue(self, job_id: str) -> Accepted:
+        """Let a failed or revoked job wait again."""
+        return self._ask(Accepted, "POST", "jobs", job_id, "requeue")
+
+    def requeue_failed(self, task: str | None = None) -> list[str]:
+        """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
+        return self._ask(Requeued, "POST", "jobs", "requeue", params={"task": task}).job_ids
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return the catalogue: the tasks with the JSON Schemas of their arguments and results."""
+        return self._ask(list[dict[str, Any]], "GET", "tasks")
+
+    def queues(self) -> list[Queue]:
+        """Return how deep each queue is."""
+        return self._ask(list[Queue], "GET", "queues")
+
+    def consumers(self) -> list[Consumer]:
+        """Return who works, and on what."""
+        return self._ask(list[Consumer], "GET", "consumers")
+
+    def follow(self, job_id: str | None = None) -> Iterator[Job[Any] | Change]:
+        """Yield every change of every job from now on.
+
+        Of one job: the job, every change of it, and the job again when it reports progress and when it has ended.
+        """
+        path = ("events",) if job_id is None else (self.get(job_id).task, job_id, "events")
+        event: Job[Any] | Change | None = None
+        for event in self._events(path):
+            yield event
+        if not isinstance(event, Job) or not event.ready:
+            raise httpx.RemoteProtocolError("the stream of events has ended")
+
+    def _ask(self, shape: type[T], method: str, *path: str, **options: Any) -> T:
+        wishes = {name: value for name, value in options.pop("params", {}).items() if value is not None}
+        response = self._http.request(method, _address(path), params=wishes, **options)
+        _refuse_problem(response)
+        try:
+            return TypeAdapter(shape).validate_json(response.content)
+        except ValidationError:
+            raise ProblemError(response.status_code, NOT_OURS) from None
+
+    def _patiently(self, ask: Callable[[], T], end: float) -> T:
+        """Ask until the answer is no passing problem, as Retry-After says, but not beyond the patience or the end."""
+        end = min(end, time.monotonic() + self._patience)
+        while True:
+            try:
+                return ask()
+            except ProblemError as problem:
+                if not problem.passing or time.monotonic() + problem.retry_after > end:
+                    raise
+                time.sleep(problem.retry_after)
+
+    def _events(self, path: tuple[str, ...]) -> Iterator[Job[Any] | Change]:
+        # the service sends a comment every 15 seconds, so a longer silence means that it is gone
+        with self._http.stream("GET", _address(path), timeout=LONGEST_WAIT) as response:
+            _refuse_problem(response)
+            name, rest = b"", b""
+            for chunk in response.iter_bytes():
+                # not response.iter_lines(): that breaks lines at U+2028 too, which may stand in JSON
+                *lines, rest = (rest + chunk).split(b"\n")
+                for field, _, value in (line.partition(b": ") for line in lines):
+                    if field == b"event":
+                        name = value
+                    elif field == b"data":
+                        yield (Job[Any] if name == b"job" else Change).model_validate_json(value)
+
+
+def _address(path: tuple[str, ...]) -> str:
+    for name in path:
+        if "/" in name:  # however it is written, the service would take it for a separator
+            raise ProblemError(404, f"No task and no job is called {name!r}.")
+    return "/" + "/".join(quote(name, safe="") for name in path)
+
+
+def _refuse_problem(response: httpx.Response) -> None:
+    """Raise the problem that an answer is, if it is one."""
+    if response.is_success:
+        return
+    pause = response.headers.get("retry-after", "")
+    seconds = int(pause) if pause.isdecimal() else RETRY_AFTER
+    try:
+        problem = json.loads(response.read())
+        raise ProblemError(response.status_code, problem["detail"], problem.get("errors"), seconds)
+    except (ValueError, LookupError, TypeError):
+        raise ProblemError(response.status_code, NOT_OURS, retry_after=seconds) from None

@@ -1,0 +1,54 @@
+"""Jobs and tables as text."""
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from project.jobs.representation import Job
+
+BAR = 20  # characters
+HEAD = ("job", "task", "status", "submitted", "")
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Return a value, or what has models in it, as JSON."""
+    return json.dumps(value, default=lambda model: model.model_dump(mode="json"), indent=indent)
+
+
+def complain(text: object) -> None:
+    """Print one line on standard error."""
+    print(f"glassqueue: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def printable(value: object) -> str:
+    """Return a value as text in one line; what others wrote must not move the cursor of a terminal."""
+    return "".join(character if character.isprintable() else " " for character in str(value))
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    """Return the lines of a table."""
+    cells = [[name.upper() for name in head], *(list(map(printable, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+
+
+def job_row(job: Job[Any]) -> tuple[str, ...]:
+    """Return a job as a row under HEAD."""
+    return job.job_id, job.task, job.status, moment(job.submitted_at), outcome(job)
+
+
+def outcome(job: Job[Any]) -> str:
+    """Return what came of a job, or how far it is."""
+    if job.error:
+        return f"{job.error.type}: {job.error.message}"
+    if job.progress and not job.ready:
+        done = int(job.progress.fraction * BAR)
+        return f"[{'#' * done}{'-' * (BAR - done)}] {job.progress.fraction:4.0%}  {job.progress.text}"
+    return json.dumps(job.result, ensure_ascii=False) if job.status == "SUCCESS" else ""
+
+
+def moment(at: datetime) -> str:
+    """Return a time, UTC, to the second."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,56 @@
+"""What the client's command line takes."""
+
+import math
+from typing import Any
+
+import pytest
+
+from project.client.options import parse
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("a=10", 10),
+        ("a=hello", "hello"),
+        ('a="10"', "10"),
+        ("a=[1, 2]", [1, 2]),
+        ("a=b=c", "b=c"),
+        ("a=", ""),
+        ("a=null", None),
+        ("a=NaN", "NaN"),
+        ("a=1e999", "1e999"),
+    ],
+)
+def test_a_value_is_json_if_it_can_be_else_text(word: str, value: Any) -> None:
+    """What JSON cannot say is text, also where Python's parser takes it for a number."""
+    assert parse(["submit", "sum", word]).arguments == {"a": value}
+
+
+def test_wait_has_a_value_only_after_an_equals_sign() -> None:
+    """So what follows it may be anything, and arguments may stand on both sides."""
+    options = parse(["submit", "sum", "a=1", "--wait", "b=2", "--priority", "3"])
+    assert (options.task, options.arguments, options.wait, options.priority) == ("sum", {"a": 1, "b": 2}, math.inf, 3)
+    assert parse(["get", "--wait", "5"]).job_id == "5"
+    assert parse(["get", "5", "--wait=0.5"]).wait == 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "the following arguments are required: COMMAND"),
+        ("submit sum 10", "an argument is NAME=VALUE"),
+        ("submit sum a=1 a=2", "once for each name"),
+        ("requeue", "requeue takes a job's id or --failed"),
+        ("requeue 5 --failed", "requeue takes a job's id or --failed"),
+        ("list --satus=SUCCESS", "list does not take --satus=SUCCESS"),
+        ("get 5 --wait=long", "invalid float value: 'long'"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, and exit code 2."""
+    with pytest.raises(SystemExit, match="2"):
+        parse(line.split())
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert error.startswith("glassqueue: ") and says in error
