@@ -21,7 +21,7 @@ from tests.support.wait import wait_until
 DELAY = Path("docs/explanation/delay.md")
 PAGES_OF_A_NEWCOMER = ["docs/tutorial.md", "docs/how-to/scale-consumers.md", "docs/how-to/compare-with-stock.md"]
 PAGES_OF_A_NEWCOMER += ["docs/how-to/retry-safely.md", "docs/how-to/chain-tasks.md"]
-PAGES_OF_A_NEWCOMER += ["docs/how-to/choose-ids-and-wait.md"]
+PAGES_OF_A_NEWCOMER += ["docs/how-to/choose-ids-and-wait.md", "docs/how-to/use-the-client.md"]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".run", "__pycache__", ".*_cache", ".env")
 
 
@@ -83,7 +83,11 @@ def _here(stack: NativeStack) -> dict[str, str]:
     """Return what is different from the pages here: ports, and that nothing is a terminal."""
     redis_cli = f"redis-cli --no-raw -p {stack.settings['REDIS_PORT']}"
     ports = {"8080": stack.settings["HTTP_PORT"], "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}"}
-    return ports | {".venv/bin/redis-cli": f"{Path(sys.prefix)}/bin/{redis_cli}"}
+    client = ".venv/bin/python -m project.client"
+    return ports | {
+        ".venv/bin/redis-cli": f"{Path(sys.prefix)}/bin/{redis_cli}",
+        client: f"GLASSQUEUE_URL={stack.url} {client}",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES_OF_A_NEWCOMER)
