@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,11 +134,9 @@ class Ledger:
     def hand_back_backlog(self) -> None:
         """Hand back what was fetched but not started; safe while another thread delivers from the other end."""
         tags: deque[str] = deque()
-        while self.backlog:
-            try:
+        with suppress(IndexError):  # nothing is left
+            while True:
                 tags.appendleft(self.backlog.pop()[0])
-            except IndexError:  # the other thread was quicker
-                break
         self.hand_back(tags)
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ class Script:
             raise recoverable(exc) from exc
 
 
-def recoverable(exc: ResponseError) -> Exception:
+def recoverable(exc: Exception) -> Exception:
     """Return *exc*, or a ConnectionError in its place if reconnecting will cure it."""
     text = f"{type(exc).__name__} {exc}".upper()  # redis-py turns the first word of some answers into a class
     return ConnectionError(str(exc)) if any(word in text for word in TRANSIENT) else exc

@@ -3,6 +3,7 @@
 import os
 import secrets
 from contextlib import suppress
+from functools import partial
 from queue import Empty
 from time import monotonic
 from typing import Any
@@ -138,12 +139,9 @@ class Channel(redis.Channel):
             with self.conn_or_acquire() as client:
                 client.script_load(scripts.TAKE.text)
             raise Empty from None
-        except ResponseError as exc:
+        except (ResponseError, *self.connection_errors) as exc:
             connection.disconnect()
             raise scripts.recoverable(exc) from exc
-        except self.connection_errors:
-            connection.disconnect()
-            raise
 
     def _hold(self, reply: list[Any]) -> None:
         values = iter(reply)
@@ -200,11 +198,9 @@ class Channel(redis.Channel):
         super().close()
 
     def _purge(self, queue: str) -> int:
-        purged = 0
         with self.conn_or_acquire() as client:
-            while count := scripts.PURGE(client, [queue], [1000, self.result_ttl, *self.priority_steps]):
-                purged += count
-        return purged
+            purge = partial(scripts.PURGE, client, [queue], [1000, self.result_ttl, *self.priority_steps])
+            return sum(iter(purge, 0))  # until nothing is left
 
     def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
         if queue not in self._expires:
