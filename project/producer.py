@@ -8,9 +8,11 @@ from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
 from project.api.overview import overview_router
+from project.api.signature import arguments_model
 from project.api.tasks import tasks_router
 from project.celery_config.app import create_celery_app
 from project.errors import add_error_handlers, document_problems
+from project.jobs.inbox import Inbox
 from project.jobs.service import Jobs
 from project.settings import get_settings
 
@@ -29,7 +31,7 @@ def create_app() -> FastAPI:
         static_url="/producer/static-docs",
         max_body_size=1024 * 1024,  # NGINX's client_max_body_size again, for who comes without it
         redirect_slashes=False,
-        lifespan=jobs.lifespan,
+        lifespan=Inbox(jobs, settings, arguments_model).lifespan,
     )
     add_error_handlers(app)
     document_problems(app)

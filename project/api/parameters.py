@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from project.jobs.submission import Submission
+from project.jobs.submission import JOB_ID, Submission
 
 LONGEST_WAIT = 30  # seconds
 YEAR = 366 * 24 * 60 * 60
@@ -31,7 +31,7 @@ class SubmitQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    job_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,128}$", description="An id of your choice")
+    job_id: str | None = Field(default=None, pattern=JOB_ID, description="An id of your choice")
     countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Run it in so many seconds")
     eta: Moment | None = Field(default=None, description="Run it at this moment (RFC 3339 with time zone)")
     priority: int | None = Field(default=None, ge=0, le=9, description="0 is the most urgent")

@@ -12,7 +12,7 @@ from . import scripts
 from .errors import JobExists, QueueFull
 
 #: Not stored, to keep waiting jobs small: known again on delivery, or of no use to a Redis backend.
-DERIVED_HEADERS = frozenset({"id", "task", "lang", "eta", "attempt", "record"})
+DERIVED_HEADERS = frozenset({"id", "task", "lang", "eta", "attempt", "record", "taken_from"})
 DERIVED_PROPERTIES = frozenset({"delivery_info", "delivery_mode", "delivery_tag", "body_encoding", "reply_to"})
 EMPTY: tuple[Any, ...] = (None, "", {}, [], [None, None], (None, None))  # what Celery's request defaults to
 Call = tuple[list[str], list[Any]]  # the keys and arguments of admit.lua
@@ -31,7 +31,8 @@ def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
         job_id, properties["delivery_tag"], headers["task"], channel.priority(channel._get_message_priority(message)),
         orjson.dumps([message["body"], *kinds, kept, carried], default=str), due_at(eta) if eta else "",
         channel.queue_limit, headers.get("attempt") or "", headers.get("replaced_task_nesting") or 0,
-        parent, channel.recent_limit, len(record), *record, *(channel.priority_steps if channel.queue_limit else ()),
+        parent, channel.recent_limit, *(headers.get("taken_from") or ("", "")), len(record), *record,
+        *(channel.priority_steps if channel.queue_limit else ()),
     ]  # fmt: skip
 
 

@@ -63,7 +63,7 @@ class Jobs:
             record = {"fingerprint": _fingerprint(arguments)}
         with self._available():
             try:
-                task.apply_async(kwargs=arguments, task_id=job_id, headers={"record": record}, **wish.options())
+                task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
             except JobExists:
                 if wish.idempotency_key:
                     return self._replay(task, job_id, record["fingerprint"])

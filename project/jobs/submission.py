@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+JOB_ID = r"^[A-Za-z0-9._-]{1,128}$"
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -12,6 +14,8 @@ class Submission:
     request_id: tells a request that NGINX sends to a second producer from a second request.
     idempotency_key: names the client's intent; the same key means the same job.
     countdown: seconds from now; eta: the moment itself. priority: 0 is the most urgent, 9 the least.
+    queue: another one than the task's own.
+    taken_from: a list in Redis and the entry of it that becomes this job, in one step with its admission.
     """
 
     job_id: str | None = None
@@ -20,8 +24,15 @@ class Submission:
     countdown: float | None = None
     eta: datetime | None = None
     priority: int | None = None
+    queue: str | None = None
+    taken_from: tuple[str, bytes] | None = None
 
     def options(self) -> dict[str, Any]:
         """Return what apply_async is told."""
         wishes = {"nonce": self.request_id, "countdown": self.countdown, "eta": self.eta, "priority": self.priority}
+        wishes["queue"] = self.queue
         return {name: value for name, value in wishes.items() if value is not None}
+
+    def headers(self, record: dict[str, str]) -> dict[str, Any]:
+        """Return what the message tells the transport: fields of the job's record, and the entry that is used up."""
+        return {"record": record} | ({"taken_from": self.taken_from} if self.taken_from else {})

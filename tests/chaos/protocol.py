@@ -22,7 +22,8 @@ class Taken:
 
 def admit(client: Redis, job_id: str, nonce: str, due: float | str = "", **options: Any) -> str:
     """Submit a job; return OK, EXISTS or FULL."""
-    args = [job_id, nonce, "add", options.get("step", 0), MESSAGE, due, 0, options.get("token", ""), 0, "", 100, 0]
+    args = [job_id, nonce, "add", options.get("step", 0), MESSAGE, due, 0, options.get("token", ""), 0, "", 100]
+    args += ["", "", 0]
     answer: bytes = scripts.ADMIT(client, [f"job:{job_id}", QUEUE], args)
     return answer.decode()
 

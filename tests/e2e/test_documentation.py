@@ -1,5 +1,6 @@
 """The documentation, followed to the letter on a running stack."""
 
+import os
 import re
 import shlex
 import shutil
@@ -94,6 +95,14 @@ def _here(stack: NativeStack) -> dict[str, str]:
 def test_a_newcomer_can_follow_the_page(newcomer: Newcomer, page: str) -> None:
     """Every command shows what the page shows; code that it adds works."""
     assert newcomer.follow(page) >= 3
+
+
+def test_a_newcomer_can_submit_from_other_languages(newcomer: Newcomer) -> None:
+    """From a shell, from Node and from another project with Celery."""
+    if not shutil.which("node"):
+        reason = "needs node"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    assert newcomer.follow("docs/how-to/submit-from-other-languages.md") == 9
 
 
 @pytest.mark.parametrize("page", ["README.md", str(DELAY)])

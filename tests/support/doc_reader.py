@@ -2,7 +2,7 @@
 
 In a page, a `console` block is a command after `$ ` and what it prints. Ids and times differ at every run: a UUID, a
 time and a host name stand for any other, and from then on an id stands for the one really seen. `…` is any text.
-A `python` block after a line "… to the end of `FILE`:" or "Create `FILE`:" goes into that file. Other languages
+A `python` or `js` block after a line "… to the end of `FILE`:" or "Create `FILE`:" goes into that file. Other languages
 (`sh` for commands among them) are not run.
 """
 
@@ -43,7 +43,7 @@ class Reader:
         """Do what the page says from top to bottom; return how many commands that were."""
         commands = 0
         for block in blocks(page):
-            if block.language == "python":
+            if block.language in ("python", "js"):
                 _write(self.folder, block)
             for command, shown in _commands(block):
                 self._type(command, shown, block.where)
@@ -111,7 +111,7 @@ def _commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def _write(folder: Path, block: Block) -> None:
-    """Put a python block where the line before it says."""
+    """Put a block of code where the line before it says."""
     if end_of := re.search(r"to the end of `(\S+)`:$", block.intro):
         with (folder / end_of[1]).open("a") as file:
             file.write(f"\n\n{block.text}")

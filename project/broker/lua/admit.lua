@@ -1,11 +1,11 @@
 -- Admit one job: refuse it, or write its record, queue it and list it as recent.
 -- KEYS job:<id>, queue
 -- ARGV id, nonce, task, step, message, due (seconds or ''), limit (0 = none), token ('' or that of the run that retries
---      its job), nesting (of a replaced task), parent (the job that publishes, or ''), recent_limit, n, n values for the
---      record (field, value, ...), step...
+--      its job), nesting (of a replaced task), parent (the job that publishes, or ''), kept (recent jobs), list (''
+--      or one with an entry that becomes this job), that entry, n, n values for the record (field, value, ...), step...
 -- returns OK, EXISTS or FULL
 local key, queue = KEYS[1], KEYS[2]
-local id, nonce, task, step, message, due, limit, token, nesting, parent, recent_limit, n = unpack(ARGV, 1, 12)
+local id, nonce, task, step, message, due, limit, token, nesting, parent, kept, list, entry, n = unpack(ARGV, 1, 14)
 local old = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue')
 local status = 'PENDING'
 if old[2] then
@@ -24,11 +24,12 @@ if old[2] then
   if retries then status = 'RETRY' end
 elseif tonumber(limit) > 0 and parent == '' then -- a job that runs cannot wait for room
   local depth = redis.call('ZCARD', 'delayed:' .. queue)
-  for i = 13 + n, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
+  for i = 15 + n, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
   if depth >= tonumber(limit) then return 'FULL' end
 end
+if list ~= '' and redis.call('LREM', list, -1, entry) == 0 then return 'EXISTS' end -- another reader was quicker
 redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce,
-  unpack(ARGV, 13, 12 + n))
+  unpack(ARGV, 15, 14 + n))
 if old[3] then redis.call('PERSIST', key) end -- a record that had an end: of a retry, or all that is left of a pulled job
 redis.call('HSETNX', key, 'submitted_at', stamp)
 if step ~= '0' or old[2] then redis.call('HSET', key, 'step', step) end
@@ -40,7 +41,7 @@ else
   ring(queue)
 end
 redis.call('ZADD', 'jobs:recent', now, id)
-redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(recent_limit + 1))
+redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(kept + 1))
 if not old[2] and parent ~= '' then
   redis.call('HSET', key, 'parent', parent)
   local known, siblings = unpack(redis.call('HMGET', 'job:' .. parent, 'status', 'child_ids'))

@@ -1,0 +1,1 @@
+"""Ways in besides HTTP: the inbox, and Celery clients of other projects."""

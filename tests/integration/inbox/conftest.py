@@ -1,0 +1,45 @@
+"""Producers on a Redis of the module's own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.inbox import LIMIT
+from tests.support.processes import RedisServer
+from tests.support.producer import Producer, StartProducer
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of the module's own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def start(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartProducer]:
+    """Start producers; all are killed in the end."""
+    folder, running = tmp_path_factory.mktemp("producers"), []
+
+    def start(port: int = server.port, **settings: object) -> Producer:
+        running.append(Producer(folder, port, **settings).ready())
+        return running[-1]
+
+    yield start
+    for producer in running:
+        producer.kill()
+
+
+@pytest.fixture(scope="module")
+def producer(start: StartProducer) -> Producer:
+    """A producer whose queues may hold five jobs."""
+    return start(queue_limit=LIMIT)
+
+
+@pytest.fixture
+def redis(server: RedisServer, producer: Producer) -> Any:
+    """The Redis that the producer reads, empty."""
+    server.client.flushall()
+    return server.client

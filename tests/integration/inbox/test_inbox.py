@@ -1,0 +1,218 @@
+"""The inbox: what any program pushes becomes one job, or is put aside with a reason; nothing is dropped."""
+
+import json
+import time
+from functools import partial
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from project.broker import scripts
+from project.jobs.inbox import INBOX, PUT_ASIDE, REJECTED
+from tests.chaos.proxy import CuttingProxy
+from tests.support.http import assert_problem
+from tests.support.inbox import LIMIT, jobs, push, rejected
+from tests.support.processes import RedisServer
+from tests.support.producer import Producer, StartProducer
+from tests.support.wait import wait_until
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"task": "sum", "kwargs": {"number": 10}},
+        {"name": "sum", "args": [10]},
+        {"task": "sum", "args": [10.0], "kwargs": {}, "queue": "cpu"},
+        {"name": "sum", "namespace": "cpu", "kwargs": {"number": 10}, "priority": 0},
+    ],
+)
+def test_a_message_becomes_the_job_that_a_post_would_become(redis: Any, message: dict[str, Any]) -> None:
+    """Both spellings, both ways to give arguments, defaults filled in."""
+    push(redis, message)
+    (job,) = wait_until(lambda: jobs(redis))
+    assert (job["task"], job["status"], job["kwargs"]) == ("sum", "PENDING", {"number": 10})
+    assert redis.exists(INBOX, REJECTED) == 0
+
+
+def test_a_message_may_choose_its_id_and_its_queue_and_its_time(redis: Any) -> None:
+    """As task_id, queue and eta of Celery's apply_async."""
+    push(redis, {"task": "sum", "args": [1], "job_id": "mine", "queue": "default"})
+    (job,) = wait_until(lambda: jobs(redis, "default"))
+    assert (job["job_id"], job["queue"]) == ("mine", "default")
+    push(redis, {"task": "sum", "args": [1], "job_id": "later", "eta": "2999-01-01T00:00:00Z"})
+    wait_until(lambda: redis.zscore("delayed:cpu", "later"))
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("sum 10", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[1]", "not a JSON object"),
+        ({}, "task: Field required"),
+        ({"task": "sum", "name": "sum", "args": [1]}, "task and name mean the same: give one of them"),
+        ({"task": "sum", "args": [1], "retries": 3}, "retries: Extra inputs are not permitted"),
+        ({"task": "nothing"}, "no task is called 'nothing'; GET /producer/api/tasks lists them"),
+        (
+            {"task": "sum", "queue": "elsewhere", "args": [1]},
+            "no queue is called 'elsewhere'; GET /producer/api/queues",
+        ),
+        ({"task": "sum"}, "kwargs.number: Field required"),
+        ({"task": "sum", "kwargs": {"number": "10"}}, "kwargs.number: Input should be a valid integer"),
+        ({"task": "sum", "kwargs": {"number": -1}}, "kwargs.number: Input should be greater than or equal to 0"),
+        ({"task": "sum", "args": [1, 2]}, "args: sum takes 1 arguments, not 2"),
+        ({"task": "sum", "args": [1], "kwargs": {"number": 1}}, "kwargs.number: given in args already"),
+        ({"task": "sum", "args": [1], "job_id": "no spaces"}, "job_id: String should match pattern"),
+        ({"task": "wait_and_return", "kwargs": {"message": "\ud800"}}, "kwargs.message: "),
+        ({"task": "sum", "args": ["x" * 1024 * 1024]}, "a message may have 1048576 bytes at most"),
+    ],
+)
+def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, message: Any, reason: str) -> None:
+    """The text is kept as it came, and those behind it go on."""
+    push(redis, message, {"task": "sum", "args": [1]})
+    (told,) = rejected(redis)
+    text = message if isinstance(message, str | bytes) else json.dumps(message)
+    assert told["message"] == (text.decode(errors="backslashreplace") if isinstance(text, bytes) else text)
+    assert told["reason"].startswith(reason)
+    assert told.keys() == {"message", "reason", "at"}
+    assert len(wait_until(lambda: jobs(redis))) == 1
+
+
+def test_an_id_that_is_known_is_not_queued_again(redis: Any) -> None:
+    """As the 409 over HTTP."""
+    push(redis, *[{"task": "sum", "args": [1], "job_id": "once"}] * 2)
+    assert rejected(redis)[0]["reason"] == "A job with this id exists already; nothing was queued."
+    assert [job["job_id"] for job in jobs(redis)] == ["once"]
+
+
+def test_the_same_message_twice_is_two_jobs(redis: Any) -> None:
+    """Only an id says that two are one."""
+    push(redis, *[{"task": "sum", "args": [1]}] * 2)
+    wait_until(lambda: len(jobs(redis)) == 2)
+
+
+def test_a_full_queue_lets_messages_wait_where_they_are(redis: Any) -> None:
+    """QUEUE_LIMIT holds for this way in too; when there is room they go on, in their order."""
+    push(redis, *({"task": "sum", "args": [number]} for number in range(LIMIT + 2)))
+    wait_until(lambda: redis.llen("cpu") == LIMIT)
+    for left in (1, 0):
+        assert redis.rpop("cpu")
+        wait_until(partial(_are, redis, INBOX, left))
+        assert redis.llen("cpu") == LIMIT
+    assert [job["kwargs"]["number"] for job in jobs(redis)] == list(range(2, LIMIT + 2))
+    assert redis.exists(REJECTED) == 0
+
+
+def test_a_full_redis_lets_messages_wait_where_they_are(redis: Any, producer: Producer) -> None:
+    """Nothing is lost, and nothing is put aside: it is not the message's fault."""
+    message = json.dumps({"task": "sum", "args": [1]})
+    with redis.pipeline() as pipe:  # in one step, or the producer would be quicker
+        pipe.lpush(INBOX, *[message] * 4).config_set("maxmemory", 1).execute()
+    try:
+        with producer.client() as http:
+            assert_problem(http.post("/producer/api/sum", json={"number": 1}), 503)
+        assert redis.llen(INBOX) >= 3  # one was on its way
+        assert redis.exists(REJECTED) == 0
+    finally:
+        redis.config_set("maxmemory", 0)
+    wait_until(lambda: len(jobs(redis)) == 4)
+
+
+def test_of_rejected_messages_the_latest_are_kept(redis: Any) -> None:
+    """In a list of their own here, so that the producer does not interfere."""
+    for number in range(4):
+        redis.lpush("elsewhere", number)
+        assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [number, f"told {number}", 2]) == 1
+    assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [3, "gone", 2]) == 0
+    assert redis.lrange(REJECTED, 0, -1) == [b"told 3", b"told 2"]
+
+
+def test_an_idle_inbox_costs_a_few_commands_a_second(redis: Any, producer: Producer) -> None:
+    """It waits in Redis, and asks for nothing meanwhile."""
+    redis.config_resetstat()
+    end = time.monotonic() + 3
+    wait_until(lambda: time.monotonic() > end)
+    stats: dict[str, dict[str, int]] = redis.info("commandstats")
+    assert sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("blmove", "rpoplpush", "eval")) <= 20
+
+
+def test_a_frozen_redis_delays_messages_and_no_stop(redis: Any, server: RedisServer, start: StartProducer) -> None:
+    """A producer stops within 3 s also while Redis does not answer; the other goes on when it does."""
+    second = start()
+    push(redis, {"task": "sum", "args": [1]})
+    wait_until(lambda: jobs(redis))
+    server.send("STOP")
+    try:
+        begun = time.monotonic()
+        second.stop()
+        assert time.monotonic() - begun < 3
+    finally:
+        server.send("CONT")
+    push(redis, {"task": "sum", "args": [2]})
+    wait_until(lambda: len(jobs(redis)) == 2)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("job_id", [{}, {"job_id": "mine"}], ids=["no id", "own id"])
+def test_a_producer_killed_in_the_act_leaves_one_message_or_one_job(
+    redis: Any, server: RedisServer, start: StartProducer, moment: str, job_id: dict[str, str]
+) -> None:
+    """Killed when admission has left it: the step was taken or it was not, and the next producer goes on from there."""
+    redis.script_load(scripts.ADMIT.text)
+    away: Any = Redis(port=server.port, db=1)  # the other producers of this module do not look there
+    victims: list[Producer] = []
+
+    def kill(_: int, data: bytes) -> str | None:
+        if b"EVAL" not in data:
+            return None
+        victims[0].kill()
+        return moment
+
+    with CuttingProxy(server.port, kill) as proxy:
+        victims.append(start(port=proxy.port, redis_db=1))
+        push(away, {"task": "sum", "args": [1]} | job_id)
+        wait_until(partial(_ended, victims[0]), what="the producer is killed")
+    places = (1, 0) if moment == "before" else (0, 1)
+    wait_until(lambda: (away.llen(INBOX), away.llen("cpu")) == places, what=f"it is in {places}")
+    heir = start(redis_db=1)
+    wait_until(partial(_are, away, INBOX, 0))
+    heir.kill()
+    assert [job["kwargs"] for job in jobs(away)] == [{"number": 1}]
+
+
+def test_producers_killed_at_any_moment_lose_nothing_and_double_nothing(redis: Any, start: StartProducer) -> None:
+    """Two read side by side, half of the messages name no id, and one of the two is killed again and again."""
+    numbers = range(3000)
+    push(redis, *({"task": "count_primes", "queue": "default", "args": [number]} | _id(number) for number in numbers))
+    done = 0
+    pair = [start(), start()]
+    while redis.llen(INBOX):
+        goal = done + 400
+        wait_until(partial(_reach, redis, "default", min(goal, len(numbers))), 30)
+        done = redis.llen("default")
+        pair.pop(0).kill()
+        pair.append(start())
+    found = jobs(redis, "default")
+    assert sorted(job["kwargs"]["limit"] for job in found) == list(numbers)
+    assert all(job["job_id"] == f"job-{job['kwargs']['limit']}" for job in found if job["kwargs"]["limit"] % 2)
+    assert redis.exists(REJECTED) == 0
+    for producer in pair:
+        producer.kill()
+
+
+def _are(redis: Any, name: str, length: int) -> bool:
+    return bool(redis.llen(name) == length)
+
+
+def _reach(redis: Any, name: str, length: int) -> bool:
+    return bool(redis.llen(name) >= length)
+
+
+def _ended(producer: Producer) -> bool:
+    return producer.process.poll() is not None
+
+
+def _id(number: int) -> dict[str, str]:
+    return {"job_id": f"job-{number}"} if number % 2 else {}

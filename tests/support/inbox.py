@@ -1,0 +1,32 @@
+"""What tests of the inbox do and look at again and again."""
+
+import json
+from typing import Any
+
+from project.broker import records
+from project.jobs.inbox import INBOX, REJECTED
+from tests.support.wait import wait_until
+
+LIMIT = 5  # jobs that a queue may hold in these tests
+
+
+def push(redis: Any, *messages: Any) -> None:
+    """Push messages in their order, as JSON unless they are text."""
+    redis.lpush(INBOX, *(each if isinstance(each, str | bytes) else json.dumps(each) for each in messages))
+
+
+def rejected(redis: Any, count: int = 1) -> list[dict[str, str]]:
+    """Wait until so many messages were put aside, and return them, oldest first."""
+    wait_until(lambda: redis.llen(REJECTED) == count, what=f"{count} messages are put aside")
+    return [json.loads(raw) for raw in reversed(redis.lrange(REJECTED, 0, -1))]
+
+
+def jobs(redis: Any, queue: str = "cpu") -> list[dict[str, Any]]:
+    """Return the records of waiting jobs, oldest first, each with its id and its arguments."""
+    ids = [raw.decode() for raw in reversed(redis.lrange(queue, 0, -1))]
+    stored = [json.loads(redis.hget(records.key(job_id), "message")) for job_id in ids]
+    found = [records.read(redis, job_id) or {} for job_id in ids]
+    return [
+        record | {"job_id": job_id, "kwargs": json.loads(message[0])[1]}
+        for job_id, record, message in zip(ids, found, stored, strict=True)
+    ]

@@ -1,0 +1,47 @@
+"""A producer as a process of its own, without the rest of the stack."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from tests.support.ports import free_port
+from tests.support.processes import ROOT, Process, clean_environment
+from tests.support.wait import wait_until
+
+
+class Producer(Process):
+    """A real uvicorn with the producer, on a free port."""
+
+    def __init__(self, folder: Path, redis_port: int, **settings: object) -> None:
+        self.port = free_port()
+        self.log = folder / f"producer-{self.port}.log"
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "--factory",
+            "project.producer:create_app",
+            "--port",
+            str(self.port),
+        ]
+        environment = {"REDIS_PORT": str(redis_port), "RUN_DIR": str(folder)}
+        environment |= {name.upper(): str(value) for name, value in settings.items()}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=clean_environment() | environment, stdout=log, stderr=log
+            )
+
+    def ready(self) -> "Producer":
+        """Wait until it listens."""
+        wait_until(lambda: b"running on" in self.log.read_bytes(), 20, "the producer listens")
+        return self
+
+    def client(self) -> httpx.Client:
+        """Return an HTTP client of it."""
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+
+
+StartProducer = Callable[..., Producer]
