@@ -3,6 +3,7 @@
 The first line of a class's docstring is the title that a client reads.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ class GlassqueueError(Exception):
     """Something went wrong."""
 
     status: ClassVar[int] = 500
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = {}
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.title())
@@ -60,21 +61,24 @@ class BrokerUnavailable(GlassqueueError):
     """Redis does not answer at the moment; try again."""
 
     status = 503
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+    headers: Mapping[str, str] = {"Retry-After": "2"}
 
 
 class TooManyJobs(GlassqueueError):
     """The queue is full; try again when consumers have worked some of it off."""
 
     status = 429
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(seconds)}
 
 
 class TooManyListeners(GlassqueueError):
     """As many clients as may are waiting for jobs; try again, or ask without waiting."""
 
     status = 429
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+    headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 class UnsupportedContentType(GlassqueueError):
@@ -101,7 +105,7 @@ class Problem(BaseModel):
 
 
 def problem(
-    status: int, detail: str, *, headers: dict[str, str] | None = None, errors: list[InvalidField] | None = None
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, errors: list[InvalidField] | None = None
 ) -> JSONResponse:
     """Return an application/problem+json response."""
     body = Problem(title=_title(status), status=status, detail=detail, errors=errors)

@@ -20,6 +20,7 @@ from project.celery_config.job import JobTask
 from project.errors import IdempotencyKeyReused, JobIdTaken, NotRequeueable, TooManyJobs, TooManyListeners, UnknownJob
 from project.jobs import control, listing
 from project.jobs.availability import Availability
+from project.jobs.drain import Drain
 from project.jobs.representation import ENDED, Accepted, Change, Consumer, Job, JobPage, Queue
 from project.jobs.submission import Submission
 from project.jobs.waiting import ALL, Changes
@@ -35,6 +36,7 @@ class Jobs:
         self._app = app
         self._redis = _client(settings)
         self._available = Availability(settings.redis_down_pause)
+        self._drain = Drain(self._redis, settings.queue_limit)
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
         self._changes = Changes(settings.records, settings.redis_timeout)
@@ -70,7 +72,7 @@ class Jobs:
                 if wish.job_id or not wish.request_id:
                     raise JobIdTaken from None
             except QueueFull as error:
-                raise TooManyJobs from error
+                raise TooManyJobs(self._drain.seconds_until_room(error.queue)) from error
         return Accepted(job_id=job_id, task=task.name)
 
     def _replay(self, task: JobTask, job_id: str, fingerprint: str) -> Job[Any]:

@@ -10,7 +10,7 @@ for _, queue in ipairs(KEYS) do -- what has become due joins its queue
     redis.call('LPUSH', list_of(queue, redis.call('HGET', 'job:' .. id, 'step')), id)
   end
 end
-local taken = {}
+local taken, counts = {}, {}
 local function take(queue, id)
   local key = 'job:' .. id
   local status, message, task = unpack(redis.call('HMGET', key, 'status', 'message', 'task'))
@@ -22,7 +22,7 @@ local function take(queue, id)
   redis.call('ZADD', 'leases:' .. queue, now + lease, id)
   announce(id, task, queue, 'STARTED', consumer)
   for _, value in ipairs({id, token, queue, task, message}) do taken[#taken + 1] = value end
-  want = want - 1
+  want, counts[queue] = want - 1, (counts[queue] or 0) + 1
 end
 for i = 4, #ARGV do
   for _, queue in ipairs(KEYS) do
@@ -34,4 +34,5 @@ for i = 4, #ARGV do
     if want == 0 and redis.call('EXISTS', list_of(queue, ARGV[i])) == 1 then ring(queue) end
   end
 end
+for queue, count in pairs(counts) do redis.call('HINCRBY', 'taken', queue, count) end
 return taken

@@ -1,1 +1,0 @@
-"""Ways in besides HTTP: the inbox, and Celery clients of other projects."""

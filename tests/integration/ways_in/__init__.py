@@ -1,0 +1,1 @@
+"""Ways in, and what happens when too much comes."""

@@ -1,0 +1,87 @@
+"""A full queue tells clients when to come back: what Retry-After says is so."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.http import assert_problem
+from tests.support.inbox import LIMIT
+from tests.support.processes import RedisServer, Worker
+from tests.support.producer import Producer
+from tests.support.wait import wait_until
+
+FAST, SLOW = ("sum", {"number": 1_000_000}), ("wait_and_return", {"seconds": 1.2})
+
+
+@pytest.fixture
+def consumers(redis: Any, server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One consumer of one slot for each of the two queues."""
+    folder = tmp_path_factory.mktemp("consumers")
+    workers = [
+        Worker(server.url, folder, queue, app="project.consumer", run_dir=folder, consumer_queues=queue).ready()
+        for queue in ("cpu", "default")
+    ]
+    yield
+    for worker in workers:
+        worker.kill()
+
+
+@pytest.fixture
+def http(producer: Producer) -> Iterator[httpx.Client]:
+    """A client of the producer, whose queues may hold five jobs."""
+    with producer.client() as client:
+        yield client
+
+
+def _is_past(moment: float) -> bool:
+    return time.monotonic() > moment
+
+
+def _post(http: httpx.Client, task: str, arguments: dict[str, Any]) -> httpx.Response:
+    return http.post(f"/producer/api/{task}", json=arguments)
+
+
+def _refusal(http: httpx.Client, task: str, arguments: dict[str, Any], seconds: float = 0) -> int:
+    """Submit until the queue is full, and for so many seconds more; return the last Retry-After."""
+    end = time.monotonic() + seconds
+    refused: list[int] = []
+
+    def enough() -> bool:
+        response = _post(http, task, arguments)
+        if response.status_code == 429:
+            assert_problem(response, 429)
+            refused.append(int(response.headers["retry-after"]))
+        return bool(refused) and time.monotonic() > end
+
+    wait_until(enough, 20)
+    return refused[-1]
+
+
+def test_a_full_queue_that_nobody_serves_says_five_seconds(redis: Any, http: httpx.Client) -> None:
+    """Nothing is known of how fast it is worked off."""
+    assert [_refusal(http, *FAST) for _ in range(2)] == [5, 5]
+    assert redis.llen("cpu") == LIMIT
+
+
+@pytest.mark.usefixtures("consumers")
+def test_retry_after_is_longer_for_a_slower_queue_and_true_for_both(http: httpx.Client) -> None:
+    """Both drain while clients keep coming; who waits as long as it was told finds room."""
+    fast, slow = _refusal(http, *FAST, seconds=2), _refusal(http, *SLOW, seconds=6)
+    assert fast < slow <= 10
+    for job, seconds in ((FAST, _refusal(http, *FAST)), (SLOW, _refusal(http, *SLOW))):
+        end = time.monotonic() + seconds
+        wait_until(partial(_is_past, end), 60)
+        assert _post(http, *job).status_code == 202
+
+
+@pytest.mark.usefixtures("consumers")
+def test_takes_are_counted_per_queue(redis: Any, http: httpx.Client) -> None:
+    """What the drain rate is made of."""
+    for _ in range(3):
+        assert _post(http, "sum", {"number": 1}).status_code == 202
+    wait_until(lambda: redis.hget("taken", "cpu") == b"3")
+    assert redis.hget("taken", "default") is None
