@@ -16,6 +16,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
 
+Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
+
 
 class Settings(BaseSettings):
     """Every value that may differ between two installations; times are in seconds."""
@@ -26,6 +28,9 @@ class Settings(BaseSettings):
     # Entrance
     http_bind: str = "127.0.0.1"
     http_port: Port = 8080
+    rate_limit: NonNegativeInt = 0
+    rate_burst: PositiveInt = 20
+    rate_limit_exempt: Network = "127.0.0.1/32"
 
     # Redis: broker, job records and results
     redis_host: str = "127.0.0.1"

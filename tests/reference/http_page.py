@@ -14,7 +14,8 @@ exchange that took place. Ids, times and hosts in the examples stand for any. To
 <http://127.0.0.1:8080/producer/docs>.
 
 Bodies are JSON and need `Content-Type: application/json`. Unknown fields and wrong types are refused with 422: `"10"`
-is not a number. Every error is a [Problem](#problem), also those that NGINX makes.
+is not a number. Every error is a [Problem](#problem), also those that NGINX makes:
+with `RATE_LIMIT` set, any operation can answer 429.
 """
 
 # RFC 9110 section 15, in the words of this stack

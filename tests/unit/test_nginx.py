@@ -16,12 +16,19 @@ VALUES = {
     "PRODUCER_ADDRESS": "127.0.0.1:8001",
     "FLOWER_ADDRESS": "127.0.0.1:5555",
     "LOCUST_ADDRESS": "127.0.0.1:8089",
+    "RATE_LIMIT": "0",
+    "RATE_BURST": "20",
+    "RATE_LIMIT_EXEMPT": "127.0.0.1/32",
+    "NGINX_RATE": "1",
 }
 IN_CONTAINERS = {
     "NGINX_LISTEN": "80",
     "NGINX_RESOLVER": "resolver 127.0.0.11 valid=2s ipv6=off;",
     "NGINX_RESOLVE": "resolve",
     "PRODUCER_ADDRESS": "producer:8000",
+    "RATE_LIMIT": "10",
+    "RATE_LIMIT_EXEMPT": "2001:db8::/32",
+    "NGINX_RATE": "10",
 }
 
 
@@ -53,3 +60,11 @@ def test_gixy_finds_nothing(rendered: Path) -> None:
 def test_every_template_variable_is_filled_in(rendered: Path) -> None:
     """A name that is forgotten in one of the two ways would reach NGINX as it is."""
     assert [path for path in rendered.rglob("*.conf") if "${" in path.read_text()] == []
+
+
+@pytest.mark.parametrize(("limit", "rate"), [("0", "1"), ("10", "10")])
+def test_a_container_has_a_rate_that_nginx_accepts(limit: str, rate: str) -> None:
+    """As `make up` has it: a zone cannot have the rate 0."""
+    script = "set -e; . nginx/05-rate.envsh; env"
+    run = subprocess.run(["sh", "-c", script], env={"RATE_LIMIT": limit}, check=True, capture_output=True, text=True)
+    assert f"NGINX_RATE={rate}" in run.stdout.splitlines()

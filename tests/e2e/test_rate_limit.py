@@ -1,0 +1,74 @@
+"""RATE_LIMIT: NGINX tells a client that sends too much, and nobody else."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+import httpx
+import pytest
+
+from tests.support.http import assert_problem
+from tests.support.stack import NativeStack
+from tests.support.wait import wait_until
+
+TASKS, BURST = "/producer/api/tasks", 5
+EXEMPT = "127.0.0.3"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+    """A stack that lets a client make one request a second, and five at once."""
+    folder = tmp_path_factory.mktemp("limited")
+    stack = NativeStack(folder / "run", RATE_LIMIT="1", RATE_BURST=str(BURST), RATE_LIMIT_EXEMPT=f"{EXEMPT}/32").start()
+    yield stack
+    stack.stop()
+
+
+def _client(stack: NativeStack, address: str) -> httpx.Client:
+    """Return a client that comes from an address of its own."""
+    return httpx.Client(base_url=stack.url, timeout=30, transport=httpx.HTTPTransport(local_address=address))
+
+
+def _ask(http: httpx.Client, path: str, times: int) -> list[httpx.Response]:
+    return [http.get(path) for _ in range(times)]
+
+
+def _is_past(moment: float) -> bool:
+    return time.monotonic() > moment
+
+
+def test_a_client_that_sends_too_much_is_told_when_to_come_back(stack: NativeStack) -> None:
+    """A burst is served, what goes beyond is a 429, and after Retry-After there is room."""
+    with _client(stack, "127.0.0.1") as http:
+        answers = _ask(http, TASKS, 4 * BURST)
+        assert {answer.status_code for answer in answers[: BURST + 1]} == {200}
+        assert {answer.status_code for answer in answers[-BURST:]} <= {200, 429}
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert len(refused) > BURST
+        for answer in refused:
+            assert_problem(answer, 429)
+        wait_until(partial(_is_past, time.monotonic() + int(refused[-1].headers["retry-after"])))
+        assert http.get(TASKS).status_code == 200
+
+
+def test_another_client_is_not_affected_and_the_load_test_is_exempt(stack: NativeStack) -> None:
+    """Each address has its own account, and one of them has none."""
+    with _client(stack, "127.0.0.1") as http, _client(stack, "127.0.0.2") as other, _client(stack, EXEMPT) as exempt:
+        assert 429 in {answer.status_code for answer in _ask(http, TASKS, 4 * BURST)}
+        assert other.get(TASKS).status_code == 200
+        assert Counter(answer.status_code for answer in _ask(exempt, TASKS, 10 * BURST)) == {200: 10 * BURST}
+
+
+def test_only_the_api_is_limited(stack: NativeStack) -> None:
+    """The page and the health checks answer however often they are asked."""
+    with _client(stack, "127.0.0.1") as http:
+        for path in ("/", "/producer/health/ready", "/producer/openapi.json"):
+            assert {answer.status_code for answer in _ask(http, path, 4 * BURST)} == {200}
+
+
+def test_an_address_below_the_api_is_still_the_producers(stack: NativeStack) -> None:
+    """No redirect of NGINX's own stands before it."""
+    with _client(stack, EXEMPT) as http:
+        assert_problem(http.get("/producer/api"), 404)
+        assert_problem(http.get("/producer/api/nothing"), 404)
