@@ -144,7 +144,8 @@ async def answer_when_ended(
 ) -> Any:
     """Return the job (of that task, or of any) when it ends, or as it is after the seconds that the client waits."""
     _say_what_was_applied(request, response, wait)
-    return await _unless_disconnected(request, jobs.wait(task, job_id, wait))
+    answer = jobs.wait(task, job_id, wait)
+    return await (_unless_disconnected(request, answer) if wait else answer)
 
 
 def _say_what_was_applied(request: Request, response: Response, wait: float) -> None:
@@ -168,7 +169,7 @@ async def _unless_disconnected(request: Request, answer: Coroutine[Any, Any, Any
             task.cancel()
 
 
-def require_json(request: Request) -> None:
+async def require_json(request: Request) -> None:
     """Refuse a body that does not say it is JSON."""
     empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -61,7 +61,8 @@ IdempotencyKey = Annotated[
 Prefer = Annotated[str | None, Header(description="`wait=SECONDS` does the same as `?wait=` (RFC 7240)")]
 
 
-def _submission(
+# async, so that they take no thread: while Redis is away those are all taken
+async def _submission(
     query: Annotated[SubmitQuery, Query()], request: Request, idempotency_key: IdempotencyKey = None
 ) -> Submission:
     if query.job_id and idempotency_key:
@@ -70,7 +71,7 @@ def _submission(
     return Submission(**dict(query), idempotency_key=idempotency_key, request_id=_request_id(request))
 
 
-def _wait(query: Annotated[WaitQuery, Query()], prefer: Prefer = None) -> float:
+async def _wait(query: Annotated[WaitQuery, Query()], prefer: Prefer = None) -> float:
     """Return the seconds to wait: what the query says, else what the client prefers."""
     if query.wait is not None:
         return query.wait

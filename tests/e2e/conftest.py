@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.support.newcomer import Newcomer
 from tests.support.stack import NativeStack
 
 
@@ -37,6 +39,14 @@ def http(url: str) -> Iterator[httpx.Client]:
     """A client whose paths start at NGINX."""
     with httpx.Client(base_url=url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
+    """A newcomer whose stack is stopped at the end."""
+    newcomer = Newcomer(tmp_path)
+    yield newcomer
+    newcomer.stop()
 
 
 @pytest.fixture

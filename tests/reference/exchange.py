@@ -63,7 +63,9 @@ class Scene:
     def _job(self, name: str, revoked: bool = False, **params: Any) -> str:
         """Return the id of a job of the task (or of any, for what is not a task) that has ended."""
         path = f"{API}/{name}" if f"{API}/{name}" in self._openapi["paths"] and name != "jobs" else f"{API}/sum"
-        body = _example(self._openapi["paths"][path]["post"], self._openapi)
+        body = _example(self._openapi["paths"][path]["post"], self._openapi) or {}
+        if name == "count_primes":  # a quick one: nobody sees what it was asked for
+            body["limit"] = 100
         location = self._http.post(path, json=body, params={"countdown": 60} if revoked else params).headers["location"]
         if revoked:
             self._http.delete(location)

@@ -1,0 +1,25 @@
+"""The pages of the documentation that start a stack, followed to the letter by a newcomer."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.support.newcomer import Newcomer
+
+PAGES = ["docs/tutorial.md", "docs/how-to/retry-safely.md", "docs/how-to/chain-tasks.md"]
+PAGES += ["docs/how-to/choose-ids-and-wait.md", "docs/how-to/use-the-client.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_newcomer_can_follow_the_page(newcomer: Newcomer, page: str) -> None:
+    """Every command shows what the page shows; code that it adds works."""
+    assert newcomer.follow(page) >= 3
+
+
+def test_a_newcomer_can_submit_from_other_languages(newcomer: Newcomer) -> None:
+    """From a shell, from Node and from another project with Celery."""
+    if not shutil.which("node"):
+        reason = "needs node"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    assert newcomer.follow("docs/how-to/submit-from-other-languages.md") == 9

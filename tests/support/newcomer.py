@@ -1,0 +1,61 @@
+"""Someone who follows the documentation on a fresh copy of the project."""
+
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from tests.support.doc_reader import Reader
+from tests.support.stack import NativeStack
+
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".run", "__pycache__", ".*_cache", ".env")
+
+
+class Newcomer:
+    """Someone with a fresh copy of the project, who starts and restarts the stack as a page says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "glassqueue"
+        shutil.copytree(".", self.folder, ignore=NOT_COPIED)
+        (self.folder / ".venv").symlink_to(sys.prefix)
+        self._stack = NativeStack(folder / "run", folder=self.folder, SHUTDOWN_TIMEOUT="1")
+        self._running = False
+
+    def follow(self, page: str) -> int:
+        """Follow a page in the copy; return the number of commands."""
+        reader = Reader(self.folder, here(self._stack), {"make up": self._make_up, "pkill": self._pkill})
+        return reader.follow(self.folder / page)
+
+    def stop(self) -> None:
+        """Stop the stack, if it runs."""
+        if self._running:
+            self._stack.stop()
+        self._running = False
+
+    def _make_up(self, command: str) -> str:
+        """Do what `make up NAME=value` does, after Ctrl-C if it runs already; return what it prints."""
+        self.stop()
+        self._stack.settings |= dict(word.split("=") for word in command.split()[2:])
+        self._stack.start()
+        self._running = True
+        return self._stack.log
+
+    def _pkill(self, command: str) -> str:
+        """Kill what `pkill -KILL --oldest --full PATTERN` finds, looking at this stack only."""
+        *options, pattern = shlex.split(command)
+        assert options == ["pkill", "-KILL", "--oldest", "--full"]
+        found = [process for process in self._stack.processes() if re.search(pattern, " ".join(process.cmdline()))]
+        min(found, key=lambda process: process.create_time()).kill()
+        return ""
+
+
+def here(stack: NativeStack) -> dict[str, str]:
+    """Return what is different from the pages here: ports, and that nothing is a terminal."""
+    redis_cli = f"redis-cli --no-raw -p {stack.settings['REDIS_PORT']}"
+    ports = {"8080": stack.settings["HTTP_PORT"], "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}"}
+    client = ".venv/bin/python -m project.client"
+    return ports | {
+        ".venv/bin/redis-cli": f"{Path(sys.prefix)}/bin/{redis_cli}",
+        client: f"GLASSQUEUE_URL={stack.url} {client}",
+    }
