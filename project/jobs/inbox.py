@@ -77,7 +77,8 @@ class Inbox:
                 self._next()
                 pause = PAUSES[0]
             except (RedisError, BrokerUnavailable, TooManyJobs) as error:
-                log.log(logging.DEBUG if pause < longest else logging.WARNING, "the inbox has to wait: %r", error)
+                if pause < longest <= 2 * pause:  # once, and not for a hiccup
+                    log.warning("the inbox has to wait: %r", error)
                 self._stop.wait(pause)
                 pause = min(2 * pause, longest)
 

@@ -120,6 +120,17 @@ def test_a_full_redis_lets_messages_wait_where_they_are(redis: Any, producer: Pr
     wait_until(lambda: len(jobs(redis)) == 4)
 
 
+def test_the_inbox_works_with_the_stock_transport_too(redis: Any, server: RedisServer, start: StartProducer) -> None:
+    """There a message is taken out first and submitted then; one that cannot become a job is put aside all the same."""
+    there: Any = Redis(port=server.port, db=2)
+    producer = start(broker_url=f"redis+stock://127.0.0.1:{server.port}/2", redis_db=2)
+    push(there, *[{"task": "sum", "args": [1], "job_id": "mine"}] * 2, "sum 10")
+    assert [told["reason"][:8] for told in rejected(there, 2)] == ["A job wi", "not JSON"]
+    assert (there.llen("cpu"), there.llen(INBOX)) == (1, 0)
+    assert there.hget("job:mine", "status") == b"PENDING"
+    producer.kill()
+
+
 def test_of_rejected_messages_the_latest_are_kept(redis: Any) -> None:
     """In a list of their own here, so that the producer does not interfere."""
     for number in range(4):
