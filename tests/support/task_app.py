@@ -109,7 +109,7 @@ def end_after(seconds: float, well: bool) -> dict[str, bool]:
     return {"well": well}
 
 
-@shared_task(on_failure=receive, soft_time_limit=1, time_limit=2, reject_on_worker_lost=False)
+@shared_task(on_failure=receive, reject_on_worker_lost=False)
 def die_slowly_or_at_once(slowly: bool) -> None:
     """Ignore the soft time limit and run into the hard one, or kill the process it runs in."""
     while slowly:

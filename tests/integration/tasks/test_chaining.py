@@ -43,7 +43,8 @@ def test_a_job_that_succeeds_at_its_second_try_has_one_child(tasks: Tasks) -> No
 @pytest.mark.parametrize(("slowly", "error"), [(True, "TimeLimitExceeded"), (False, "WorkerLostError")])
 def test_a_failure_that_the_main_process_reports_is_told_too(tasks: Tasks, slowly: bool, error: str) -> None:
     """The process of the job is gone: killed at its hard time limit, or by itself."""
-    told, parent_id, _ = _child(tasks, tasks.submit("die_slowly_or_at_once", slowly))["result"]
+    limits: dict[str, Any] = {"soft_time_limit": 1, "time_limit": 2} if slowly else {}
+    told, parent_id, _ = _child(tasks, tasks.submit("die_slowly_or_at_once", slowly, **limits))["result"]
     assert (told["job_id"], told["task"], told["error"]["type"]) == (parent_id, "die_slowly_or_at_once", error)
 
 
