@@ -90,7 +90,7 @@ def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         operation_id=f"get_{task.name}",
         tags=[task.name],
         response_model=_job_model(task),
-        responses=problem_responses(404, 422, 503),
+        responses=problem_responses(404, 422, 429, 503),
     )
 
 
@@ -109,7 +109,7 @@ def _add_take_back(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         operation_id=f"delete_{task.name}",
         tags=[task.name],
         response_model=_job_model(task),
-        responses=problem_responses(404, 422, 503),
+        responses=problem_responses(404, 422, 429, 503),
     )
 
 

@@ -40,7 +40,7 @@ def _add_jobs(router: APIRouter, jobs: Jobs) -> None:
         "/jobs",
         summary="List recent jobs, newest first",
         operation_id="list_jobs",
-        responses=problem_responses(422, 503),
+        responses=problem_responses(422, 429, 503),
     )
     def list_jobs(query: Annotated[JobsQuery, Query()]) -> JobPage:
         return jobs.recent(query.limit, query.before, query.task, query.status)
@@ -52,7 +52,7 @@ def _add_requeue(router: APIRouter, jobs: Jobs) -> None:
         status_code=202,
         summary="Let all failed jobs wait again",
         operation_id="requeue_jobs",
-        responses=problem_responses(422, 503),
+        responses=problem_responses(422, 429, 503),
     )
     def requeue_failed(task: Annotated[str | None, Query(description="Only jobs of this task")] = None) -> Requeued:
         return Requeued(job_ids=jobs.requeue_failed(task))
@@ -62,7 +62,7 @@ def _add_requeue(router: APIRouter, jobs: Jobs) -> None:
         status_code=202,
         summary="Let a failed or revoked job wait again",
         operation_id="requeue_job",
-        responses=problem_responses(404, 409, 503),
+        responses=problem_responses(404, 409, 429, 503),
     )
     def requeue(job_id: JobId, response: Response) -> Accepted:
         job = jobs.requeue(job_id)
@@ -76,19 +76,19 @@ def _add_look_up(router: APIRouter, jobs: Jobs) -> None:
         response_model=Job[Any],
         summary="Look up a job of any task",
         operation_id="get_job",
-        responses=problem_responses(404, 422, 503),
+        responses=problem_responses(404, 422, 429, 503),
     )
     async def look_up(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
         return await answer_when_ended(jobs, None, job_id, wait, request, response)
 
 
 def _add_who_and_where(router: APIRouter, jobs: Jobs) -> None:
-    @router.get("/queues", summary="List the queues", operation_id="list_queues", responses=problem_responses(503))
+    @router.get("/queues", summary="List the queues", operation_id="list_queues", responses=problem_responses(429, 503))
     def list_queues() -> list[Queue]:
         return jobs.queues()
 
     @router.get(
-        "/consumers", summary="List the consumers", operation_id="list_consumers", responses=problem_responses(503)
+        "/consumers", summary="List the consumers", operation_id="list_consumers", responses=problem_responses(429, 503)
     )
     def list_consumers() -> list[Consumer]:
         return jobs.consumers()

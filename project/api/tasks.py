@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.job import JobTask
+from project.errors import problem_responses
 from project.jobs.service import Jobs
 
 
@@ -26,7 +27,7 @@ def tasks_router(jobs: Jobs, prefix: str) -> APIRouter:
     catalogue = [_describe(task, prefix) for task in jobs.tasks()]
     router = APIRouter(prefix=prefix, tags=["catalogue"])
 
-    @router.get("/tasks", summary="List the tasks", operation_id="list_tasks")
+    @router.get("/tasks", summary="List the tasks", operation_id="list_tasks", responses=problem_responses(429))
     def list_tasks() -> list[TaskOut]:
         return catalogue
 
