@@ -7,11 +7,14 @@ from typing import Any
 from redis import Redis
 
 from project.broker import records
+from project.broker.scripts import Script
 from project.celery_config import presence
+from project.jobs.control import LUA
 
 RECENT = "jobs:recent"
 KEPT = 10_000  # jobs in the index: recent_limit of the leased transport
-SCAN = 1000  # index entries that are looked at in one round trip when a filter is set
+SCAN = 1000  # index entries that are looked at in one step, which holds Redis for about two milliseconds
+SEARCH = Script("search", LUA)
 
 
 def recent(
@@ -19,30 +22,14 @@ def recent(
 ) -> tuple[list[dict[str, str]], float | None]:
     """Return up to *count* recent jobs, newest first, and the cursor of the next page (None at the end)."""
     found: list[str] = []
-    step = count if task is status is None else SCAN
     cursor = before
     while True:
         limit = "+inf" if cursor is None else f"({cursor!r}"
-        rows: Any = client.zrevrangebyscore(RECENT, limit, "-inf", start=0, num=step, withscores=True)
-        ids = [raw.decode() for raw, _ in rows]
-        for job_id, fits, (_, cursor) in zip(ids, _fit(client, ids, task, status), rows, strict=True):
-            if fits:
-                found.append(job_id)
-                if len(found) == count:
-                    return _read(client, found), cursor
-        if len(rows) < step:
-            return _read(client, found), None
-
-
-def _fit(client: Redis, ids: list[str], task: str | None, status: str | None) -> list[bool]:
-    pipeline = client.pipeline(transaction=False)
-    for job_id in ids:
-        pipeline.hmget(records.key(job_id), "task", "status")
-    wanted = [value and value.encode() for value in (task, status)]
-    return [
-        known[1] is not None and all(want in (None, has) for want, has in zip(wanted, known, strict=True))
-        for known in pipeline.execute()
-    ]
+        below, *ids = SEARCH(client, [RECENT], [limit, SCAN, count - len(found), task or "", status or ""])
+        found += [raw.decode() for raw in ids]
+        cursor = float(below) if below else None
+        if cursor is None or len(found) == count:
+            return _read(client, found), cursor
 
 
 def _read(client: Redis, ids: list[str]) -> list[dict[str, str]]:
