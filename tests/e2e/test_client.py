@@ -155,9 +155,9 @@ def test_a_service_that_is_not_there_is_exit_code_3(stack: NativeStack, run: she
 
 def test_a_full_queue_is_exit_code_3(run: shell.Run, client: Client) -> None:
     """If it stays full for as long as the client may try again."""
-    job_ids = [client.submit("wait_and_return", {"seconds": 1.5}).job_id for _ in range(2)]
+    job_ids = [client.submit("wait_and_return", {"seconds": 30}).job_id for _ in range(2)]
     wait_until(lambda: all(client.get(job_id).status == states.STARTED for job_id in job_ids))
-    job_ids += [client.submit("wait_and_return", {"seconds": 1.5}).job_id for _ in range(FULL)]
+    job_ids += [client.submit("wait_and_return", {"seconds": 30}).job_id for _ in range(FULL)]
     refused = run("submit", "wait_and_return", "--retry-for=0")
     assert (refused.code, refused.error.count("\n")) == (3, 1)
     for job_id in reversed(job_ids):
