@@ -32,5 +32,6 @@ def broker_settings(
     if url != broker_url:
         return common | {"result_backend": result_url or url, "broker_transport_options": timeouts}
     if not url.startswith(("redis://", "rediss://")):
-        return common | {"result_backend": result_url}
+        # else a message is lost when its sender dies before RabbitMQ has read it
+        return common | {"result_backend": result_url, "broker_transport_options": {"confirm_publish": True}}
     return common | celery_settings(url, **timeouts, result_ttl=result_ttl, **protocol)

@@ -44,6 +44,7 @@ class JobTask(Task):
         publish = super().apply_async
         if self.app.conf.broker_transport:
             return publish(args, kwargs, task_id=task_id, **options)
+        options.setdefault("confirm_timeout", 2 * self.app.conf.broker_connection_timeout)  # seconds
         return unleased.publish(self, task_id, options, partial(publish, args, kwargs, **options))
 
     def submit_many(
