@@ -23,6 +23,7 @@ from project.celery_config.job import JobTask
 from project.errors import BrokerUnavailable, JobIdTaken, TooManyJobs
 from project.jobs import messages
 from project.jobs.control import LUA
+from project.jobs.inbox_amqp import AmqpInbox, Delivery
 from project.jobs.messages import BadMessage, Message
 from project.jobs.service import Jobs
 from project.jobs.submission import Submission
@@ -32,6 +33,7 @@ INBOX, REJECTED = "inbox", "inbox:rejected"
 KEPT = 10_000  # rejected messages; older ones are dropped
 WAIT = 1  # seconds: how long to block, how often to look for Celery's messages
 PAUSES = (0.1, 2.0)  # seconds until the next try: the first, and the longest
+AMQP = ("amqp://", "amqps://")
 PUT_ASIDE = Script("put_aside", LUA)
 
 log = logging.getLogger(__name__)
@@ -56,25 +58,35 @@ class Inbox:
             socket_connect_timeout=settings.redis_timeout,
             retry=Retry(NoBackoff(), 0),
         )
+        self._amqp = AmqpInbox(jobs.connection, self._deal_with) if settings.broker.startswith(AMQP) else None
         self._stop = threading.Event()
         self._due = 0.0
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         """Read for as long as the app runs."""
-        thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+        threads = [threading.Thread(target=self._run, args=(self._next,), name="inbox", daemon=True)]
+        if self._amqp:
+            threads.append(threading.Thread(target=self._run_amqp, args=(self._amqp,), name="inbox-amqp", daemon=True))
         async with self._jobs.lifespan(app):
-            thread.start()
+            for thread in threads:
+                thread.start()
             yield
             self._stop.set()
-            await run_sync(thread.join, 2 * WAIT)
+            end = time.monotonic() + 2 * WAIT
+            for thread in threads:
+                await run_sync(thread.join, max(0, end - time.monotonic()))
             self._redis.close()
 
-    def _run(self) -> None:
+    def _run_amqp(self, amqp: AmqpInbox) -> None:
+        self._run(partial(amqp.step, WAIT))
+        amqp.close()
+
+    def _run(self, step: Callable[[], None]) -> None:
         pause, longest = PAUSES
         while not self._stop.is_set():
             try:
-                self._next()
+                step()
                 pause = PAUSES[0]
             except (RedisError, BrokerUnavailable, TooManyJobs) as error:
                 if pause < longest <= 2 * pause:  # once, and not for a hiccup
@@ -97,29 +109,33 @@ class Inbox:
             pipeline.rpoplpush(name, INBOX)
         return any(pipeline.execute())
 
-    def _deal_with(self, text: bytes) -> None:
+    def _deal_with(self, text: bytes, delivery: Delivery | None = None) -> None:
+        """Make a message of the list, or one that RabbitMQ has delivered, a job, or put it aside."""
+        put_aside = self._keep if delivery else self._put_aside
         try:
-            self._submit(text)
+            self._submit(text, delivery)
         except (RedisError, BrokerUnavailable, TooManyJobs):
             raise
         except BadMessage as error:
-            self._put_aside(text, str(error))
+            put_aside(text, str(error))
         except Exception:  # a message that nobody thought of must not stop those behind it
             log.exception("a message could not be read")
-            self._put_aside(text, "the producer made a mistake; its log says more")
+            put_aside(text, "the producer made a mistake; its log says more")
 
-    def _submit(self, text: bytes) -> None:
+    def _submit(self, text: bytes, delivery: Delivery | None) -> None:
         message = messages.read(text)
         task, model = self._task_of(message)
         taken_from = (INBOX, text) if self._one_step else None
+        job_id = message.job_id or (delivery.job_id if delivery else None)
         wish = Submission(
-            message.job_id, eta=message.eta, priority=message.priority, queue=message.queue, taken_from=taken_from
+            job_id, eta=message.eta, priority=message.priority, queue=message.queue, taken_from=taken_from
         )
         submit = partial(self._jobs.submit, task, message.arguments(model), wish)
         try:
-            submit() if self._one_step else self._take_out_and(submit, text)
+            submit() if self._one_step or delivery else self._take_out_and(submit, text)
         except JobIdTaken as error:
-            if message.job_id:  # else another producer was quicker
+            done_before = delivery.again if delivery else not job_id  # then another producer was quicker
+            if not done_before:
                 raise BadMessage(str(error)) from None
 
     def _task_of(self, message: Message) -> tuple[JobTask, type[BaseModel]]:
@@ -140,7 +156,15 @@ class Inbox:
                 raise
 
     def _put_aside(self, text: bytes, reason: str) -> None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told = {"message": text.decode(errors="backslashreplace"), "reason": reason, "at": at}
-        if PUT_ASIDE(self._redis, [INBOX, REJECTED], [text, json.dumps(told), KEPT]):
+        if PUT_ASIDE(self._redis, [INBOX, REJECTED], [text, _told(text, reason), KEPT]):
             log.warning("rejected a message of the inbox: %s", reason)
+
+    def _keep(self, text: bytes, reason: str) -> None:
+        """Put a message aside that RabbitMQ gives up when it is acknowledged."""
+        self._redis.pipeline().lpush(REJECTED, _told(text, reason)).ltrim(REJECTED, 0, KEPT - 1).execute()
+        log.warning("rejected a message of the inbox: %s", reason)
+
+
+def _told(text: bytes, reason: str) -> str:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"message": text.decode(errors="backslashreplace"), "reason": reason, "at": at})

@@ -186,6 +186,10 @@ class Jobs:
     def _queues(self) -> list[str]:
         return sorted(self._app.amqp.queues)
 
+    def connection(self, **options: Any) -> Any:
+        """Return a connection to the broker, for who wants to consume; it connects when it is used."""
+        return self._app.connection_for_read(**options)
+
     def ping(self) -> None:
         """Return if Redis answers."""
         with self._available():

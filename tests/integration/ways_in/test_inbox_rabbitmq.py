@@ -1,0 +1,193 @@
+"""The inbox with RabbitMQ: what is published to the queue `inbox` becomes one job, or is put aside with a reason."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import amqp
+import pytest
+
+from project.broker import records
+from project.jobs.inbox import INBOX, REJECTED
+from project.jobs.inbox_amqp import QUEUE
+from tests.chaos.proxy import CuttingProxy
+from tests.support.http import assert_problem
+from tests.support.inbox import push, rejected
+from tests.support.markdown import blocks
+from tests.support.processes import RedisServer, Worker
+from tests.support.producer import Producer, StartProducer
+from tests.support.rabbitmq import MISSING, RabbitServer, is_installed
+from tests.support.wait import wait_until
+
+
+@pytest.fixture(scope="module")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """A RabbitMQ of the module's own, not yet started; a laptop without one skips, CI fails."""
+    if not is_installed():
+        pytest.fail(MISSING) if os.environ.get("CI") == "true" else pytest.skip(MISSING)
+    server = RabbitServer(tmp_path_factory.mktemp("rabbitmq"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def producer(rabbit: RabbitServer, start: StartProducer) -> Producer:
+    """A producer that was there before RabbitMQ: it starts all the same, and finds it later."""
+    producer = start(broker_url=rabbit.url)
+    rabbit.start()
+    return producer
+
+
+@pytest.fixture
+def channel(rabbit: RabbitServer, redis: Any) -> Iterator[Any]:
+    """A channel of another program, which has declared the inbox; no job waits."""
+    with rabbit.connection() as connection:
+        channel = connection.channel()
+        for name in (QUEUE, "cpu"):
+            channel.queue_declare(name, durable=True, auto_delete=False)
+            channel.queue_purge(name)
+        yield channel
+
+
+def _publish(channel: Any, *messages: Any, **properties: str) -> None:
+    for each in messages:
+        text = each if isinstance(each, str) else json.dumps(each)
+        channel.basic_publish(amqp.Message(text, delivery_mode=2, **properties), routing_key=QUEUE)
+
+
+def _count(channel: Any, queue: str) -> int:
+    return int(channel.queue_declare(queue, passive=True).message_count)
+
+
+def _consumers(channel: Any) -> int:
+    return int(channel.queue_declare(QUEUE, passive=True).consumer_count)
+
+
+def _jobs(redis: Any) -> list[str]:
+    return sorted(key.decode().removeprefix("job:") for key in redis.keys("job:*"))
+
+
+def _queued(redis: Any, count: int) -> bool:
+    jobs = _jobs(redis)
+    return len(jobs) == count and all(redis.hexists(records.key(job_id), "queued") for job_id in jobs)
+
+
+def _is_past(moment: float) -> bool:
+    return time.monotonic() > moment
+
+
+def test_a_message_becomes_a_job_that_a_consumer_does(
+    redis: Any, channel: Any, rabbit: RabbitServer, server: RedisServer, tmp_path: Path
+) -> None:
+    """Its record is in Redis, its task message in RabbitMQ, and any Celery worker takes it from there."""
+    _publish(channel, {"task": "sum", "kwargs": {"number": 10}, "job_id": "mine"})
+    wait_until(partial(_queued, redis, 1))
+    wait_until(lambda: _count(channel, "cpu") == 1)
+    assert (records.read(redis, "mine") or {})["status"] == "PENDING"
+    env: dict[str, Any] = {"redis_port": server.port, "run_dir": tmp_path, "consumer_queues": "cpu"}
+    worker = Worker(rabbit.url, tmp_path, "one", app="project.consumer", **env)
+    try:
+        wait_until(lambda: redis.hget("job:mine", "status") == b"SUCCESS", 20)
+    finally:
+        worker.kill()
+    assert (redis.hget("job:mine", "result"), _count(channel, QUEUE), redis.exists(REJECTED)) == (b"55", 0, 0)
+
+
+def test_the_program_in_the_documentation_submits_a_job(redis: Any, channel: Any, rabbit: RabbitServer) -> None:
+    """As it stands there, but for the port."""
+    page = Path("docs/how-to/submit-from-other-languages.md")
+    (program,) = [block.text for block in blocks(page) if "import amqp" in block.text]
+    exec(program.replace("5672", str(rabbit.port)), {})
+    wait_until(partial(_queued, redis, 1))
+    assert _jobs(redis) == ["from-amqp"]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("sum 10", "not JSON"),
+        ({"task": "nothing"}, "no task is called 'nothing'"),
+        ({"task": "sum", "kwargs": {"number": "ten"}}, "kwargs.number: Input should be a valid integer"),
+    ],
+)
+def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, channel: Any, message: Any, reason: str) -> None:
+    """In the same Redis list as those that were pushed there; those behind it go on."""
+    _publish(channel, message, {"task": "sum", "args": [1]})
+    (told,) = rejected(redis)
+    assert told["message"] == (message if isinstance(message, str) else json.dumps(message))
+    assert told["reason"].startswith(reason)
+    wait_until(partial(_queued, redis, 1))
+
+
+@pytest.mark.parametrize("where", ["job_id", "message_id"])
+def test_the_same_id_sent_twice_is_one_job_and_one_reason(redis: Any, channel: Any, where: str) -> None:
+    """The id may be in the message or, as AMQP has it, on it."""
+    inside, outside = ({"job_id": "mine"}, {}) if where == "job_id" else ({}, {"message_id": str(uuid4())})
+    _publish(channel, *[{"task": "sum", "args": [1]} | inside] * 2, **outside)
+    assert rejected(redis)[0]["reason"] == "A job with this id exists already; nothing was queued."
+    assert len(_jobs(redis)) == 1
+
+
+@pytest.mark.parametrize("where", ["job_id", "message_id"])
+def test_a_producer_killed_before_it_acknowledges_leaves_one_job_for_each_message(
+    redis: Any, channel: Any, server: RedisServer, rabbit: RabbitServer, start: StartProducer, where: str
+) -> None:
+    """RabbitMQ delivers the message again, and the other producer sees that it is a job already."""
+    victims: list[Producer] = []
+
+    def freeze(_: int, data: bytes) -> None:
+        if b"HSET\r\n" in data and b"queued" in data:  # the last thing that is written of a job
+            victims[0].send("STOP")
+
+    with CuttingProxy(server.port, freeze) as proxy:
+        victims.append(start(port=proxy.port, broker_url=rabbit.url))
+        wait_until(lambda: _consumers(channel) == 2, what="both producers read")
+        for number in range(4):
+            message, named = {"task": "sum", "args": [number]}, {where: f"id-{number}"}
+            _publish(channel, message | named) if where == "job_id" else _publish(channel, message, **named)
+        wait_until(partial(_queued, redis, 4))
+        victims[0].kill()
+    wait_until(lambda: _consumers(channel) == 1, what="RabbitMQ sees it")
+    _publish(channel, "the end")  # what was delivered again comes before it
+    assert [told["reason"] for told in rejected(redis)] == ["not JSON"]
+    assert (len(_jobs(redis)), _count(channel, "cpu")) == (4, 4)
+
+
+def test_a_message_waits_in_rabbitmq_while_redis_is_away(redis: Any, channel: Any, server: RedisServer) -> None:
+    """And is one job when Redis is back, though it named no id and was tried more than once."""
+    server.send("STOP")
+    try:
+        _publish(channel, {"task": "sum", "args": [1]}, "not a job")
+        wait_until(partial(_is_past, time.monotonic() + 2.5))
+    finally:
+        server.send("CONT")
+    assert rejected(redis)[0]["reason"] == "not JSON"
+    assert _queued(redis, 1)
+
+
+def test_a_frozen_or_restarted_rabbitmq_delays_messages_and_no_stop(
+    redis: Any, channel: Any, rabbit: RabbitServer, start: StartProducer, producer: Producer
+) -> None:
+    """A producer stops within 3 s also while RabbitMQ does not answer; the other goes on when it is back."""
+    _publish(channel, {"task": "sum", "args": [1]})
+    wait_until(partial(_queued, redis, 1))
+    second = start(broker_url=rabbit.url)
+    wait_until(lambda: _consumers(channel) == 2, what="both producers read")
+    rabbit.signal_all("STOP")
+    begun = time.monotonic()
+    second.stop()
+    assert time.monotonic() - begun < 3
+    rabbit.kill()
+    with producer.client() as http:
+        assert_problem(http.post("/producer/api/sum", json={"number": 1}), 503)
+    push(redis, {"task": "sum", "args": [2]})
+    rabbit.start()
+    with rabbit.connection() as connection:
+        _publish(connection.channel(), {"task": "sum", "args": [3]})
+        wait_until(partial(_queued, redis, 3))
+    assert redis.exists(INBOX, REJECTED) == 0

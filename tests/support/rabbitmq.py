@@ -1,0 +1,89 @@
+"""A real RabbitMQ of our own, as Debian packages it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kombu
+
+from tests.support.ports import free_port
+from tests.support.processes import Worker, clean_environment
+from tests.support.wait import wait_until
+
+BINARY = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # that on PATH wants root, to become another user
+MISSING = "RabbitMQ is not installed (Debian: rabbitmq-server)"
+
+
+def is_installed() -> bool:
+    """Tell whether RabbitMQ and Erlang's port mapper are there."""
+    return BINARY.exists() and shutil.which("epmd") is not None
+
+
+class RabbitServer(Worker):
+    """A node of its own in a folder of its own, with a port mapper of its own; it does not run until it is started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self._mapper_port = free_port()
+        self._mapper: subprocess.Popen[bytes] | None = None
+        (folder / "plugins").write_text("[].")
+        self._environment = clean_environment() | self._node() | self._files()
+
+    def _node(self) -> dict[str, str]:
+        return {
+            "RABBITMQ_NODENAME": f"test-{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "ERL_EPMD_PORT": str(self._mapper_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            # one scheduler that sleeps when it is idle: the tests need the cores
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+        }
+
+    def _files(self) -> dict[str, str]:
+        names = {
+            "HOME": "",  # of the Erlang cookie
+            "RABBITMQ_CONF_ENV_FILE": "none",
+            "RABBITMQ_CONFIG_FILE": "none",
+            "RABBITMQ_MNESIA_BASE": "mnesia",
+            "RABBITMQ_LOG_BASE": "log",
+            "RABBITMQ_SCHEMA_DIR": "schema",
+            "RABBITMQ_GENERATED_CONFIG_DIR": "config",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": "plugins",
+            "RABBITMQ_PID_FILE": "pid",
+        }
+        return {variable: str(self.folder / name) for variable, name in names.items()}
+
+    def start(self) -> "RabbitServer":
+        """Start, or start again after a kill, and wait until it takes connections."""
+        environment = os.environ | self._environment
+        with (self.folder / "rabbitmq.log").open("ab") as log:
+            self._mapper = subprocess.Popen(["epmd"], env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [BINARY], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        wait_until(self.answers, 90, "RabbitMQ answers")
+        return self
+
+    def answers(self) -> bool:
+        """Tell whether it takes connections."""
+        try:
+            with self.connection() as connection:
+                return bool(connection.connect())
+        except OSError:
+            return False
+
+    def connection(self) -> Any:
+        """Return a connection to it."""
+        return kombu.Connection(self.url, connect_timeout=1)
+
+    def kill(self) -> None:
+        """Kill it and its port mapper without warning, if they were started."""
+        if self._mapper:
+            super().kill()
+            self._mapper.kill()
+            self._mapper.wait(10)
