@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
+from redis.retry import Retry
+
 from project.celery_config.brokers import broker_settings
 from project.settings import Settings
 
@@ -49,9 +53,18 @@ def _jobs(settings: Settings) -> dict[str, Any]:
 def _scheduler(settings: Settings) -> dict[str, Any]:
     return {
         "beat_scheduler": "project.schedules.scheduler:Scheduler",
-        "beat_schedule_filename": str(settings.run_dir / "beat-schedule"),
-        # wake at least this often: the health check allows 15 s of silence
-        "beat_max_loop_interval": 5,
+        # a new schedule is noticed within this time
+        "beat_max_loop_interval": 0.5,
+        "redbeat_redis_url": settings.records,
+        "redbeat_redis_options": {
+            "socket_timeout": settings.redis_timeout,
+            "socket_connect_timeout": settings.redis_timeout,
+            # replace a stale connection once; who asks tries again
+            "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+        },
+        "redbeat_key_prefix": "schedules:",
+        # a dead leader is missed after this time: longer than one round of firing takes
+        "redbeat_lock_timeout": 5,
         "beat_schedule": {},
     }
 

@@ -1,0 +1,1 @@
+"""Jobs for later, with real schedulers."""

@@ -1,0 +1,64 @@
+"""Of several schedulers one leads, and there is always one."""
+
+import time
+
+from tests.integration.schedules.conftest import StartScheduler
+from tests.support.processes import RedisServer
+from tests.support.schedulers import SchedulerProcess
+from tests.support.wait import wait_until
+
+
+def _touched(scheduler: SchedulerProcess) -> bool:
+    return time.time() - scheduler.alive.stat().st_mtime < 1
+
+
+def test_one_of_two_schedulers_leads_and_both_give_signs_of_life(start: StartScheduler) -> None:
+    """So that `--scale scheduler=2` is healthy."""
+    first = start("first")
+    wait_until(lambda: first.leads)
+    second = start("second")
+    since = second.alive.stat().st_mtime
+    wait_until(lambda: second.alive.stat().st_mtime > since + 1)
+    assert _touched(first) and _touched(second)
+    assert not second.leads
+
+
+def test_the_other_scheduler_leads_ten_seconds_after_the_leader_was_killed(start: StartScheduler) -> None:
+    """The claim of the dead one runs out."""
+    first, second = start("first"), start("second")
+    wait_until(lambda: first.leads or second.leads)
+    leader, other = (first, second) if first.leads else (second, first)
+    leader.kill()
+    wait_until(lambda: other.leads, 10, "the other leads")
+
+
+def test_the_other_scheduler_leads_at_once_when_the_leader_stops(start: StartScheduler) -> None:
+    """It gives its claim up."""
+    first = start("first")
+    wait_until(lambda: first.leads)
+    second = start("second")
+    assert first.stop() == 0
+    wait_until(lambda: second.leads, 3, "the other leads")
+
+
+def test_a_leader_that_was_paused_for_too_long_leads_no_more(start: StartScheduler) -> None:
+    """It would fire what the other has fired."""
+    first = start("first")
+    wait_until(lambda: first.leads)
+    second = start("second")
+    first.send("STOP")
+    wait_until(lambda: second.leads, 10, "the other leads")
+    first.send("CONT")
+    wait_until(lambda: "another scheduler leads now" in first.log.read_text())
+
+
+def test_a_scheduler_outlives_a_restart_of_redis(start: StartScheduler, server: RedisServer) -> None:
+    """It gives signs of life while Redis is away, and goes on when it is back."""
+    scheduler = start("first")
+    wait_until(lambda: scheduler.leads)
+    server.kill()
+    wait_until(lambda: "Redis is away" in scheduler.log.read_text())
+    wait_until(lambda: _touched(scheduler))
+    server.start()
+    wait_until(lambda: server.client.get("schedules::lock"), what="it leads again")
+    assert scheduler.process.poll() is None
