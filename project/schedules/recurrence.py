@@ -1,0 +1,165 @@
+"""Recurrence rules: RFC 5545's RRULE, with DTSTART if it is given; expanded by dateutil."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from math import prod
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from dateutil.rrule import rrule, rrulestr
+
+from project.schedules.wall_clock import HORIZON, some_day_fits
+
+MOST = 10_000  # COUNT: the last occurrence is looked for when the schedule is made
+STEPS = {  # with COUNT gone, these can begin later with the same result
+    "SECONDLY": timedelta(seconds=1),
+    "MINUTELY": timedelta(minutes=1),
+    "HOURLY": timedelta(hours=1),
+    "DAILY": timedelta(days=1),
+    "WEEKLY": timedelta(weeks=1),
+}
+ALL_DAY = ("SECONDLY", "MINUTELY", "HOURLY")
+_LIMITS = {
+    "INTERVAL": (1, 1_000_000), "COUNT": (1, MOST), "BYSECOND": (0, 59), "BYMINUTE": (0, 59), "BYHOUR": (0, 23),
+    "BYMONTHDAY": (-31, 31), "BYYEARDAY": (-366, 366), "BYWEEKNO": (-53, 53), "BYMONTH": (1, 12),
+    "BYSETPOS": (-366, 366),
+}  # fmt: skip
+_DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_MOMENT = re.compile(r"\d{8}(T\d{6}Z?)?")
+
+
+class Recurrence:
+    """A parsed recurrence rule; `until` and `count` are for the caller to heed."""
+
+    def __init__(self, text: str, start: datetime, zone: ZoneInfo) -> None:
+        """Parse it, to begin at *start* if it has no DTSTART; raise ValueError that says what is wrong."""
+        head, parts = _split(text)
+        self.zone, self.start = zone, start.astimezone(zone).replace(tzinfo=None)
+        if head:
+            self.zone, self.start = _dtstart(head, zone)
+        self.parts = _checked(parts)
+        self.count = int(parts.pop("COUNT", 0)) or None
+        until = parts.pop("UNTIL", None)
+        self.until = _moment(until, self.zone) if until else None
+        self._rule: rrule = rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=self.start)
+        if not _has_days(parts, self._rule):
+            raise ValueError("it never fires: no year has such a day")
+        self.all_day = parts["FREQ"] in ALL_DAY
+
+    def readings(self, begin: datetime) -> Iterator[datetime]:
+        """Yield what the clock shows when it fires, from *begin* on."""
+        until = max(begin, self.start) + HORIZON
+        rule: Any = self._rule.replace(dtstart=self._nearer_start(begin), until=until)
+        return iter(rule.xafter(begin, inc=True))
+
+    def _nearer_start(self, begin: datetime) -> datetime:
+        """Return a start shortly before *begin* with which the rule fires just the same from there on."""
+        step = STEPS.get(self.parts["FREQ"])
+        if step is None or begin <= self.start:
+            return self.start
+        step *= int(self.parts.get("INTERVAL", 1))
+        # one step less: in the first week of a WEEKLY rule, the days before DTSTART do not count
+        return self.start + max(0, (begin - self.start) // step - 1) * step
+
+
+def _split(text: str) -> tuple[str, dict[str, str]]:
+    """Return DTSTART's line, if there is one, and the parts of the rule."""
+    lines = [line for line in text.upper().split() if line]
+    head = "".join(line for line in lines if line.startswith("DTSTART"))
+    rules = [line.removeprefix("RRULE:") for line in lines if not line.startswith("DTSTART")]
+    if len(rules) != 1 or len(lines) > 2:
+        raise ValueError("one RRULE is needed, such as FREQ=DAILY;BYHOUR=9, with a DTSTART or without")
+    pairs = [part.partition("=") for part in rules[0].strip(";").split(";")]
+    names = [name for name, _, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} stands there twice")
+    return head, {name: value for name, _, value in pairs}
+
+
+def _checked(parts: dict[str, str]) -> dict[str, str]:
+    if parts.get("FREQ") not in (*STEPS, "MONTHLY", "YEARLY"):
+        raise ValueError("FREQ is needed: SECONDLY, MINUTELY, HOURLY, DAILY, WEEKLY, MONTHLY or YEARLY")
+    if {"COUNT", "UNTIL"} <= parts.keys():
+        raise ValueError("COUNT and UNTIL exclude each other")
+    for name, value in parts.items():
+        _check(name, value)
+    _check_combination(parts)
+    return dict(parts)
+
+
+def _check(name: str, value: str) -> None:
+    if name in _LIMITS:
+        low, high = _LIMITS[name]
+        one = name in ("INTERVAL", "COUNT")
+        numbers = [value] if one else value.split(",")
+        fits = all(re.fullmatch(r"[+-]?\d{1,9}", number) and low <= int(number) <= high for number in numbers)
+        if not fits or (low < 0 and any(int(number) == 0 for number in numbers)):
+            raise ValueError(f"{name} is {low} to {high}{' without 0' if low < 0 else ''}, not {value!r}")
+    elif name in ("BYDAY", "WKST"):
+        if not all(_DAY.fullmatch(day) for day in value.split(",")) or (name == "WKST" and len(value) != 2):
+            raise ValueError(f"{name} is made of MO, TU, WE, TH, FR, SA and SU, not {value!r}")
+    elif name == "UNTIL":
+        if not _MOMENT.fullmatch(value):
+            raise ValueError(f"UNTIL looks like 20301231T235959Z, not {value!r}")
+    elif name != "FREQ":
+        raise ValueError(f"{name or 'a part without a name'} is not known")
+
+
+def _check_combination(parts: dict[str, str]) -> None:
+    """Refuse what RFC 5545 forbids, and positions that a set cannot have: dateutil would look for them for hours."""
+    freq, by = parts["FREQ"], {name for name in parts if name.startswith("BY")}
+    if re.search(r"\d", parts.get("BYDAY", "")) and freq not in ("MONTHLY", "YEARLY"):
+        raise ValueError(f"BYDAY has a number only with FREQ=MONTHLY or YEARLY, not {freq}")
+    for name, freqs in {"BYWEEKNO": ("YEARLY",), "BYYEARDAY": ("YEARLY", *ALL_DAY)}.items():
+        if name in by and freq not in freqs:
+            raise ValueError(f"{name} does not go with FREQ={freq}")
+    if "BYMONTHDAY" in by and freq == "WEEKLY":
+        raise ValueError("BYMONTHDAY does not go with FREQ=WEEKLY")
+    if "BYSETPOS" not in by:
+        return
+    if by == {"BYSETPOS"}:
+        raise ValueError("BYSETPOS needs another BY part to choose from")
+    inside = {"HOURLY": ("BYMINUTE", "BYSECOND"), "MINUTELY": ("BYSECOND",), "SECONDLY": ()}.get(freq)
+    if inside is not None:
+        size = prod(len(parts[name].split(",")) for name in inside if name in parts)
+        if all(abs(int(position)) > size for position in parts["BYSETPOS"].split(",")):
+            raise ValueError(f"it never fires: there is no position {parts['BYSETPOS']} among {size}")
+
+
+def _has_days(parts: dict[str, str], rule: Any) -> bool:
+    if parts["FREQ"] not in STEPS or not {"BYMONTH", "BYMONTHDAY", "BYYEARDAY"} & parts.keys():
+        return True
+    names = ("bymonth", "bymonthday", "byyearday", "byweekday")
+    # what the rule was told: what dateutil takes over from DTSTART is no restriction
+    return some_day_fits(**{name: value for name, value in rule._original_rule.items() if name in names})
+
+
+def _dtstart(line: str, zone: ZoneInfo) -> tuple[ZoneInfo, datetime]:
+    match = re.fullmatch(r"DTSTART(?:;TZID=([\w/+-]+))?:(\d{8}T\d{6})(Z?)", line)
+    if not match:
+        raise ValueError("DTSTART looks like DTSTART;TZID=Europe/Paris:20300101T090000")
+    name, reading, utc = match.groups()
+    chosen = find_zone(name) if name else ZoneInfo("UTC") if utc else zone
+    return chosen, datetime.strptime(reading, "%Y%m%dT%H%M%S")
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime:
+    pattern = "%Y%m%d" if len(text) == 8 else "%Y%m%dT%H%M%S"
+    reading = datetime.strptime(text.removesuffix("Z"), pattern)
+    return reading.replace(tzinfo=UTC if text.endswith("Z") else zone).astimezone(UTC)
+
+
+def find_zone(name: str) -> ZoneInfo:
+    """Return the time zone of that name in the IANA database, however its letters are written; or raise ValueError."""
+    known = {each.lower(): each for each in _zones()}.get(name.lower())
+    if known is None:
+        raise ValueError(f"there is no time zone {name!r}; they are called like Europe/Paris")
+    return ZoneInfo(known)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -1,0 +1,190 @@
+"""When a schedule fires: one of rrule, cron, every and trigger_at, as moments in UTC."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import islice, takewhile
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from project.schedules.cron import Cron
+from project.schedules.durations import parse_duration
+from project.schedules.errors import InvalidSchedule
+from project.schedules.recurrence import Recurrence, find_zone
+from project.schedules.wall_clock import TICK, Readings, every_reading, once_a_reading
+
+SHORTEST = timedelta(milliseconds=10)  # what the scheduler's loop keeps up with
+SECOND = timedelta(seconds=1)
+Kind = Literal["rrule", "cron", "every", "trigger_at"]
+
+
+class Rule(BaseModel):
+    """A rule that was checked; `make_rule` makes one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    text: str
+    timezone: str = "UTC"
+    start: AwareDatetime  # every: counted from here; rrule: DTSTART, unless the rule has one
+    until: AwareDatetime | None = None  # as given
+    ends: AwareDatetime | None = None  # the earliest of until, UNTIL and what COUNT comes to
+
+    def occurrences(self, after: datetime) -> Iterator[datetime]:
+        """Yield the moments at which it fires after *after*, in order."""
+        moments = self._unlimited(after)
+        ends = self.ends
+        return takewhile(lambda moment: moment <= ends, moments) if ends else moments
+
+    def next_after(self, after: datetime) -> datetime | None:
+        """Return the first moment after *after* at which it fires, or None."""
+        return next(self.occurrences(after), None)
+
+    def _unlimited(self, after: datetime) -> Iterator[datetime]:
+        if self.kind == "trigger_at":
+            return (moment for moment in [self.start] if moment > after)
+        if self.kind == "every":
+            return _multiples(self.start, parse_duration(self.text), after)
+        readings, all_day, zone = self._clock
+        after = max(after, self.start - TICK)
+        return (every_reading if all_day else once_a_reading)(readings, zone, after)
+
+    @cached_property
+    def _clock(self) -> tuple[Readings, bool, Any]:
+        if self.kind == "cron":
+            cron = Cron(self.text)
+            return cron.readings, cron.all_day, find_zone(self.timezone)
+        recurrence = Recurrence(self.text, self.start, find_zone(self.timezone))
+        return recurrence.readings, recurrence.all_day, recurrence.zone
+
+
+def _multiples(start: datetime, step: timedelta, after: datetime) -> Iterator[datetime]:
+    # integers: what is far from the start must not drift
+    number = max(1, (after - start) // step + 1)
+    while True:
+        yield start + number * step
+        number += 1
+
+
+def make_rule(
+    *,
+    rrule: str | None = None,
+    cron: str | None = None,
+    every: str | timedelta | None = None,
+    trigger_at: datetime | None = None,
+    until: datetime | None = None,
+    timezone: str = "UTC",
+    start: datetime | None = None,
+    now: datetime | None = None,
+) -> Rule:
+    """Return the rule, or raise InvalidSchedule: which field is wrong and why. Exactly one of the first four is given.
+
+    until: nothing fires after it. timezone: of wall-clock times, by its IANA name. start: DTSTART, now by default.
+    """
+    now = now or datetime.now(UTC)
+    given = {"rrule": rrule, "cron": cron, "every": every, "trigger_at": trigger_at}
+    kind, value = _only_one({name: value for name, value in given.items() if value is not None})
+    for name, moment in {"trigger_at": trigger_at, "until": until, "start": start}.items():
+        _check_moment(name, moment, now)
+    _zone(timezone)
+    rule = Rule(
+        kind=kind,
+        text=value.isoformat() if isinstance(value, datetime) else _text(value),
+        timezone=timezone,
+        start=trigger_at or start or _full_second(now),
+        until=until,
+        ends=until,
+    )
+    rule = _CHECKS[kind](rule)
+    if not _fires(rule, now):
+        raise InvalidSchedule(kind, _why_never(rule))
+    return rule
+
+
+def _only_one(given: dict[str, Any]) -> tuple[Any, Any]:
+    if not given:
+        raise InvalidSchedule("rrule", "one of rrule, cron, every and trigger_at is needed")
+    if len(given) > 1:
+        first, *others = given
+        raise InvalidSchedule(others[0], f"{first} is given already: only one of rrule, cron, every and trigger_at")
+    return next(iter(given.items()))
+
+
+def _check_moment(name: str, moment: datetime | None, now: datetime) -> None:
+    if moment and moment.tzinfo is None:
+        raise InvalidSchedule(name, "it needs a time zone")
+    if moment and moment <= now and name != "start":
+        raise InvalidSchedule(name, f"{moment.isoformat()} is in the past")
+
+
+def _text(value: str | timedelta) -> str:
+    return f"{value / timedelta(milliseconds=1):.15g}ms" if isinstance(value, timedelta) else value
+
+
+def _full_second(moment: datetime) -> datetime:
+    """Return the moment, or the next full second: rules of the calendar know none in between."""
+    return moment if not moment.microsecond else moment.replace(microsecond=0) + SECOND
+
+
+def _zone(name: str) -> None:
+    try:
+        find_zone(name)
+    except ValueError as error:
+        raise InvalidSchedule("timezone", str(error)) from None
+
+
+def _check_every(rule: Rule) -> Rule:
+    try:
+        step = parse_duration(rule.text)
+    except ValueError as error:
+        raise InvalidSchedule("every", str(error)) from None
+    if step < SHORTEST:
+        raise InvalidSchedule("every", "shorter than 10 ms is more than the scheduler can keep up with")
+    if step < SECOND and rule.until is None:
+        raise InvalidSchedule("every", "shorter than a second without an end; give until")
+    return rule
+
+
+def _check_cron(rule: Rule) -> Rule:
+    try:
+        Cron(rule.text)
+    except ValueError as error:
+        raise InvalidSchedule("cron", str(error)) from None
+    return rule
+
+
+def _check_rrule(rule: Rule) -> Rule:
+    """Find out when it ends, so that COUNT is counted once and not each time it fires."""
+    try:
+        recurrence = Recurrence(rule.text, rule.start, find_zone(rule.timezone))
+        if rule.until and (recurrence.until or recurrence.count):
+            raise InvalidSchedule("until", "the rrule has an UNTIL or COUNT already")
+        # a DTSTART of its own is where it starts
+        start = recurrence.start.replace(tzinfo=recurrence.zone).astimezone(UTC)
+        rule = rule.model_copy(update={"start": start, "timezone": recurrence.zone.key})
+        ends = rule.until or recurrence.until
+        if recurrence.count:
+            counted = islice(rule.occurrences(start - TICK), recurrence.count)
+            ends = max(counted, default=start)
+        return rule.model_copy(update={"ends": ends})
+    except InvalidSchedule:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise InvalidSchedule("rrule", str(error)) from None
+
+
+def _fires(rule: Rule, now: datetime) -> bool:
+    try:
+        return rule.next_after(now) is not None
+    except (ValueError, OverflowError):  # dateutil: a combination that is empty, found while it looks
+        return False
+
+
+def _why_never(rule: Rule) -> str:
+    if rule.ends and rule.model_copy(update={"ends": None}).next_after(rule.start - TICK):
+        return f"it never fires: the first time would be after {rule.ends.isoformat()}, or all are in the past"
+    return "it never fires: no day in the next 50 years fits"
+
+
+_CHECKS = {"rrule": _check_rrule, "cron": _check_cron, "every": _check_every, "trigger_at": lambda rule: rule}
