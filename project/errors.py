@@ -57,6 +57,12 @@ class NotRequeueable(GlassqueueError):
     status = 409
 
 
+class UnknownSchedule(GlassqueueError):
+    """No schedule has this id: it was never made, was deleted, or ended some time ago."""
+
+    status = 404
+
+
 class BrokerUnavailable(GlassqueueError):
     """Redis does not answer at the moment; try again."""
 

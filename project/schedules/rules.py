@@ -1,6 +1,6 @@
 """When a schedule fires: one of rrule, cron, every and trigger_at, as moments in UTC."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice, takewhile
@@ -187,4 +187,9 @@ def _why_never(rule: Rule) -> str:
     return "it never fires: no day in the next 50 years fits"
 
 
-_CHECKS = {"rrule": _check_rrule, "cron": _check_cron, "every": _check_every, "trigger_at": lambda rule: rule}
+_CHECKS: dict[str, Callable[[Rule], Rule]] = {
+    "rrule": _check_rrule,
+    "cron": _check_cron,
+    "every": _check_every,
+    "trigger_at": lambda rule: rule,
+}

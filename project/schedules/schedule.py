@@ -1,0 +1,90 @@
+"""What is known about a schedule."""
+
+from datetime import datetime, timedelta
+from itertools import chain, islice
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+from pydantic import AwareDatetime, BaseModel
+
+from project.schedules.rules import Rule
+
+CatchUp = Literal["none", "last", "all"]
+Status = Literal["active", "paused", "ended"]
+
+OCCURRENCES = UUID("0c1d9a3e-50b4-4bd0-9c3e-8f5b0d6a7e21")  # the namespace of job ids made from occurrences
+GRACE = timedelta(seconds=60)  # what is no later than this is on time: another scheduler may have had to take over
+AT_ONCE = 100  # occurrences of one schedule in one round, so that the others get their turn
+CLOSE = timedelta(minutes=1)  # how far back the last occurrence is looked for at first
+
+
+class Definition(BaseModel):
+    """What a schedule was asked to do."""
+
+    task: str
+    arguments: dict[str, Any]
+    description: str
+    rule: Rule
+    catch_up: CatchUp = "last"
+    created_at: AwareDatetime
+
+
+class Schedule(Definition):
+    """A schedule as it is at this moment."""
+
+    schedule_id: str
+    status: Status
+    next: AwareDatetime | None
+    last_fired: AwareDatetime | None = None
+    fired_count: int = 0
+    job_ids: list[str] = []
+
+    def job_id(self, moment: datetime) -> str:
+        """Return the id of the job of an occurrence: always the same, so that it is not admitted twice."""
+        return str(uuid5(OCCURRENCES, f"{self.schedule_id} {moment.isoformat()}"))
+
+    def due(self, now: datetime) -> tuple[list[datetime], datetime | None]:
+        """Return the occurrences to fire now, and the one after them; what was missed is up to catch_up."""
+        begin = self._begin(now)
+        if begin is None:
+            return [], None
+        coming = chain([begin], self.rule.occurrences(begin))
+        fire: list[datetime] = []
+        for moment in coming:
+            if moment > now or len(fire) == AT_ONCE:
+                return fire, moment
+            fire.append(moment)
+        return fire, None
+
+    def _begin(self, now: datetime) -> datetime | None:
+        late = now - GRACE
+        if self.next is None or self.next > late or self.catch_up == "all":
+            return self.next
+        on_time = self.rule.next_after(late)
+        if self.catch_up == "none" or (on_time and on_time <= now):
+            return on_time
+        return self._last_before(now)
+
+    def _last_before(self, now: datetime) -> datetime:
+        """Return the last occurrence; looked for further and further back, not through all that were missed."""
+        assert self.next
+        span, found = CLOSE, self.next
+        while now - span > self.next:
+            if moments := _until(self.rule, now - span, now):
+                return moments[-1]
+            span *= 4
+        return [found, *_until(self.rule, self.next, now)][-1]
+
+
+def _until(rule: Rule, after: datetime, end: datetime) -> list[datetime]:
+    moments = []
+    for moment in rule.occurrences(after):
+        if moment > end:
+            break
+        moments.append(moment)
+    return moments
+
+
+def upcoming(rule: Rule, after: datetime, count: int = 5) -> list[datetime]:
+    """Return the next times at which a rule fires."""
+    return list(islice(rule.occurrences(after), count))

@@ -1,0 +1,201 @@
+"""What schedulers fire: each time once, none left out, whatever dies."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from project.celery_config.app import create_celery_app
+from project.errors import UnknownSchedule
+from project.schedules.errors import InvalidSchedule
+from project.schedules.schedule import Schedule
+from project.schedules.task_scheduler import TaskScheduler
+from project.settings import Settings
+from tests.integration.schedules.conftest import StartScheduler
+from tests.support.processes import RedisServer
+from tests.support.wait import wait_until
+
+SECOND = timedelta(seconds=1)
+
+
+class Jobs:
+    """The jobs that a scheduler has submitted; nobody runs them."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.client: Any = server.client
+
+    def ids(self) -> list[str]:
+        """Return the ids of those that wait, the oldest first."""
+        return [raw.decode() for raw in reversed(self.client.lrange("cpu", 0, -1))]
+
+    def submitted_at(self, job_id: str) -> float:
+        """Return when a job was submitted."""
+        return float(self.client.hget(f"job:{job_id}", "submitted_at"))
+
+
+@pytest.fixture
+def app(server: RedisServer) -> Iterator[Celery]:
+    """The app as the producer has it."""
+    app = create_celery_app(Settings(_env_file=None, redis_port=server.port))
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def scheduler(app: Celery) -> TaskScheduler:
+    """Where schedules are made."""
+    return TaskScheduler(app)
+
+
+@pytest.fixture
+def jobs(server: RedisServer) -> Jobs:
+    """What was submitted."""
+    return Jobs(server)
+
+
+def expected(schedule: Schedule, until: datetime) -> list[str]:
+    """Return the ids of the jobs of all times from the start to a moment."""
+    moments = schedule.rule.occurrences(schedule.created_at)
+    found = []
+    for moment in moments:
+        if moment > until:
+            break
+        found.append(schedule.job_id(moment))
+    return found
+
+
+def test_a_new_schedule_fires_within_a_second_of_its_time(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
+) -> None:
+    """Though the scheduler knew nothing of it before."""
+    one = start("one")
+    wait_until(lambda: one.leads)
+    due = datetime.now(UTC) + SECOND
+    schedule_id = scheduler.schedule("sum", "once", kwargs={"number": 1}, trigger_at=due)
+    wait_until(jobs.ids, 5)
+    assert 0 <= jobs.submitted_at(jobs.ids()[0]) - due.timestamp() < 1
+    wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")
+    ended = scheduler.look_up(schedule_id)
+    assert (ended.status, ended.fired_count, ended.job_ids) == ("ended", 1, jobs.ids())
+
+
+def test_no_time_is_fired_twice_or_left_out_when_the_leader_is_killed(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
+) -> None:
+    """Two hundred times, and kill -9 in the middle of them."""
+    until = datetime.now(UTC) + 10 * SECOND
+    schedule_id = scheduler.schedule("sum", "often", kwargs={"number": 1}, every="50ms", until=until)
+    first, second = start("first"), start("second")
+    wait_until(lambda: len(jobs.ids()) > 40)
+    leader, other = (first, second) if first.leads else (second, first)
+    leader.kill()
+    wait_until(lambda: other.leads, 10)
+    wait_until(lambda: scheduler.look_up(schedule_id).status == "ended", 20)
+    assert jobs.ids() == expected(scheduler.look_up(schedule_id), until)
+
+
+def test_no_time_is_fired_twice_or_left_out_when_redis_is_killed(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
+) -> None:
+    """It keeps what it was told, and the scheduler makes up for what was due meanwhile."""
+    until = datetime.now(UTC) + 6 * SECOND
+    schedule_id = scheduler.schedule("sum", "often", kwargs={"number": 1}, every="50ms", until=until)
+    one = start("one")
+    wait_until(lambda: len(jobs.ids()) > 20)
+    server.kill()
+    wait_until(lambda: "Redis is away" in one.log.read_text())
+    server.start()
+    wait_until(lambda: scheduler.look_up(schedule_id).status == "ended", 20)
+    assert jobs.ids() == expected(scheduler.look_up(schedule_id), until)
+
+
+def test_a_time_whose_job_was_admitted_just_before_the_scheduler_died_is_not_fired_again(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, app: Celery
+) -> None:
+    """The next scheduler finds the job and moves on."""
+    schedule_id = scheduler.schedule("sum", "often", kwargs={"number": 1}, rrule_string="FREQ=SECONDLY;COUNT=2")
+    schedule = scheduler.look_up(schedule_id)
+    assert schedule.next
+    app.tasks["sum"].apply_async(kwargs={"number": 1}, task_id=schedule.job_id(schedule.next))
+    start("one")
+    wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")
+    assert jobs.ids() == expected(schedule, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(("catch_up", "count"), [("none", 0), ("last", 1), ("all", 24)])
+def test_what_was_missed_for_a_day_is_made_up_for_as_the_schedule_says(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer, catch_up: Any, count: int
+) -> None:
+    """Nothing, the last time, or all of them."""
+    began = datetime.now(UTC).replace(minute=30) - timedelta(days=1, minutes=1)
+    schedule_id = scheduler.schedule("sum", "hourly", kwargs={"number": 1}, every="1h", start=began, catch_up=catch_up)
+    key, missed = f"schedules:{schedule_id}", began + timedelta(hours=1)
+    server.client.hset(key, "next", missed.isoformat())
+    server.client.zadd("schedules::schedule", {key: missed.timestamp()})
+    start("one")
+    wait_until(lambda: (scheduler.look_up(schedule_id).next or began) > datetime.now(UTC))
+    fired = scheduler.look_up(schedule_id)
+    assert count - 1 <= fired.fired_count <= count + 1 if catch_up == "all" else fired.fired_count == count
+    assert len(jobs.ids()) == fired.fired_count
+
+
+def test_a_paused_schedule_fires_again_when_it_is_resumed(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
+) -> None:
+    """What it would have fired meanwhile is not made up for."""
+    schedule_id = scheduler.schedule("sum", "often", kwargs={"number": 1}, every="1s")
+    start("one")
+    wait_until(lambda: len(jobs.ids()) > 1)
+    assert scheduler.pause(schedule_id).status == "paused"
+    fired, until = scheduler.look_up(schedule_id).fired_count, time.time() + 2
+    wait_until(lambda: time.time() > until)
+    assert scheduler.look_up(schedule_id).fired_count == fired
+    assert scheduler.resume(schedule_id).status == "active"
+    wait_until(lambda: scheduler.look_up(schedule_id).fired_count > fired)
+    assert scheduler.look_up(schedule_id).fired_count == fired + 1
+
+
+def test_a_schedule_can_be_fired_now_and_be_deleted(scheduler: TaskScheduler, jobs: Jobs) -> None:
+    """Its job waits; the schedule is unknown afterwards."""
+    schedule_id = scheduler.schedule("sum", "rarely", args=[7], cron="@yearly")
+    task, job_id = scheduler.run(schedule_id)
+    assert (task, jobs.ids()) == ("sum", [job_id])
+    scheduler.delete(schedule_id)
+    for call in (scheduler.look_up, scheduler.delete, scheduler.run, scheduler.pause):
+        with pytest.raises(UnknownSchedule):
+            call(schedule_id)
+
+
+def test_schedules_are_listed_by_pages_the_newest_first(scheduler: TaskScheduler) -> None:
+    """With a cursor, until the end."""
+    made = [scheduler.schedule("sum", f"{n}", args=[n], cron="@yearly") for n in range(5)]
+    first, cursor = scheduler.page(3)
+    second, end = scheduler.page(3, cursor)
+    assert [schedule.schedule_id for schedule in [*first, *second]] == made[::-1]
+    assert end is None
+
+
+def test_what_cannot_run_is_refused_when_the_schedule_is_made(scheduler: TaskScheduler) -> None:
+    """Not when it fires."""
+    with pytest.raises(InvalidSchedule, match="task: there is no task 'nap'"):
+        scheduler.schedule("nap", "", every="1h")
+    with pytest.raises(InvalidSchedule, match="kwargs: missing a required argument: 'number'"):
+        scheduler.schedule("sum", "", every="1h")
+    with pytest.raises(InvalidSchedule, match="kwargs: got an unexpected keyword argument 'n'"):
+        scheduler.schedule("sum", "", kwargs={"number": 1, "n": 2}, every="1h")
+
+
+def test_a_task_that_is_gone_does_not_stop_the_other_schedules(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
+) -> None:
+    """The log says what is wrong."""
+    gone = scheduler.schedule("sum", "", args=[1], rrule_string="FREQ=SECONDLY;COUNT=3")
+    definition: Any = server.client.hget(f"schedules:{gone}", "definition")
+    server.client.hset(f"schedules:{gone}", "definition", definition.replace(b'"sum"', b'"gone"'))
+    scheduler.schedule("sum", "", args=[1], rrule_string="FREQ=SECONDLY;COUNT=3")
+    one = start("one")
+    wait_until(lambda: len(jobs.ids()) == 3)
+    assert "cannot fire task=gone" in one.log.read_text()
