@@ -8,19 +8,22 @@ from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
 from project.api.overview import overview_router
+from project.api.schedules import schedules_router
 from project.api.signature import arguments_model
 from project.api.tasks import tasks_router
 from project.celery_config.app import create_celery_app
 from project.errors import add_error_handlers, document_problems
 from project.jobs.inbox import Inbox
 from project.jobs.service import Jobs
+from project.schedules.task_scheduler import TaskScheduler
 from project.settings import get_settings
 
 
 def create_app() -> FastAPI:
     """Return the producer, wired; its paths are the public ones, so NGINX rewrites nothing."""
     settings = get_settings()
-    jobs = Jobs(create_celery_app(settings), settings)
+    celery_app = create_celery_app(settings)
+    jobs = Jobs(celery_app, settings)
     app: FastAPI = FastAPIOffline(
         title="Glassqueue",
         version=__version__,
@@ -38,6 +41,7 @@ def create_app() -> FastAPI:
     app.add_middleware(MetricsMiddleware)
     app.include_router(tasks_router(jobs, "/producer/api"))
     app.include_router(overview_router(jobs, "/producer/api"))
+    app.include_router(schedules_router(jobs, TaskScheduler(celery_app), jobs.available, "/producer/api"))
     app.include_router(jobs_router(jobs, "/producer/api"))
     app.include_router(health_router(jobs, "/producer"))
     return app

@@ -1,7 +1,7 @@
 """What clients can say besides the body: query parameters and headers, each checked."""
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -13,12 +13,13 @@ from project.jobs.submission import JOB_ID, Submission
 LONGEST_WAIT = 30  # seconds
 YEAR = 366 * 24 * 60 * 60
 
+ScheduleId = Annotated[str, Path(description="As given when the schedule was made")]
 JobId = Annotated[str, Path(description="As given when the job was submitted")]
 
 
-def _no_number(moment: str) -> str:
+def _no_number(moment: Any) -> Any:
     """Refuse what pydantic would take for unix seconds."""
-    if not re.match(r"\d{4}-\d\d-\d\d[Tt ]", moment):
+    if moment is not None and not (isinstance(moment, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", moment)):
         raise ValueError("Input should be a date and time as RFC 3339 has it, such as 2030-01-01T00:00:00Z")
     return moment
 
@@ -87,3 +88,4 @@ def _request_id(request: Request) -> str | None:
 
 Wishes = Annotated[Submission, Depends(_submission)]
 Wait = Annotated[float, Depends(_wait)]
+RequestId = Annotated[str | None, Depends(_request_id)]

@@ -35,8 +35,8 @@ class Jobs:
     def __init__(self, app: Celery, settings: Settings) -> None:
         self._app = app
         self._redis = _client(settings)
-        self._available = Availability(settings.redis_down_pause)
         self._drain = Drain(self._redis, settings.queue_limit)
+        self.available = Availability(settings.redis_down_pause)
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
         self._changes = Changes(settings.records, settings.redis_timeout)
@@ -63,7 +63,7 @@ class Jobs:
         if wish.idempotency_key:
             job_id = str(uuid5(KEYS, f"{task.name} {wish.idempotency_key}"))
             record = {"fingerprint": _fingerprint(arguments)}
-        with self._available():
+        with self.available():
             try:
                 task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
             except JobExists:
@@ -83,7 +83,7 @@ class Jobs:
 
     def look_up(self, task: JobTask | None, job_id: str) -> Job[Any]:
         """Return the job (of that task, or of any) as it is now, or raise UnknownJob."""
-        with self._available():
+        with self.available():
             return Job[Any].from_record(job_id, self._read(task, job_id))
 
     def _read(self, task: JobTask | None, job_id: str) -> dict[str, str]:
@@ -139,7 +139,7 @@ class Jobs:
 
     def take_back(self, task: JobTask, job_id: str) -> Job[Any]:
         """Revoke a job that waits or runs, hand over and forget one that has ended; UnknownJob the second time."""
-        with self._available():
+        with self.available():
             taken_back = control.take_back(self._redis, job_id, task.name, self._ttl)
             if taken_back is None:
                 raise UnknownJob
@@ -151,7 +151,7 @@ class Jobs:
 
     def requeue(self, job_id: str) -> Accepted:
         """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""
-        with self._available():
+        with self.available():
             record = records.read(self._redis, job_id)
             if record is None:
                 raise UnknownJob
@@ -161,26 +161,26 @@ class Jobs:
 
     def requeue_failed(self, task: str | None) -> list[str]:
         """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
-        with self._available():
+        with self.available():
             failed, _ = listing.recent(self._redis, listing.KEPT, task=task, status="FAILURE")
             return control.requeue(self._redis, [record["job_id"] for record in failed])
 
     def recent(self, limit: int, before: float | None, task: str | None, status: str | None) -> JobPage:
         """Return recent jobs, newest first."""
-        with self._available():
+        with self.available():
             found, cursor = listing.recent(self._redis, limit, before, task, status)
         return JobPage(jobs=[Job[Any].from_record(record["job_id"], record) for record in found], next=cursor)
 
     def queues(self) -> list[Queue]:
         """Return how deep each queue is."""
-        with self._available():
+        with self.available():
             return [
                 Queue.model_validate({"queue": name, **listing.depths(self._redis, name)}) for name in self._queues()
             ]
 
     def consumers(self) -> list[Consumer]:
         """Return who works, and on what."""
-        with self._available():
+        with self.available():
             return [Consumer.model_validate(each) for each in listing.consumers(self._redis, self._queues())]
 
     def _queues(self) -> list[str]:
@@ -192,7 +192,7 @@ class Jobs:
 
     def ping(self) -> None:
         """Return if Redis answers."""
-        with self._available():
+        with self.available():
             self._redis.ping()
 
 

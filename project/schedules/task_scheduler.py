@@ -2,12 +2,14 @@
 
 import inspect
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import uuid4
 
 from celery import Celery, Task
 
+from project.broker import JobExists
 from project.errors import UnknownSchedule
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule, make_rule
@@ -54,9 +56,17 @@ class TaskScheduler:
         rule = make_rule(rrule=rrule_string, trigger_at=trigger_at, until=until, **when)
         return self.add(task.name, arguments, description, rule, catch_up)
 
-    def add(self, task: str, arguments: dict[str, Any], description: str, rule: Rule, catch_up: CatchUp) -> str:
-        """Keep a schedule whose task, arguments and rule were checked; return its id."""
-        schedule_id, now = str(uuid4()), datetime.now(UTC)
+    def add(
+        self,
+        task: str,
+        arguments: dict[str, Any],
+        description: str,
+        rule: Rule,
+        catch_up: CatchUp,
+        schedule_id: str | None = None,
+    ) -> str:
+        """Keep a schedule whose task, arguments and rule were checked; return its id, which can be chosen."""
+        schedule_id, now = schedule_id or str(uuid4()), datetime.now(UTC)
         definition = Definition(
             task=task, arguments=arguments, description=description, rule=rule, catch_up=catch_up, created_at=now
         )
@@ -99,11 +109,12 @@ class TaskScheduler:
         if not self._store.delete(schedule_id):
             raise UnknownSchedule
 
-    def run(self, schedule_id: str) -> tuple[str, str]:
-        """Submit a job now, beside those of the rule; return its task and id."""
+    def run(self, schedule_id: str, job_id: str | None = None) -> tuple[str, str]:
+        """Submit a job now, beside those of the rule; return its task and its id, which can be chosen."""
         schedule = self.look_up(schedule_id)
-        job_id = str(uuid4())
-        self._task(schedule.task).apply_async(kwargs=schedule.arguments, task_id=job_id)
+        job_id = job_id or str(uuid4())
+        with suppress(JobExists):  # the same request, sent to a second producer
+            self._task(schedule.task).apply_async(kwargs=schedule.arguments, task_id=job_id)
         return schedule.task, job_id
 
     def _task(self, func: Task | str) -> Any:

@@ -50,13 +50,18 @@ class Scene:
         address, params = path, dict[str, str | int]()
         if operation["operationId"] == "requeue_job":
             address = path.replace("{job_id}", self._job("sum", revoked=True))
+        elif "{schedule_id}" in path:
+            address = path.replace("{schedule_id}", self._schedule())
         elif "{job_id}" in path:
             address = path.replace("{job_id}", self._job(path.split("/")[3]))
         elif operation["operationId"] == "list_jobs":
             self._job("sum")
             params |= {"task": "sum", "limit": 1}
+        elif operation["operationId"] == "list_schedules":
+            self._schedule()
+            params |= {"limit": 1}
         answer = self._http.request(method, address, json=body, params=params)
-        if answer.headers.get("location"):
+        if "location" in answer.headers and "/schedules/" not in answer.headers["location"]:
             self._wait_for_end(answer.headers["location"])
         return _show(answer, body)
 
@@ -72,6 +77,12 @@ class Scene:
         elif not params:
             self._wait_for_end(location)
         return str(location.rpartition("/")[2])
+
+    def _schedule(self) -> str:
+        """Return the id of a schedule."""
+        path = f"{API}/schedules"
+        body = _example(self._openapi["paths"][path]["post"], self._openapi)
+        return str(self._http.post(path, json=body).json()["schedule_id"])
 
     def _follow(self, path: str) -> str:
         """Show the stream of one job from its waiting to its end, or of all jobs until one has ended."""
@@ -102,7 +113,9 @@ def _example(operation: dict[str, Any], openapi: dict[str, Any]) -> dict[str, An
         return None
     name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
     properties = openapi["components"]["schemas"][name]["properties"]
-    return {key: field["examples"][0] if "examples" in field else field["default"] for key, field in properties.items()}
+    # FastAPI leaves out defaults that are null, and so does the example
+    body = {key: field.get("examples", [field.get("default")])[0] for key, field in properties.items()}
+    return {key: value for key, value in body.items() if value is not None}
 
 
 def _show(response: httpx.Response, body: dict[str, Any] | None) -> str:
@@ -112,7 +125,9 @@ def _show(response: httpx.Response, body: dict[str, Any] | None) -> str:
         lines += ["Content-Type: application/json", "", json.dumps(body)]
     lines += ["", f"HTTP/1.1 {response.status_code} {response.reason_phrase}"]
     lines += [f"{name.title()}: {response.headers[name]}" for name in _SHOWN_HEADERS if name in response.headers]
-    return _anyone("\n".join([*lines, "", json.dumps(response.json(), indent=2, ensure_ascii=False)]))
+    if response.content:
+        lines += ["", json.dumps(response.json(), indent=2, ensure_ascii=False)]
+    return _anyone("\n".join(lines))
 
 
 def _anyone(text: str) -> str:

@@ -21,9 +21,11 @@ with `RATE_LIMIT` set, any operation can answer 429.
 # RFC 9110 section 15, in the words of this stack
 STATUSES = {
     "200": "as asked",
+    "201": "made; `Location` names its address",
     "202": "accepted; `Location` names the job's address",
+    "204": "done; there is nothing to tell",
     "400": "the body is not JSON",
-    "404": "no such job here",
+    "404": "no such job or schedule here",
     "409": "the id or the Idempotency-Key is taken, or the job is in another state",
     "413": "the body is larger than 1 MiB",
     "415": "the body does not say that it is JSON",

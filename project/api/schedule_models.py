@@ -1,0 +1,120 @@
+"""What clients say about schedules, and what they are told."""
+
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from project.api.parameters import Moment
+from project.schedules.rules import Rule
+from project.schedules.schedule import CatchUp, Schedule, Status, upcoming
+
+
+class When(BaseModel):
+    """When a schedule fires: exactly one of rrule, cron, every and trigger_at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rrule: str | None = Field(
+        default=None, max_length=2000, description="A recurrence rule (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO,TH"
+    )
+    cron: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Minute, hour, day of month, month, day of week; or @hourly, @daily, …",
+        examples=["0 9 * * mon-fri"],
+    )
+    every: str | None = Field(default=None, max_length=50, description="A duration: 30s, 5m, 1h30m, PT5M")
+    trigger_at: Moment | None = Field(default=None, description="Once, at this moment (RFC 3339 with time zone)")
+    until: Moment | None = Field(default=None, description="Nothing fires after this moment")
+    timezone: str = Field(
+        default="UTC", max_length=64, description="Of rrule and cron (IANA name)", examples=["Europe/Paris"]
+    )
+
+    def rule(self) -> dict[str, Any]:
+        """Return what make_rule takes."""
+        return {name: getattr(self, name) for name in When.model_fields}
+
+
+class NewSchedule(When):
+    """A schedule to be made."""
+
+    task: str = Field(description="The name of a task in the catalogue", examples=["sum"])
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, alias="kwargs", description="The task's arguments", examples=[{"number": 10}]
+    )
+    description: str = Field(default="", max_length=200, examples=["a sum each morning"])
+    catch_up: CatchUp = Field(
+        default="last", description="What to fire after an outage of all schedulers, of what was missed"
+    )
+
+
+class SchedulePatch(BaseModel):
+    """What can be changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    paused: bool = Field(examples=[True])
+
+
+class Preview(BaseModel):
+    """When a schedule would fire."""
+
+    upcoming: list[datetime] = Field(description="The next five times")
+
+    @classmethod
+    def of(cls, rule: Rule) -> Self:
+        """Return what a rule comes to."""
+        return cls(upcoming=upcoming(rule, datetime.now(UTC)))
+
+
+class JobLink(BaseModel):
+    """A job, and where to look it up."""
+
+    job_id: str
+    href: str
+
+
+class ScheduleOut(BaseModel):
+    """A schedule as it is at this moment; times are UTC."""
+
+    schedule_id: str
+    task: str
+    arguments: dict[str, Any] = Field(serialization_alias="kwargs")
+    description: str
+    rrule: str | None = None
+    cron: str | None = None
+    every: str | None = None
+    trigger_at: datetime | None = None
+    until: datetime | None
+    timezone: str
+    catch_up: CatchUp
+    status: Status
+    created_at: datetime
+    next: datetime | None = Field(description="When it fires next; null once it has ended")
+    upcoming: list[datetime] = Field(description="The next five times; none while it is paused")
+    last_fired: datetime | None
+    fired_count: int = Field(ge=0)
+    jobs: list[JobLink] = Field(description="The last ten jobs that its rule has submitted, newest first")
+
+    @classmethod
+    def of(cls, schedule: Schedule, prefix: str) -> Self:
+        """Return what clients are told."""
+        rule = schedule.rule
+        active = schedule.status == "active"
+        told = dict(schedule) | {
+            rule.kind: rule.text,
+            "until": rule.until,
+            "timezone": rule.timezone,
+            "next": schedule.next if active else None,
+            "upcoming": upcoming(rule, datetime.now(UTC)) if active else [],
+            "jobs": [JobLink(job_id=job, href=f"{prefix}/jobs/{job}") for job in schedule.job_ids],
+        }
+        return cls.model_validate(told)
+
+
+class SchedulePage(BaseModel):
+    """Schedules, the newest first."""
+
+    schedules: list[ScheduleOut]
+    next: float | None = Field(description="Send it as `before` to get the next page; null on the last one")

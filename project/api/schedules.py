@@ -1,0 +1,165 @@
+"""Jobs for later: schedules are made, looked at, paused, fired now and deleted."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from project.api.jobs import require_json
+from project.api.parameters import RequestId, ScheduleId
+from project.api.schedule_models import NewSchedule, Preview, ScheduleOut, SchedulePage, SchedulePatch, When
+from project.api.signature import arguments_model
+from project.errors import problem_responses
+from project.jobs.availability import Availability
+from project.jobs.representation import Accepted
+from project.jobs.service import Jobs
+from project.schedules.errors import InvalidSchedule
+from project.schedules.rules import Rule, make_rule
+from project.schedules.task_scheduler import TaskScheduler
+
+BODY = [Depends(require_json)]
+BODY_PROBLEMS = (400, 413, 415, 422, 429, 503)
+LINKS: dict[int | str, Any] = {
+    name: {"operationId": name, "parameters": {"schedule_id": "$response.body#/schedule_id"}}
+    for name in ("get_schedule", "change_schedule", "run_schedule", "delete_schedule")
+}
+CREATED: dict[int | str, Any] = {201: {"links": LINKS}}
+
+
+class SchedulesQuery(BaseModel):
+    """Which schedules to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200)
+    before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the page before")
+
+
+def schedules_router(jobs: Jobs, scheduler: TaskScheduler, available: Availability, prefix: str) -> APIRouter:
+    """Return a router for schedules."""
+    router = APIRouter(prefix=f"{prefix}/schedules", tags=["schedules"])
+    _add_preview(router)
+    _add_create(router, jobs, scheduler, available)
+    _add_read(router, scheduler, available, prefix)
+    _add_change(router, scheduler, available, prefix)
+    return router
+
+
+def _add_preview(router: APIRouter) -> None:
+    @router.post(
+        "/preview",
+        summary="Show when a schedule would fire",
+        operation_id="preview_schedule",
+        dependencies=BODY,
+        responses=problem_responses(*BODY_PROBLEMS[:-1]),
+    )
+    def preview(when: When) -> Preview:
+        return Preview.of(_rule(when))
+
+
+def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler, available: Availability) -> None:
+    tasks = {task.name: arguments_model(task) for task in jobs.tasks()}
+
+    @router.post(
+        "",
+        status_code=201,
+        summary="Run a task at set times",
+        operation_id="create_schedule",
+        dependencies=BODY,
+        responses=CREATED | problem_responses(*BODY_PROBLEMS),
+    )
+    def create(wanted: NewSchedule, request_id: RequestId, response: Response) -> ScheduleOut:
+        rule, arguments = _rule(wanted), _arguments(tasks, wanted)
+        with available():
+            schedule_id = scheduler.add(
+                wanted.task, arguments, wanted.description, rule, wanted.catch_up, schedule_id=request_id
+            )
+            schedule = scheduler.look_up(schedule_id)
+        response.headers["Location"] = f"{router.prefix}/{schedule_id}"
+        return ScheduleOut.of(schedule, router.prefix.removesuffix("/schedules"))
+
+
+def _add_read(router: APIRouter, scheduler: TaskScheduler, available: Availability, prefix: str) -> None:
+    @router.get(
+        "",
+        summary="List schedules, newest first",
+        operation_id="list_schedules",
+        responses=problem_responses(422, 429, 503),
+    )
+    def list_schedules(query: Annotated[SchedulesQuery, Query()]) -> SchedulePage:
+        with available():
+            found, cursor = scheduler.page(query.limit, query.before)
+        return SchedulePage(schedules=[ScheduleOut.of(schedule, prefix) for schedule in found], next=cursor)
+
+    @router.get(
+        "/{schedule_id}",
+        summary="Look up a schedule",
+        operation_id="get_schedule",
+        responses=problem_responses(404, 429, 503),
+    )
+    def get(schedule_id: ScheduleId) -> ScheduleOut:
+        with available():
+            return ScheduleOut.of(scheduler.look_up(schedule_id), prefix)
+
+
+def _add_change(router: APIRouter, scheduler: TaskScheduler, available: Availability, prefix: str) -> None:
+    @router.patch(
+        "/{schedule_id}",
+        summary="Pause or resume a schedule",
+        operation_id="change_schedule",
+        dependencies=BODY,
+        responses=problem_responses(404, *BODY_PROBLEMS),
+    )
+    def change(schedule_id: ScheduleId, wanted: SchedulePatch) -> ScheduleOut:
+        with available():
+            schedule = (scheduler.pause if wanted.paused else scheduler.resume)(schedule_id)
+        return ScheduleOut.of(schedule, prefix)
+
+    @router.delete(
+        "/{schedule_id}",
+        status_code=204,
+        summary="Delete a schedule",
+        operation_id="delete_schedule",
+        responses=problem_responses(404, 429, 503),
+    )
+    def delete(schedule_id: ScheduleId) -> None:
+        with available():
+            scheduler.delete(schedule_id)
+
+    @router.post(
+        "/{schedule_id}/run",
+        status_code=202,
+        summary="Run the task of a schedule now",
+        operation_id="run_schedule",
+        responses=problem_responses(404, 429, 503),
+    )
+    def run(schedule_id: ScheduleId, request_id: RequestId, response: Response) -> Accepted:
+        with available():
+            task, job_id = scheduler.run(schedule_id, request_id)
+        response.headers["Location"] = f"{prefix}/jobs/{job_id}"
+        return Accepted(job_id=job_id, task=task)
+
+
+def _rule(when: When) -> Rule:
+    try:
+        return make_rule(**when.rule())
+    except InvalidSchedule as error:
+        raise _invalid(error.field, message=error.message) from None
+
+
+def _arguments(tasks: dict[str, Any], wanted: NewSchedule) -> dict[str, Any]:
+    """Return the arguments as the task takes them, defaults included."""
+    if wanted.task not in tasks:
+        raise _invalid("task", message=f"Input should be one of {', '.join(tasks)}")
+    try:
+        arguments = tasks[wanted.task].model_validate(wanted.arguments)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [problem | {"loc": ("body", "kwargs", *problem["loc"])} for problem in error.errors(include_context=False)]
+        ) from None
+    return dict(arguments.model_dump(mode="json"))
+
+
+def _invalid(*location: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": ("body", *location), "msg": message, "type": "value_error"}])

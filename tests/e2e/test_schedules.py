@@ -1,0 +1,122 @@
+"""Schedules over HTTP: made, looked at, changed; and what is wrong with one is said at once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.http import assert_problem, finished
+from tests.support.wait import wait_until
+
+API = "/producer/api/schedules"
+SUM = {"task": "sum", "kwargs": {"number": 10}}
+
+
+def make(http: httpx.Client, **wishes: Any) -> dict[str, Any]:
+    """Make a schedule and return its representation."""
+    response = http.post(API, json=SUM | wishes)
+    assert response.status_code == 201, response.text
+    assert response.headers["location"] == f"{API}/{response.json()['schedule_id']}"
+    return dict(response.json())
+
+
+def test_a_schedule_fires_and_shows_its_jobs(http: httpx.Client) -> None:
+    """Three times, a second apart; then it has ended."""
+    made = make(http, rrule="FREQ=SECONDLY;COUNT=3", description="three sums")
+    assert made["status"] == "active"
+    assert len(made["upcoming"]) == 3
+    path = f"{API}/{made['schedule_id']}"
+    wait_until(lambda: http.get(path).json()["status"] == "ended", 10, "it has ended")
+    ended = http.get(path).json()
+    assert ended["fired_count"] == 3
+    assert ended["next"] is None
+    assert ended["last_fired"] == made["upcoming"][-1]
+    for job in ended["jobs"]:
+        assert http.get(job["href"]).json()["task"] == "sum"
+        assert finished(http, "sum", job["job_id"])["result"] == 55
+
+
+def test_the_next_five_times_are_told_when_it_is_made_and_without_making_it(http: httpx.Client) -> None:
+    """The preview makes nothing."""
+    when = {"cron": "0 9 * * mon", "timezone": "Europe/Paris"}
+    preview = http.post(f"{API}/preview", json=when)
+    assert preview.status_code == 200
+    made = make(http, **when)
+    assert made["upcoming"] == preview.json()["upcoming"]
+    days = [datetime.fromisoformat(moment) for moment in made["upcoming"]]
+    assert [day.weekday() for day in days] == [0] * 5
+    assert {day.hour for day in days} <= {7, 8}
+
+
+def test_a_schedule_can_be_paused_resumed_fired_and_deleted(http: httpx.Client) -> None:
+    """Paused, it has no next time; deleted, it is unknown."""
+    path = f"{API}/{make(http, cron='@yearly')['schedule_id']}"
+    paused = http.patch(path, json={"paused": True}).json()
+    assert (paused["status"], paused["next"], paused["upcoming"]) == ("paused", None, [])
+    resumed = http.patch(path, json={"paused": False}).json()
+    assert resumed["status"] == "active"
+    assert resumed["next"] == resumed["upcoming"][0]
+    fired = http.post(f"{path}/run")
+    assert fired.status_code == 202
+    assert http.get(fired.headers["location"], params={"wait": 10}).json()["result"] == 55
+    assert http.delete(path).status_code == 204
+    for method, address in (("GET", path), ("DELETE", path), ("POST", f"{path}/run")):
+        assert_problem(http.request(method, address), 404)
+    assert_problem(http.patch(path, json={"paused": True}), 404)
+
+
+def test_schedules_are_listed_the_newest_first(http: httpx.Client) -> None:
+    """A page, and the next one."""
+    made = [make(http, every="1h")["schedule_id"] for _ in range(3)]
+    first = http.get(API, params={"limit": 2}).json()
+    second = http.get(API, params={"limit": 2, "before": first["next"]}).json()
+    listed = [schedule["schedule_id"] for schedule in first["schedules"] + second["schedules"]]
+    assert listed[:3] == made[::-1]
+
+
+def test_the_same_request_sent_to_two_producers_makes_one_schedule(http: httpx.Client, producer_url: str) -> None:
+    """NGINX sends a request on to the next producer when one stops."""
+    same = {"x-request-id": "0123456789abcdef0123456789abcdef"}
+    with httpx.Client(base_url=producer_url) as producer:
+        ids = {producer.post(API, json=SUM | {"cron": "@yearly"}, headers=same).json()["schedule_id"] for _ in range(2)}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("wishes", "field"),
+    [
+        ({}, "body.rrule"),
+        ({"cron": "61 * * * *"}, "body.cron"),
+        ({"every": "1h", "cron": "@daily"}, "body.every"),
+        ({"every": "1h", "task": "nap"}, "body.task"),
+        ({"every": "1h", "kwargs": {"number": "10"}}, "body.kwargs.number"),
+        ({"every": "1h", "kwargs": {}}, "body.kwargs.number"),
+        ({"every": "1h", "kwargs": {"number": 1, "extra": 1}}, "body.kwargs.extra"),
+        ({"every": "1h", "colour": "red"}, "body.colour"),
+        ({"trigger_at": "2020-01-01T00:00:00Z"}, "body.trigger_at"),
+        ({"trigger_at": 1893456000}, "body.trigger_at"),
+        ({"every": "1h", "timezone": "Mars/Olympus"}, "body.timezone"),
+        ({"rrule": "FREQ=DAILY;UNTIL=20200101T000000Z"}, "body.rrule"),
+        ({"every": "1h", "catch_up": "some"}, "body.catch_up"),
+    ],
+)
+def test_what_is_wrong_with_a_schedule_is_told_by_its_field(
+    http: httpx.Client, wishes: dict[str, Any], field: str
+) -> None:
+    """When it is made, not when it fires; nothing is kept."""
+    before = http.get(API, params={"limit": 1}).json()["schedules"]
+    problem = assert_problem(http.post(API, json=SUM | wishes), 422)
+    assert field in [error["field"] for error in problem["errors"]]
+    assert http.get(API, params={"limit": 1}).json()["schedules"] == before
+
+
+def test_a_moment_fires_at_that_moment(http: httpx.Client) -> None:
+    """Within a second."""
+    due = datetime.now(UTC) + timedelta(seconds=1.5)
+    made = make(http, trigger_at=due.isoformat())
+    path = f"{API}/{made['schedule_id']}"
+    wait_until(lambda: http.get(path).json()["jobs"], 5)
+    job = http.get(http.get(path).json()["jobs"][0]["href"]).json()
+    late = datetime.fromisoformat(job["submitted_at"]) - due
+    assert timedelta() <= late < timedelta(seconds=1)
