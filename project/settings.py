@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -58,6 +66,10 @@ class Settings(BaseSettings):
     consumer_slots: PositiveInt = 2
     consumer_queues: str = ""
     shutdown_timeout: PositiveInt = 10
+
+    # Scheduler
+    hello_every: NonNegativeInt = 10
+    clean_up_every: NonNegativeInt = 3600
 
     # Native run only (`make up`)
     producer_port: Port = 8001

@@ -13,7 +13,7 @@ from project.settings import Settings
 def celery_options(settings: Settings) -> dict[str, Any]:
     """Return what Celery is configured with."""
     return {
-        "imports": ["project.celery_config.tasks.demo"],
+        "imports": ["project.celery_config.tasks.demo", "project.schedules.tasks"],
         **_broker(settings),
         **_jobs(settings),
         **_consumers(settings),
@@ -65,8 +65,16 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
         "redbeat_key_prefix": "schedules:",
         # a dead leader is missed after this time: longer than one round of firing takes
         "redbeat_lock_timeout": 5,
-        "beat_schedule": {},
+        "beat_schedule": _periodic_jobs(settings),
     }
+
+
+def _periodic_jobs(settings: Settings) -> dict[str, Any]:
+    jobs = {
+        "hello": {"task": "hello", "schedule": settings.hello_every},
+        "clean-up": {"task": "clean_up", "schedule": settings.clean_up_every},
+    }
+    return {name: job for name, job in jobs.items() if job["schedule"]}
 
 
 def _consumers(settings: Settings) -> dict[str, Any]:

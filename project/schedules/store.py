@@ -27,7 +27,7 @@ class Store:
         conf = ensure_conf(app)
         self.client: Any = get_redis(app)
         self._prefix, self._due = conf.key_prefix, conf.schedule_key
-        self._all = f"{self._prefix}:all"
+        self.index = f"{self._prefix}:all"
         self._ttl = app.conf.result_expires
 
     def key(self, schedule_id: str) -> str:
@@ -40,7 +40,7 @@ class Store:
         with self.client.pipeline() as pipe:
             pipe.delete(key)
             pipe.hset(key, mapping={"definition": definition.model_dump_json(), "next": following.isoformat()})
-            pipe.zadd(self._all, {key: definition.created_at.timestamp()})
+            pipe.zadd(self.index, {key: definition.created_at.timestamp()})
             pipe.zadd(self._due, {key: following.timestamp()})
             pipe.execute()
 
@@ -64,7 +64,7 @@ class Store:
     def page(self, count: int, before: float | None) -> tuple[list[Schedule], float | None]:
         """Return schedules, the newest first, and the cursor of the next page (None at the end)."""
         limit = "+inf" if before is None else f"({before!r}"
-        rows = self.client.zrevrangebyscore(self._all, limit, "-inf", start=0, num=count, withscores=True)
+        rows = self.client.zrevrangebyscore(self.index, limit, "-inf", start=0, num=count, withscores=True)
         return self._load([key for key, _ in rows]), rows[-1][1] if len(rows) == count else None
 
     def advance(self, schedule: Schedule, following: datetime | None, moments: list[datetime], jobs: list[str]) -> bool:
@@ -97,7 +97,7 @@ class Store:
         key = self.key(schedule_id)
         with self.client.pipeline() as pipe:
             pipe.zrem(self._due, key)
-            pipe.zrem(self._all, key)
+            pipe.zrem(self.index, key)
             pipe.delete(key)
             return bool(pipe.execute()[-1])
 

@@ -15,13 +15,16 @@ from tests.support.wait import wait_until
 PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT")
 
 
+QUIET = {"HELLO_EVERY": "0", "CLEAN_UP_EVERY": "0"}  # tests count jobs: none comes by itself
+
+
 class NativeStack:
     """A running stack: where it is, what it logs, and its processes by their name in the Procfile."""
 
     def __init__(self, run_dir: Path, folder: Path = Path(), **settings: str) -> None:
         self.run_dir = run_dir
         self._folder = folder
-        self.settings = {name: str(free_port()) for name in PORTS} | {"RUN_DIR": str(run_dir)} | settings
+        self.settings = {name: str(free_port()) for name in PORTS} | {"RUN_DIR": str(run_dir)} | QUIET | settings
         self.url = f"http://127.0.0.1:{self.settings['HTTP_PORT']}"
         self._log_path = run_dir.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,59 +1,21 @@
 """What schedulers fire: each time once, none left out, whatever dies."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from celery import Celery
 
-from project.celery_config.app import create_celery_app
 from project.errors import UnknownSchedule
 from project.schedules.errors import InvalidSchedule
 from project.schedules.schedule import Schedule
 from project.schedules.task_scheduler import TaskScheduler
-from project.settings import Settings
-from tests.integration.schedules.conftest import StartScheduler
+from tests.integration.schedules.conftest import Jobs, StartScheduler
 from tests.support.processes import RedisServer
 from tests.support.wait import wait_until
 
 SECOND = timedelta(seconds=1)
-
-
-class Jobs:
-    """The jobs that a scheduler has submitted; nobody runs them."""
-
-    def __init__(self, server: RedisServer) -> None:
-        self.client: Any = server.client
-
-    def ids(self) -> list[str]:
-        """Return the ids of those that wait, the oldest first."""
-        return [raw.decode() for raw in reversed(self.client.lrange("cpu", 0, -1))]
-
-    def submitted_at(self, job_id: str) -> float:
-        """Return when a job was submitted."""
-        return float(self.client.hget(f"job:{job_id}", "submitted_at"))
-
-
-@pytest.fixture
-def app(server: RedisServer) -> Iterator[Celery]:
-    """The app as the producer has it."""
-    app = create_celery_app(Settings(_env_file=None, redis_port=server.port))
-    yield app
-    app.close()
-
-
-@pytest.fixture
-def scheduler(app: Celery) -> TaskScheduler:
-    """Where schedules are made."""
-    return TaskScheduler(app)
-
-
-@pytest.fixture
-def jobs(server: RedisServer) -> Jobs:
-    """What was submitted."""
-    return Jobs(server)
 
 
 def expected(schedule: Schedule, until: datetime) -> list[str]:

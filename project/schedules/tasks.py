@@ -1,0 +1,39 @@
+"""The periodic jobs: a greeting that shows that the stack is alive, and a clean-up."""
+
+from typing import Any
+
+from celery import current_app
+
+from project.broker import records
+from project.celery_config.job import shared_task
+from project.schedules.store import Store
+
+BATCH = 1000  # members of an index that are looked at in one round trip
+
+
+@shared_task()
+def hello() -> str:
+    """Say hello (a small job to watch, from HELLO_EVERY)."""
+    return "Hello from the scheduler!"
+
+
+@shared_task()
+def clean_up() -> dict[str, int]:
+    """Take out of the indexes what has expired; safe at any time, as nothing that is there is touched."""
+    store = Store(current_app)
+    return {
+        "jobs": _forget_gone(store.client, "jobs:recent", records.key),
+        "schedules": _forget_gone(store.client, store.index, str),
+    }
+
+
+def _forget_gone(client: Any, index: str, key_of: Any) -> int:
+    """Remove members of a sorted set whose key is gone; return how many."""
+    gone = []
+    for first in range(0, client.zcard(index), BATCH):
+        members = client.zrange(index, first, first + BATCH - 1)
+        pipe = client.pipeline(transaction=False)
+        for member in members:
+            pipe.exists(key_of(member))
+        gone += [member for member, there in zip(members, pipe.execute(), strict=True) if not there]
+    return client.zrem(index, *gone) if gone else 0

@@ -1,0 +1,46 @@
+"""The periodic jobs that come with the stack."""
+
+from celery import Celery
+
+from project.schedules.task_scheduler import TaskScheduler
+from tests.integration.schedules.conftest import Jobs, StartScheduler
+from tests.support.processes import RedisServer
+from tests.support.wait import wait_until
+
+
+def test_hello_comes_from_the_start_as_often_as_the_setting_says(start: StartScheduler, jobs: Jobs) -> None:
+    """And HELLO_EVERY=0 switches it off, also after it was on."""
+    one = start("one", HELLO_EVERY="1")
+    assert wait_until(lambda: len(jobs.ids("default")) > 2)
+    assert one.stop() == 0
+    count = len(jobs.ids("default"))
+    two = start("two")
+    wait_until(lambda: two.leads)
+    wait_until(lambda: not jobs.client.exists("schedules:hello"))
+    assert len(jobs.ids("default")) == count
+
+
+def test_a_restart_does_not_move_a_periodic_job(start: StartScheduler, scheduler: TaskScheduler) -> None:
+    """A scheduler that restarts every half hour must still clean up every hour."""
+    one = start("one", CLEAN_UP_EVERY="3600")
+    wait_until(lambda: one.leads)
+    planned = wait_until(lambda: scheduler.page(1)[0])[0].next
+    assert one.stop() == 0
+    two = start("two", CLEAN_UP_EVERY="3600")
+    wait_until(lambda: two.leads)
+    assert scheduler.look_up("clean-up").next == planned
+
+
+def test_the_clean_up_forgets_what_has_expired_and_nothing_else(
+    app: Celery, scheduler: TaskScheduler, server: RedisServer
+) -> None:
+    """Jobs and schedules."""
+    kept = scheduler.schedule("sum", "", args=[1], cron="@yearly")
+    gone = scheduler.schedule("sum", "", args=[1], cron="@yearly")
+    _, job_kept = scheduler.run(kept)
+    _, job_gone = scheduler.run(kept)
+    server.client.delete(f"schedules:{gone}", f"job:{job_gone}")
+    assert app.tasks["clean_up"]() == {"jobs": 1, "schedules": 1}
+    assert [schedule.schedule_id for schedule in scheduler.page(10)[0]] == [kept]
+    assert server.client.zrange("jobs:recent", 0, -1) == [job_kept.encode()]
+    assert app.tasks["clean_up"]() == {"jobs": 0, "schedules": 0}
