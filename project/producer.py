@@ -8,6 +8,7 @@ from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
 from project.api.overview import overview_router
+from project.api.reminders import reminders_router
 from project.api.schedules import schedules_router
 from project.api.signature import arguments_model
 from project.api.tasks import tasks_router
@@ -23,7 +24,7 @@ def create_app() -> FastAPI:
     """Return the producer, wired; its paths are the public ones, so NGINX rewrites nothing."""
     settings = get_settings()
     celery_app = create_celery_app(settings)
-    jobs = Jobs(celery_app, settings)
+    jobs, scheduler = Jobs(celery_app, settings), TaskScheduler(celery_app)
     app: FastAPI = FastAPIOffline(
         title="Glassqueue",
         version=__version__,
@@ -41,7 +42,8 @@ def create_app() -> FastAPI:
     app.add_middleware(MetricsMiddleware)
     app.include_router(tasks_router(jobs, "/producer/api"))
     app.include_router(overview_router(jobs, "/producer/api"))
-    app.include_router(schedules_router(jobs, TaskScheduler(celery_app), jobs.available, "/producer/api"))
+    app.include_router(schedules_router(jobs, scheduler, jobs.available, "/producer/api"))
+    app.include_router(reminders_router(scheduler, jobs.available, "/producer/api"))
     app.include_router(jobs_router(jobs, "/producer/api"))
     app.include_router(health_router(jobs, "/producer"))
     return app

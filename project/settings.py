@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     # Scheduler
     hello_every: NonNegativeInt = 10
     clean_up_every: NonNegativeInt = 3600
+    notify_url: Url = ""
 
     # Native run only (`make up`)
     producer_port: Port = 8001

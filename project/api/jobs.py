@@ -17,7 +17,7 @@ from project.errors import UnsupportedContentType, problem_responses
 from project.jobs.representation import Accepted, Change, Job
 from project.jobs.service import Jobs
 
-RESERVED = frozenset({"consumers", "events", "jobs", "queues", "schedules", "tasks"})
+RESERVED = frozenset({"consumers", "events", "jobs", "queues", "remind_me", "schedules", "tasks"})
 
 
 def jobs_router(jobs: Jobs, prefix: str) -> APIRouter:

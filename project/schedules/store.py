@@ -1,6 +1,6 @@
 """Where schedules are kept: in Redis, under RedBeat's keys.
 
-schedules:<id>        a hash: definition (JSON), next, last, fired, jobs, paused
+schedules:<id>        a hash: definition (JSON), next, last, fired, jobs, paused, secret
 schedules::schedule   a sorted set: what is due when (unix seconds)
 schedules::all        a sorted set: what was made when
 """
@@ -34,12 +34,16 @@ class Store:
         """Return the key of a schedule."""
         return f"{self._prefix}{schedule_id}"
 
-    def write(self, schedule_id: str, definition: Definition, following: datetime) -> None:
-        """Keep a schedule that fires at *following* first; one that had this id is gone."""
-        key = self.key(schedule_id)
+    def write(self, schedule_id: str, definition: Definition, following: datetime, secret: str = "") -> None:
+        """Keep a schedule that fires at *following* first; one that had this id is gone.
+
+        secret: what its jobs need and nobody is shown; they ask for it when they run.
+        """
+        key, fields = self.key(schedule_id), {"definition": definition.model_dump_json(), "next": following.isoformat()}
+        fields |= {"secret": secret} if secret else {}
         with self.client.pipeline() as pipe:
             pipe.delete(key)
-            pipe.hset(key, mapping={"definition": definition.model_dump_json(), "next": following.isoformat()})
+            pipe.hset(key, mapping=fields)
             pipe.zadd(self.index, {key: definition.created_at.timestamp()})
             pipe.zadd(self._due, {key: following.timestamp()})
             pipe.execute()
@@ -47,6 +51,11 @@ class Store:
     def read(self, schedule_id: str) -> Schedule | None:
         """Return a schedule, or None if there is none of this id."""
         return next(iter(self._load([self.key(schedule_id)])), None)
+
+    def secret(self, schedule_id: str) -> str | None:
+        """Return the secret of a schedule, or None if it is gone."""
+        secret: str | None = self.client.hget(self.key(schedule_id), "secret")
+        return secret
 
     def due(self, now: float, most: int) -> list[Schedule]:
         """Return schedules whose time has come, first those that wait longest; forget those that are gone."""

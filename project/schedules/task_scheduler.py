@@ -64,16 +64,22 @@ class TaskScheduler:
         rule: Rule,
         catch_up: CatchUp,
         schedule_id: str | None = None,
+        secret: str = "",
     ) -> str:
-        """Keep a schedule whose task, arguments and rule were checked; return its id, which can be chosen."""
+        """Keep a schedule whose task, arguments and rule were checked; return its id, which can be chosen.
+
+        With a secret, the task is told the id of the schedule too (schedule_id), to ask for the secret when it runs.
+        """
         schedule_id, now = schedule_id or str(uuid4()), datetime.now(UTC)
+        if secret:
+            arguments = {**arguments, "schedule_id": schedule_id}
         definition = Definition(
             task=task, arguments=arguments, description=description, rule=rule, catch_up=catch_up, created_at=now
         )
         following = rule.next_after(now)
         if following is None:  # its only time has come since it was checked
             raise InvalidSchedule(rule.kind, "it never fires: all is in the past")
-        self._store.write(schedule_id, definition, following)
+        self._store.write(schedule_id, definition, following, secret)
         return schedule_id
 
     def look_up(self, schedule_id: str) -> Schedule:

@@ -1,12 +1,15 @@
-"""The periodic jobs: a greeting that shows that the stack is alive, and a clean-up."""
+"""What schedules run: a greeting that shows that the stack is alive, a clean-up, and notifications."""
 
 from typing import Any
 
-from celery import current_app
+import httpx
+from celery import current_app, current_task
 
 from project.broker import records
 from project.celery_config.job import shared_task
+from project.celery_config.retry import ONCE
 from project.schedules.store import Store
+from project.settings import get_settings
 
 BATCH = 1000  # members of an index that are looked at in one round trip
 
@@ -25,6 +28,22 @@ def clean_up() -> dict[str, int]:
         "jobs": _forget_gone(store.client, "jobs:recent", records.key),
         "schedules": _forget_gone(store.client, store.index, str),
     }
+
+
+@shared_task(retry_policy=ONCE)
+def notify(notification: dict[str, Any], schedule_id: str) -> str:
+    """Send a notification to NOTIFY_URL, with the Authorization that came with its reminder."""
+    secret = Store(current_app).secret(schedule_id)
+    if secret is None:
+        return "not sent: the reminder was deleted"
+    url = get_settings().notify_url
+    if not url:
+        return "not sent: NOTIFY_URL is empty"
+    # the job may run twice; the receiver can tell by the key
+    key = f"{schedule_id} {current_task.request.id}"
+    headers = {"Authorization": secret, "Idempotency-Key": key}
+    httpx.post(url, json=notification, headers=headers, timeout=10).raise_for_status()
+    return "sent"
 
 
 def _forget_gone(client: Any, index: str, key_of: Any) -> int:

@@ -15,7 +15,7 @@ def map_case(context: Any, case: Any) -> Any:
         headers.pop("Idempotency-Key", None)
         headers.pop("idempotency-key", None)
     headers.pop("prefer", None)
-    if case.path.startswith("/producer/api/schedules") and case.meta.generation.mode.value == "positive":
+    if case.meta.generation.mode.value == "positive":
         _give_it_a_time(case)
     if isinstance(query.get("wait"), int | float) and 0 <= query["wait"] <= 30:
         query["wait"] = 0.01
@@ -24,7 +24,11 @@ def map_case(context: Any, case: Any) -> Any:
 
 def _give_it_a_time(case: Any) -> None:
     """Say when and what: no schema tells which text is a rule, or what another task's schema says."""
-    if case.method == "POST" and isinstance(case.body, dict):
+    if case.method != "POST" or not isinstance(case.body, dict):
+        return
+    if case.path == "/producer/api/remind_me":
+        case.body |= {"rrule": "FREQ=DAILY"}
+    elif case.path.startswith("/producer/api/schedules"):
         for name in ("rrule", "cron", "trigger_at", "until", "timezone"):
             case.body.pop(name, None)
         case.body["every"] = "1h"

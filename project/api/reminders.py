@@ -1,0 +1,115 @@
+"""Reminders: a schedule of `notify` jobs, in the words that clients of such a service already use."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, Strict
+
+from project.api.jobs import require_json
+from project.api.parameters import RequestId
+from project.api.schedule_models import ScheduleOut
+from project.api.schedules import BODY_PROBLEMS, CREATED
+from project.errors import problem_responses
+from project.jobs.availability import Availability
+from project.schedules.errors import InvalidSchedule
+from project.schedules.rules import Rule, make_rule
+from project.schedules.task_scheduler import TaskScheduler
+
+END_OF_CENTURY = 4_102_444_800  # unix seconds
+HEADER = r"^[!-~]([ -~]{0,4000}[!-~])?$"
+
+
+def _whole(number: Any) -> Any:
+    """Take 10.0 for 10, as JSON Schema does."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Whole = Annotated[int, Strict(), BeforeValidator(_whole)]  # strict: neither true nor "10" is a number
+Id = str | Whole
+
+
+def _can_be_sent(secret: SecretStr) -> SecretStr:
+    """Refuse what no header can carry: the HTTP client would do so later, and show it in its error."""
+    if not re.fullmatch(HEADER, secret.get_secret_value()):
+        raise ValueError("Input should be what an HTTP header can carry: ASCII without line breaks")
+    return secret
+
+
+class NotificationMetadata(BaseModel):
+    """What the notification says, and for whom."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    auth_header: Annotated[SecretStr, AfterValidator(_can_be_sent)] = Field(
+        description="Sent as Authorization with each notification; never shown again",
+        json_schema_extra={"pattern": HEADER},
+    )
+    title: str = Field(max_length=200)
+    body: str = Field(max_length=5000)
+    item_id: Id
+    created_at: Id
+    created_by: Id
+    classroom_id: Id
+    kind: str = Field(max_length=100)
+
+
+_EXAMPLE = {"auth_header": "Bearer example", "title": "Homework", "body": "It is due tomorrow.", "item_id": "7"}
+_EXAMPLE |= {"created_at": "1795245213", "created_by": "ann", "classroom_id": "4b", "kind": "homework"}
+
+
+class Reminder(BaseModel):
+    """When to remind, and of what."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rrule: str = Field(max_length=2000, description="A recurrence rule (RFC 5545)", examples=["FREQ=DAILY;COUNT=3"])
+    start_datetime: Whole = Field(
+        ge=0, le=END_OF_CENTURY, description="Where the rule starts, in unix seconds", examples=[1893456000]
+    )
+    notification_metadata: NotificationMetadata = Field(examples=[_EXAMPLE])
+
+
+def reminders_router(scheduler: TaskScheduler, available: Availability, prefix: str) -> APIRouter:
+    """Return a router with the endpoint for reminders."""
+    router = APIRouter(prefix=prefix, tags=["schedules"])
+
+    @router.post(
+        "/remind_me",
+        status_code=201,
+        summary="Notify at set times",
+        operation_id="remind_me",
+        dependencies=[Depends(require_json)],
+        responses=CREATED | problem_responses(*BODY_PROBLEMS),
+    )
+    def remind_me(reminder: Reminder, request_id: RequestId, response: Response) -> ScheduleOut:
+        with available():
+            schedule_id = _schedule(scheduler, reminder, request_id)
+            schedule = scheduler.look_up(schedule_id)
+        response.headers["Location"] = f"{prefix}/schedules/{schedule_id}"
+        return ScheduleOut.of(schedule, prefix)
+
+    return router
+
+
+def _schedule(scheduler: TaskScheduler, reminder: Reminder, request_id: str | None) -> str:
+    shown: dict[str, Any] = reminder.notification_metadata.model_dump(exclude={"auth_header"})
+    return scheduler.add(
+        "notify",
+        {"notification": shown},
+        shown["title"],
+        _rule(reminder),
+        "last",
+        schedule_id=request_id,
+        secret=reminder.notification_metadata.auth_header.get_secret_value(),
+    )
+
+
+def _rule(reminder: Reminder) -> Rule:
+    try:
+        return make_rule(rrule=reminder.rrule, start=datetime.fromtimestamp(reminder.start_datetime, UTC))
+    except InvalidSchedule as error:
+        problem = {"loc": ("body", "rrule"), "msg": error.message, "type": "value_error"}
+        raise RequestValidationError([problem]) from None

@@ -1,0 +1,109 @@
+"""Reminders: each time a notification is sent, with an authorization that nobody sees."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.support.stack import NativeStack
+from tests.support.wait import wait_until
+
+SECRET = "Bearer do-not-tell"
+METADATA: dict[str, Any] = {
+    "auth_header": SECRET,
+    "title": "Homework",
+    "body": "Due!",
+    "item_id": 7,
+    "created_at": 1_795_245_213,
+}
+METADATA |= {"created_by": "ann", "classroom_id": "4b", "kind": "homework"}
+API = "/producer/api"
+
+
+@pytest.fixture(scope="module")
+def inbox() -> Iterator[Any]:
+    """A web server that keeps what is posted to it."""
+
+    class Inbox(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            received.append((self.headers["authorization"], body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Print nothing."""
+
+    received: list[Any] = []
+    server = HTTPServer(("127.0.0.1", 0), Inbox)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", received
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, inbox: Any) -> Iterator[NativeStack]:
+    """A stack that knows where to send notifications, and logs all it can."""
+    run_dir = tmp_path_factory.mktemp("reminders") / "run"
+    stack = NativeStack(run_dir, SHUTDOWN_TIMEOUT="1", NOTIFY_URL=inbox[0], LOG_LEVEL="DEBUG").start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture
+def producer(stack: NativeStack) -> Iterator[httpx.Client]:
+    """A client of that stack."""
+    with stack.client() as client:
+        yield client
+
+
+def test_a_reminder_notifies_each_time_and_its_authorization_is_seen_by_the_receiver_only(
+    stack: NativeStack, producer: httpx.Client, inbox: Any
+) -> None:
+    """Not by who lists jobs or schedules, and not by who reads logs."""
+    reminder = {
+        "rrule": "FREQ=SECONDLY;COUNT=2",
+        "start_datetime": int(time.time()) + 1,
+        "notification_metadata": METADATA,
+    }
+    made = producer.post(f"{API}/remind_me", json=reminder)
+    assert made.status_code == 201, made.text
+    wait_until(lambda: len(inbox[1]) == 2)
+    shown = {name: value for name, value in METADATA.items() if name != "auth_header"}
+    assert inbox[1] == [(SECRET, shown)] * 2
+    path = made.headers["location"]
+    wait_until(lambda: producer.get(path).json()["status"] == "ended")
+    jobs = [producer.get(job["href"]).text for job in producer.get(path).json()["jobs"]]
+    assert len(jobs) == 2
+    listings = [producer.get(f"{API}/{each}").text for each in ("jobs", "schedules", "consumers", "queues")]
+    redis: Any = Redis(port=int(stack.settings["REDIS_PORT"]))
+    records = [str(redis.hgetall(key)) for key in redis.scan_iter("job:*")]
+    assert records
+    assert "notify" in stack.log
+    assert all("do-not-tell" not in text for text in [made.text, *jobs, *listings, *records, stack.log])
+
+
+def test_what_is_wrong_with_a_reminder_is_told_without_repeating_its_authorization(producer: httpx.Client) -> None:
+    """Also when the authorization is what is wrong."""
+    good: dict[str, Any] = {"rrule": "FREQ=DAILY", "start_datetime": 1_893_456_000, "notification_metadata": METADATA}
+    wrongs: list[tuple[dict[str, Any], str]] = [
+        ({"rrule": "FREQ=NEVER"}, "body.rrule"),
+        ({"start_datetime": -1}, "body.start_datetime"),
+        (
+            {"notification_metadata": METADATA | {"auth_header": f"{SECRET}\n"}},
+            "body.notification_metadata.auth_header",
+        ),
+        ({"notification_metadata": METADATA | {"title": None}}, "body.notification_metadata.title"),
+    ]
+    for wrong, field in wrongs:
+        answer = producer.post(f"{API}/remind_me", json={**good, **wrong})
+        assert answer.status_code == 422
+        assert field in [error["field"] for error in answer.json()["errors"]]
+        assert "do-not-tell" not in answer.text
