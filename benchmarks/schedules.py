@@ -1,0 +1,83 @@
+"""What 10,000 schedules cost: `python -m benchmarks.schedules` (some two minutes).
+
+Each fires once a minute, spread over the minute; one scheduler, no consumer. Printed are how late jobs were submitted,
+and what the scheduler and Redis needed.
+"""
+
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from project.celery_config.app import create_celery_app
+from project.schedules.task_scheduler import TaskScheduler
+from project.settings import Settings
+from tests.support.processes import RedisServer
+from tests.support.schedulers import SchedulerProcess
+from tests.support.stack import QUIET
+from tests.support.wait import wait_until
+
+EVERY = 60  # seconds
+
+
+def main(count: int) -> None:
+    """Make schedules, let them fire for a minute, and print what was measured."""
+    with TemporaryDirectory() as name:
+        server = RedisServer(Path(name), "--appendonly", "yes")
+        try:
+            measure(server, Path(name), count)
+        finally:
+            server.kill()
+
+
+def measure(server, folder, count):
+    """Print one line per figure."""
+    scheduler = TaskScheduler(create_celery_app(Settings(_env_file=None, redis_port=server.port)))
+    before = server.client.info("memory")["used_memory"]
+    make(scheduler, count)
+    size = (server.client.info("memory")["used_memory"] - before) / count
+    process = SchedulerProcess(folder, "one", **QUIET | {"REDIS_PORT": str(server.port)}).ready()
+    try:
+        wait_until(lambda: process.leads)
+        # what became due while the schedules were made is no measure
+        wait_until(lambda: not server.client.zcount("schedules::schedule", 0, time.time()), 60)
+        watched = psutil.Process(process.process.pid)
+        cpu, begun = sum(watched.cpu_times()[:2]), time.time()
+        wait_until(lambda: time.time() > begun + EVERY, EVERY + 1)
+        cpu, memory = sum(watched.cpu_times()[:2]) - cpu, watched.memory_info().rss
+    finally:
+        process.kill()
+    report(server, scheduler, begun, {"cpu": cpu / EVERY, "rss_mb": memory / 1e6, "redis_bytes_each": size})
+
+
+def make(scheduler, count):
+    """Make schedules whose times are spread evenly over a minute."""
+    now = datetime.now(UTC)
+    for number in range(count):
+        start = now - timedelta(seconds=EVERY * number / count)
+        scheduler.schedule("sum", "benchmark", [1], every=f"{EVERY}s", start=start, catch_up="none")
+
+
+def report(server, scheduler, begun, figures):
+    """Print how late jobs were submitted (seconds) that were due since *begun*, and the other figures."""
+    late, cursor = [], None
+    while True:
+        page, cursor = scheduler.page(1000, cursor)
+        for schedule in page:
+            if schedule.last_fired and schedule.last_fired.timestamp() > begun:
+                submitted = float(server.client.hget(f"job:{schedule.job_ids[0]}", "submitted_at"))
+                late.append(submitted - schedule.last_fired.timestamp())
+        if cursor is None:
+            break
+    cuts = quantiles(late, n=100)
+    figures |= {"fired": len(late), "late_p50": cuts[49], "late_p99": cuts[98], "late_max": max(late)}
+    for name, value in figures.items():
+        print(f"{name:>18} {value:,.3f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else 10_000)
