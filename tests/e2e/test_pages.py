@@ -8,7 +8,7 @@ import pytest
 from tests.support.newcomer import Newcomer
 
 PAGES = ["docs/tutorial.md", "docs/how-to/retry-safely.md", "docs/how-to/chain-tasks.md"]
-PAGES += ["docs/how-to/choose-ids-and-wait.md", "docs/how-to/use-the-client.md"]
+PAGES += ["docs/how-to/choose-ids-and-wait.md", "docs/how-to/use-the-client.md", "docs/how-to/schedule-jobs.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
