@@ -50,7 +50,11 @@ class NativeStack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_until(lambda: "Glassqueue is up" in self.log or self._process_ended(), 60, "the stack is up")
+        try:
+            wait_until(lambda: "Glassqueue is up" in self.log or self._process_ended(), 60, "the stack is up")
+        except AssertionError:
+            self.stop()  # else its supervisors would go on trying, beside all tests that follow
+            raise
         assert not self._process_ended(), self.log
         return self
 
