@@ -6,7 +6,7 @@ Nothing else in the project reads the environment. `.env.example` documents ever
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
@@ -19,6 +19,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
+from redis.retry import Retry
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
@@ -102,6 +105,12 @@ class Settings(BaseSettings):
     def records(self) -> str:
         """Return the URL of the Redis that holds the job records: the leased broker's own, else REDIS_URL's."""
         return self.broker if self.broker.startswith(("redis://", "rediss://")) else self.redis
+
+    @property
+    def redis_options(self) -> dict[str, Any]:
+        """Return what a client of Redis is made with: it waits REDIS_TIMEOUT and replaces a stale connection once."""
+        timeouts = {"socket_timeout": self.redis_timeout, "socket_connect_timeout": self.redis_timeout}
+        return {**timeouts, "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))}
 
 
 @cache

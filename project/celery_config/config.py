@@ -2,10 +2,6 @@
 
 from typing import Any
 
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError
-from redis.retry import Retry
-
 from project.celery_config.brokers import broker_settings
 from project.settings import Settings
 
@@ -56,12 +52,7 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
         # a new schedule is noticed within this time
         "beat_max_loop_interval": 0.5,
         "redbeat_redis_url": settings.records,
-        "redbeat_redis_options": {
-            "socket_timeout": settings.redis_timeout,
-            "socket_connect_timeout": settings.redis_timeout,
-            # replace a stale connection once; who asks tries again
-            "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
-        },
+        "redbeat_redis_options": settings.redis_options,
         "redbeat_key_prefix": "schedules:",
         # a dead leader is missed after this time: longer than one round of firing takes
         "redbeat_lock_timeout": 5,

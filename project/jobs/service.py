@@ -11,9 +11,6 @@ from uuid import UUID, uuid4, uuid5
 from anyio.to_thread import run_sync
 from celery import Celery
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError
-from redis.retry import Retry
 
 from project.broker import JobExists, QueueFull, records
 from project.celery_config.job import JobTask
@@ -34,7 +31,7 @@ class Jobs:
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         self._app = app
-        self._redis = _client(settings)
+        self._redis = Redis.from_url(settings.records, **settings.redis_options)
         self._drain = Drain(self._redis, settings.queue_limit)
         self.available = Availability(settings.redis_down_pause)
         self._ttl = settings.result_ttl
@@ -95,7 +92,7 @@ class Jobs:
     async def wait(self, task: JobTask | None, job_id: str, seconds: float) -> Job[Any]:
         """Return the job when it ends, or as it is after some seconds (at once if MAX_WAITERS listen already)."""
         job = await run_sync(self.look_up, task, job_id)
-        if job.ready or not seconds or self._changes.listeners >= self._max_waiters:
+        if job.ready or not seconds or self._is_full():
             return job
         async with self._changes.watch(records.key(job_id)) as changes:
             with suppress(TimeoutError):
@@ -104,16 +101,22 @@ class Jobs:
             return await run_sync(self.look_up, task, job_id)
 
     async def _end_of(self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Any]) -> None:
-        change = None  # it may have ended before anybody listened
-        while change is not None or not (await run_sync(self.look_up, task, job_id)).ready:
+        change = None
+        while True:
+            # nothing was heard yet, or something was missed: it may have ended all the same
+            if change is None and (await run_sync(self.look_up, task, job_id)).ready:
+                return
             change = await changes.get()
             if change and change["status"] in ENDED:
                 return
 
     def make_room(self) -> None:
         """Raise TooManyListeners if MAX_WAITERS wait or follow already."""
-        if self._changes.listeners >= self._max_waiters:
+        if self._is_full():
             raise TooManyListeners
+
+    def _is_full(self) -> bool:
+        return self._changes.listeners >= self._max_waiters
 
     async def follow(self, task: JobTask, job_id: str) -> AsyncIterator[Job[Any] | Change]:
         """Yield the job as it is, then each change, and the job again when it reports progress or has ended."""
@@ -198,13 +201,3 @@ class Jobs:
 
 def _fingerprint(arguments: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()
-
-
-def _client(settings: Settings) -> Redis:
-    """Return a client that never waits longer than REDIS_TIMEOUT and replaces a stale connection once."""
-    return Redis.from_url(
-        settings.records,
-        socket_timeout=settings.redis_timeout,
-        socket_connect_timeout=settings.redis_timeout,
-        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
-    )

@@ -91,9 +91,7 @@ def test_a_thousand_waiters_cost_one_connection_and_no_threads(
     async def swarm() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=stack.url, timeout=60, limits=httpx.Limits(max_connections=None)) as many:
             waiting = [asyncio.create_task(many.get(f"{WAIT}/{job_id}", params={"wait": 30})) for _ in range(1000)]
-            while producer.num_fds() < 1000:  # all have arrived
-                await asyncio.sleep(0.1)
-            await asyncio.sleep(1)
+            await asyncio.to_thread(wait_until, lambda: producer.num_fds() >= 1000, 30, "all have arrived")
             assert len(redis.client_list(_type="pubsub")) < 20
             assert listeners(redis, job_id) == 1
             assert producer.num_threads() < 60
