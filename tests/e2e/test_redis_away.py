@@ -10,7 +10,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from redis import Redis
 
+from project.broker import records
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
@@ -34,7 +36,15 @@ def http(stack: NativeStack) -> Iterator[httpx.Client]:
 
 
 def _redis(stack: NativeStack) -> int:
+    """Return the process of Redis; after a test that killed it, it may have to be started again first."""
+    wait_until(lambda: stack.pids("redis-server"))
     return stack.pids("redis-server")[0]
+
+
+def _subscriptions(stack: NativeStack, job_id: str) -> int:
+    """Return how many producers listen to a job."""
+    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
+        return client.pubsub_numsub(records.key(job_id))[0][1]
 
 
 @pytest.fixture
@@ -90,14 +100,10 @@ def test_who_waits_for_a_job_hears_of_its_end_although_redis_was_killed(stack: N
     job_id = submit(http, "wait_and_return", seconds=4, message="heard")
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(http.get, f"/producer/api/wait_and_return/{job_id}", params={"wait": 30})
-        wait_until(lambda: finished_or_started(http, job_id))
+        wait_until(lambda: look_up(http, "wait_and_return", job_id)["status"] == "STARTED")
+        wait_until(lambda: _subscriptions(stack, job_id))
         os.kill(_redis(stack), signal.SIGKILL)
         assert waiting.result(timeout=30).json()["result"] == "heard"
-
-
-def finished_or_started(http: httpx.Client, job_id: str) -> bool:
-    """Tell whether a job has begun."""
-    return look_up(http, "wait_and_return", job_id)["status"] != "PENDING"
 
 
 def test_readiness_tells_that_redis_is_away_and_liveness_does_not(stack: NativeStack, http: httpx.Client) -> None:
