@@ -3,6 +3,7 @@
 Nothing else in the project reads the environment. `.env.example` documents every field; a test keeps the two equal.
 """
 
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
@@ -27,7 +29,24 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
 
+# five fields of a crontab, in UTC
+Crontab = Annotated[str, Field(pattern=r"^\S+( \S+){4}$|^$")]
+Security = Literal["none", "starttls", "tls"]
 Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Settings whose value is in a file: REDIS_PASSWORD_FILE=/run/secrets/redis, as Docker's own images have it."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the text of the file that NAME_FILE names, without the line end that an editor adds."""
+        path = os.environ.get(f"{field_name.upper()}_FILE")
+        return Path(path).read_text().rstrip("\n") if path else None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return all values that are in files."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class Settings(BaseSettings):
@@ -69,11 +88,16 @@ class Settings(BaseSettings):
     consumer_slots: PositiveInt = 2
     consumer_queues: str = ""
     shutdown_timeout: PositiveInt = 10
+    notification_consumers: NonNegativeInt = 1
+    maintenance_consumers: NonNegativeInt = 1
 
     # Scheduler
     hello_every: NonNegativeInt = 10
     clean_up_every: NonNegativeInt = 3600
     notify_url: Url = ""
+
+    # Database
+    database_url: SecretStr = SecretStr("")
 
     # Native run only (`make up`)
     producer_port: Port = 8001
@@ -88,6 +112,18 @@ class Settings(BaseSettings):
         if self.task_soft_time_limit >= self.task_time_limit:
             raise ValueError("TASK_SOFT_TIME_LIMIT must be smaller than TASK_TIME_LIMIT")
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from; the first that has one wins."""
+        return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings
 
     @property
     def redis(self) -> str:
@@ -107,6 +143,11 @@ class Settings(BaseSettings):
         return self.broker if self.broker.startswith(("redis://", "rediss://")) else self.redis
 
     @property
+    def database(self) -> str:
+        """Return the database's URL: DATABASE_URL as given, else that of a SQLite file in RUN_DIR."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.run_dir.absolute()}/records.db"
+
+    @property
     def redis_options(self) -> dict[str, Any]:
         """Return what a client of Redis is made with: it waits REDIS_TIMEOUT and replaces a stale connection once."""
         timeouts = {"socket_timeout": self.redis_timeout, "socket_connect_timeout": self.redis_timeout}
@@ -118,6 +159,8 @@ def get_settings() -> Settings:
     """Return the settings, or stop the process with one line per variable that is wrong."""
     try:
         return Settings()
+    except OSError as error:
+        sys.exit(f"glassqueue: {error}")
     except ValidationError as error:
         sys.exit("\n".join(_explain(problem["loc"], problem["msg"]) for problem in error.errors()))
 

@@ -7,9 +7,9 @@ from celery import signals
 
 
 def connect(run_dir: Path) -> None:
-    """Touch RUN_DIR/consumer.alive at every heartbeat (each 2 s, and only while connected to the broker)."""
-    alive = run_dir / "consumer.alive"
+    """Touch RUN_DIR/NAME.alive (consumer.1 for consumer.1@host) at every heartbeat: each 2 s, while connected."""
 
     @signals.heartbeat_sent.connect(weak=False)
-    def _touch(**_: Any) -> None:
-        alive.touch()
+    def _touch(sender: Any, **_: Any) -> None:
+        name = sender.eventer.hostname.partition("@")[0]
+        (run_dir / f"{name}.alive").touch()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import honcho.manager
 from honcho.environ import expand_processes, parse_procfile
+from pydantic import SecretStr
 
 from project.native import binaries, nginx_files, ready
 from project.settings import Settings, get_settings
@@ -36,7 +37,7 @@ def main() -> None:
     honcho.manager.KILL_WAIT = settings.shutdown_timeout + 10
     manager = honcho.manager.Manager()
     procfile = parse_procfile(Path("Procfile").read_text())
-    for process in expand_processes(procfile.processes, {"consumer": settings.consumers}, environment):
+    for process in expand_processes(procfile.processes, _how_many(settings), environment):
         manager.add_process(process.name, process.cmd, env=process.env)
     # a closed terminal stops the stack as Ctrl-C does
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
@@ -44,6 +45,15 @@ def main() -> None:
     manager.loop()
     # Ctrl-C and SIGTERM are how one stops it: no error for make to report
     sys.exit(0 if manager.returncode in (130, 143) else manager.returncode)
+
+
+def _how_many(settings: Settings) -> dict[str, int]:
+    """Return how many of a process to start, where it is not one."""
+    return {
+        "consumer": settings.consumers,
+        "consumer-notifications": settings.notification_consumers,
+        "consumer-maintenance": settings.maintenance_consumers,
+    }
 
 
 def _refuse_ports_in_use(settings: Settings) -> None:
@@ -60,7 +70,9 @@ def _refuse_ports_in_use(settings: Settings) -> None:
 
 def _environment(settings: Settings, run_dir: Path) -> dict[str, str]:
     """Return the environment of the Procfile's processes: every setting, and where the binaries are."""
-    values = {name.upper(): str(getattr(settings, name)) for name in Settings.model_fields}
+    fields = {name: getattr(settings, name) for name in Settings.model_fields}
+    # secrets are read by who needs them; only Redis is told its password by its command
+    values = {name.upper(): str(value) for name, value in fields.items() if not isinstance(value, SecretStr)}
     values["REDIS_PASSWORD"] = settings.redis_password.get_secret_value()
     return {
         **os.environ,

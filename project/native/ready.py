@@ -40,13 +40,13 @@ def announce(settings: Settings) -> None:
 
 def _probes(settings: Settings, url: str) -> dict[str, Callable[[], bool]]:
     """Return a probe per service; each asks its service directly, so that NGINX logs no 502 while they start."""
-    alive = settings.run_dir / "consumer.alive"
-    alive.unlink(missing_ok=True)
+    for old in settings.run_dir.glob("*.alive"):
+        old.unlink()
     local = "http://127.0.0.1"
     return {
         "nginx": partial(_answers, f"{url}/"),
         "producer": partial(_answers, f"{local}:{settings.producer_port}/producer/health/ready"),
-        "consumer": alive.exists,
+        "consumer": (settings.run_dir / "consumer.1.alive").exists,
         "flower": partial(_answers, f"{local}:{settings.flower_port}/dashboard/healthcheck"),
         "locust": partial(_answers, f"{local}:{settings.locust_port}/load-test/"),
     }

@@ -18,7 +18,17 @@ ROOT = Path(__file__).parents[2]
 # what `docker compose up --build` reads; .env, .git and .run of the developer stay behind
 PARTS = ("docker-compose.yml", ".dockerignore", "project", "nginx", "locust", "*.lock")
 LABEL = "com.docker.compose"
-SERVICES = ("nginx", "producer", "consumer", "scheduler", "redis", "flower", "locust")
+SERVICES = (
+    "nginx",
+    "producer",
+    "consumer",
+    "consumer-notifications",
+    "consumer-maintenance",
+    "scheduler",
+    "redis",
+    "flower",
+    "locust",
+)
 
 
 class ComposeStack:

@@ -15,7 +15,8 @@ from tests.support.wait import wait_until
 PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT")
 
 
-QUIET = {"HELLO_EVERY": "0", "CLEAN_UP_EVERY": "0"}  # tests count jobs: none comes by itself
+# Tests count jobs and consumers: no job comes by itself, and consumers of one queue are for who needs them
+QUIET = {"HELLO_EVERY": "0", "CLEAN_UP_EVERY": "0", "NOTIFICATION_CONSUMERS": "0", "MAINTENANCE_CONSUMERS": "0"}
 
 
 class NativeStack:

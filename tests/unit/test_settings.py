@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from project.settings import Settings
+from project.settings import Settings, get_settings
 
 
 def test_redis_can_be_given_in_parts() -> None:
@@ -46,6 +46,21 @@ def test_the_password_is_not_shown() -> None:
     """Neither the settings' text nor their dump has it."""
     settings = Settings(redis_password="hunter2")
     assert "hunter2" not in repr(settings) + str(settings.model_dump())
+
+
+def test_a_value_can_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is a secret that an orchestrator hands over."""
+    (tmp_path / "secret").write_text("hunter2\n")
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", str(tmp_path / "secret"))
+    assert Settings().redis_password.get_secret_value() == "hunter2"
+
+
+def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Going on without the secret would look like a wrong one."""
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", "/nowhere/secret")
+    get_settings.cache_clear()
+    with pytest.raises(SystemExit, match="/nowhere/secret"):
+        get_settings()
 
 
 def test_the_soft_limit_must_come_before_the_hard_one() -> None:
