@@ -20,6 +20,9 @@ test-docker: .venv/dev ## test the stack in containers; needs Docker with Compos
 bench-broker: .venv/dev ## measure the leased transport against Celery's own (some 10 minutes)
 	python -m benchmarks.broker
 
+doctor: .venv/native ## say what of the running stack is reachable, what is missing, and how to mend it
+	@python -m project.doctor
+
 lint: .venv/dev ## style, types, NGINX and Dockerfiles
 	ruff check
 	ruff format --check
@@ -50,4 +53,4 @@ clean: ## remove the venv and the state of the native stack
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up test chaos test-docker bench-broker lint format reference lock clean
+.PHONY: help up test chaos test-docker bench-broker doctor lint format reference lock clean

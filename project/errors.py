@@ -70,6 +70,13 @@ class BrokerUnavailable(GlassqueueError):
     headers: Mapping[str, str] = {"Retry-After": "2"}
 
 
+class NotReady(GlassqueueError):
+    """Something that jobs talk to does not answer."""
+
+    status = 503
+    headers: Mapping[str, str] = {"Retry-After": "5"}
+
+
 class TooManyJobs(GlassqueueError):
     """The queue is full; try again when consumers have worked some of it off."""
 

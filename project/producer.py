@@ -13,6 +13,7 @@ from project.api.schedules import schedules_router
 from project.api.signature import arguments_model
 from project.api.tasks import tasks_router
 from project.celery_config.app import create_celery_app
+from project.checks import RecentChecks
 from project.errors import add_error_handlers, document_problems
 from project.jobs.inbox import Inbox
 from project.jobs.service import Jobs
@@ -42,8 +43,8 @@ def create_app() -> FastAPI:
     app.add_middleware(MetricsMiddleware)
     app.include_router(tasks_router(jobs, "/producer/api"))
     app.include_router(overview_router(jobs, "/producer/api"))
-    app.include_router(schedules_router(jobs, scheduler, jobs.available, "/producer/api"))
+    app.include_router(schedules_router(jobs, scheduler, "/producer/api"))
     app.include_router(reminders_router(scheduler, jobs.available, "/producer/api"))
     app.include_router(jobs_router(jobs, "/producer/api"))
-    app.include_router(health_router(jobs, "/producer"))
+    app.include_router(health_router(jobs, RecentChecks(settings), "/producer"))
     return app

@@ -1,12 +1,14 @@
 """Probes for operators: alive, ready, and metrics for Prometheus."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from project.errors import problem_responses
+from project.errors import NotReady, problem_responses
+from project.integrations.checks import Check
 from project.jobs.service import Jobs
 
 
@@ -16,7 +18,13 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-def health_router(jobs: Jobs, prefix: str) -> APIRouter:
+class Readiness(Health):
+    """The same, and with `deep=1` what was found about each part."""
+
+    checks: list[Check] | None = None
+
+
+def health_router(jobs: Jobs, checks: Callable[[], list[Check]], prefix: str) -> APIRouter:
     """Return a router with the probes."""
     router = APIRouter(prefix=prefix, tags=["health"])
 
@@ -25,11 +33,18 @@ def health_router(jobs: Jobs, prefix: str) -> APIRouter:
         return Health()
 
     @router.get(
-        "/health/ready", summary="Can jobs be accepted?", operation_id="ready", responses=problem_responses(503)
+        "/health/ready",
+        summary="Can jobs be accepted, and with deep=1: can they be done?",
+        operation_id="ready",
+        response_model_exclude_none=True,
+        responses=problem_responses(422, 503),
     )
-    def ready() -> Health:
+    def ready(deep: Annotated[bool, Query(description="Look at everything that jobs talk to")] = False) -> Readiness:
         jobs.ping()
-        return Health()
+        found = checks() if deep else None
+        if failed := [check for check in found or [] if check.state == "failed"]:
+            raise NotReady("; ".join(f"{check.name}: {check.found}" for check in failed))
+        return Readiness(checks=found)
 
     @router.get("/metrics", include_in_schema=False)
     def metrics() -> Response:

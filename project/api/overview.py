@@ -25,6 +25,14 @@ class JobsQuery(BaseModel):
     before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the page before")
 
 
+class RequeueQuery(BaseModel):
+    """Which of the failed jobs to requeue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str | None = Field(default=None, description="Only jobs of this task")
+
+
 def overview_router(jobs: Jobs, prefix: str) -> APIRouter:
     """Return a router with what is not about one task."""
     router = APIRouter(prefix=prefix, tags=["overview"])
@@ -54,8 +62,8 @@ def _add_requeue(router: APIRouter, jobs: Jobs) -> None:
         operation_id="requeue_jobs",
         responses=problem_responses(422, 429, 503),
     )
-    def requeue_failed(task: Annotated[str | None, Query(description="Only jobs of this task")] = None) -> Requeued:
-        return Requeued(job_ids=jobs.requeue_failed(task))
+    def requeue_failed(query: Annotated[RequeueQuery, Query()]) -> Requeued:
+        return Requeued(job_ids=jobs.requeue_failed(query.task))
 
     @router.post(
         "/jobs/{job_id}/requeue",

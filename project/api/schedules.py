@@ -36,13 +36,13 @@ class SchedulesQuery(BaseModel):
     before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the page before")
 
 
-def schedules_router(jobs: Jobs, scheduler: TaskScheduler, available: Availability, prefix: str) -> APIRouter:
+def schedules_router(jobs: Jobs, scheduler: TaskScheduler, prefix: str) -> APIRouter:
     """Return a router for schedules."""
     router = APIRouter(prefix=f"{prefix}/schedules", tags=["schedules"])
     _add_preview(router)
-    _add_create(router, jobs, scheduler, available)
-    _add_read(router, scheduler, available, prefix)
-    _add_change(router, scheduler, available, prefix)
+    _add_create(router, jobs, scheduler)
+    _add_read(router, scheduler, jobs.available, prefix)
+    _add_change(router, scheduler, jobs.available, prefix)
     return router
 
 
@@ -58,7 +58,7 @@ def _add_preview(router: APIRouter) -> None:
         return Preview.of(_rule(when))
 
 
-def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler, available: Availability) -> None:
+def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler) -> None:
     tasks = {task.name: arguments_model(task) for task in jobs.tasks()}
 
     @router.post(
@@ -71,7 +71,7 @@ def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler, availab
     )
     def create(wanted: NewSchedule, request_id: RequestId, response: Response) -> ScheduleOut:
         rule, arguments = _rule(wanted), _arguments(tasks, wanted)
-        with available():
+        with jobs.available():
             schedule_id = scheduler.add(
                 wanted.task, arguments, wanted.description, rule, wanted.catch_up, schedule_id=request_id
             )

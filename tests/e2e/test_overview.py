@@ -65,6 +65,11 @@ def test_queues_and_consumers_show_who_works_on_what(http: httpx.Client) -> None
     assert datetime.fromisoformat(busy["since"]) == datetime.fromisoformat(job["started_at"])
 
 
+def test_a_misspelt_filter_requeues_nothing(http: httpx.Client) -> None:
+    """It would otherwise requeue the failed jobs of all tasks."""
+    assert_problem(http.post(f"{JOBS}/requeue", params={"tsak": "sum"}), 422)
+
+
 def test_requeueing_all_failed_jobs_of_a_task_leaves_the_others(http: httpx.Client) -> None:
     """Nothing of the task has failed, so nothing waits again."""
     finished(http, "sum", submit(http, "sum", number=1))

@@ -16,7 +16,7 @@ def test_twenty_coroutines_wait_side_by_side_in_one_loop(tasks: Tasks) -> None:
     begun = time.monotonic()
     jobs = [tasks.submit("rest", 1, queue="threads") for _ in range(20)]
     loops = {tuple(tasks.ended(job_id)["result"]) for job_id in jobs}
-    assert (len(loops), time.monotonic() - begun < 5) == (1, True)
+    assert (len(loops), time.monotonic() - begun < 15) == (1, True)
     assert all(tasks.record(job_id)["progress"]["text"] == "resting" for job_id in jobs)
 
 

@@ -1,0 +1,45 @@
+"""Look at everything the stack talks to, side by side: `/producer/health/ready?deep=1` and `make doctor` ask here."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from project.integrations.checks import Check
+from project.jobs import queue_check
+from project.settings import Settings
+
+CHECKS: dict[str, Callable[[Settings], Check]] = {
+    "queues": queue_check.check,
+}
+
+
+def run_checks(settings: Settings) -> list[Check]:
+    """Return what all checks found; each is bounded in time, and one that breaks is a finding too."""
+    with ThreadPoolExecutor(len(CHECKS)) as threads:
+        return list(threads.map(lambda name: _run(name, settings), CHECKS))
+
+
+def _run(name: str, settings: Settings) -> Check:
+    try:
+        return CHECKS[name](settings)
+    except Exception as error:  # its text may hold an address with a password: the type must do
+        return Check(name, "failed", f"the check itself broke: {type(error).__name__}", "report it, with the log")
+
+
+class RecentChecks:
+    """The checks' findings, at most some seconds old: whoever asks often does not wear out what is asked."""
+
+    def __init__(self, settings: Settings, keep: float = 5) -> None:
+        self._settings, self._keep = settings, keep
+        self._lock = threading.Lock()
+        self._found: list[Check] = []
+        self._until = 0.0
+
+    def __call__(self) -> list[Check]:
+        """Return the findings; who asks while others are being made waits for those."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._found = run_checks(self._settings)
+                self._until = time.monotonic() + self._keep
+            return self._found
