@@ -1,6 +1,9 @@
 """Celery's options under Celery's own names; docs/explanation/settings.md gives the reason of each."""
 
 from typing import Any
+from urllib.parse import urlsplit
+
+from redis.connection import parse_url
 
 from project.celery_config.brokers import broker_settings
 from project.settings import Settings
@@ -47,12 +50,16 @@ def _jobs(settings: Settings) -> dict[str, Any]:
 
 
 def _scheduler(settings: Settings) -> dict[str, Any]:
+    address = urlsplit(settings.records).netloc.rpartition("@")[2]
+    given = parse_url(settings.records)  # type: ignore[no-untyped-call]
+    credentials = {name: given[name] for name in ("username", "password") if name in given}
     return {
         "beat_scheduler": "project.schedules.scheduler:Scheduler",
         # a new schedule is noticed within this time
         "beat_max_loop_interval": 0.5,
-        "redbeat_redis_url": settings.records,
-        "redbeat_redis_options": settings.redis_options,
+        # the password apart: Flower shows this URL, and hides what is called a password
+        "redbeat_redis_url": urlsplit(settings.records)._replace(netloc=address).geturl(),
+        "redbeat_redis_options": settings.redis_options | credentials,
         "redbeat_key_prefix": "schedules:",
         # a dead leader is missed after this time: longer than one round of firing takes
         "redbeat_lock_timeout": 5,

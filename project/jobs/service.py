@@ -14,13 +14,21 @@ from redis import Redis
 
 from project.broker import JobExists, QueueFull, records
 from project.celery_config.job import JobTask
-from project.errors import IdempotencyKeyReused, JobIdTaken, NotRequeueable, TooManyJobs, TooManyListeners, UnknownJob
+from project.errors import (
+    BrokerUnavailable,
+    IdempotencyKeyReused,
+    JobIdTaken,
+    NotRequeueable,
+    TooManyJobs,
+    TooManyListeners,
+    UnknownJob,
+)
 from project.jobs import control, listing
 from project.jobs.availability import Availability
 from project.jobs.drain import Drain
 from project.jobs.representation import ENDED, Accepted, Change, Consumer, Job, JobPage, Queue
 from project.jobs.submission import Submission
-from project.jobs.waiting import ALL, Changes
+from project.jobs.waiting import ALL, PAUSE, Changes
 from project.settings import Settings
 
 KEYS = UUID("6f1ba1c8-3a0e-4d57-9d5e-4f6f6d0f7c11")  # the namespace of ids made from Idempotency-Keys
@@ -104,11 +112,18 @@ class Jobs:
         change = None
         while True:
             # nothing was heard yet, or something was missed: it may have ended all the same
-            if change is None and (await run_sync(self.look_up, task, job_id)).ready:
+            if change is None and await self._has_ended(task, job_id):
                 return
             change = await changes.get()
             if change and change["status"] in ENDED:
                 return
+
+    async def _has_ended(self, task: JobTask | None, job_id: str) -> bool:
+        while True:
+            try:
+                return (await run_sync(self.look_up, task, job_id)).ready
+            except BrokerUnavailable:  # who waits has time until Redis is back
+                await asyncio.sleep(PAUSE)
 
     def make_room(self) -> None:
         """Raise TooManyListeners if MAX_WAITERS wait or follow already."""

@@ -37,11 +37,13 @@ def main() -> None:
     honcho.manager.KILL_WAIT = settings.shutdown_timeout + 10
     manager = honcho.manager.Manager()
     procfile = parse_procfile(Path("Procfile").read_text())
-    for process in expand_processes(procfile.processes, _how_many(settings), environment):
+    processes = expand_processes(procfile.processes, _how_many(settings), environment)
+    for process in processes:
         manager.add_process(process.name, process.cmd, env=process.env)
+    consumers = [process.name for process in processes if process.name.startswith("consumer")]
     # a closed terminal stops the stack as Ctrl-C does
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    threading.Thread(target=ready.announce, args=(settings,), daemon=True).start()
+    threading.Thread(target=ready.announce, args=(settings, consumers), daemon=True).start()
     manager.loop()
     # Ctrl-C and SIGTERM are how one stops it: no error for make to report
     sys.exit(0 if manager.returncode in (130, 143) else manager.returncode)

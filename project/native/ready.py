@@ -26,10 +26,13 @@ BANNER = """
 """
 
 
-def announce(settings: Settings) -> None:
+def announce(settings: Settings, consumers: list[str]) -> None:
     """Print the addresses as soon as all answer, or what does not answer in time."""
     url = f"http://{settings.http_bind}:{settings.http_port}"
-    waiting = _probes(settings, url)
+    for old in settings.run_dir.glob("*.alive"):
+        old.unlink()
+    alive = {name: (settings.run_dir / f"{name}.alive").exists for name in consumers}
+    waiting = _probes(settings, url) | alive
     end = time.monotonic() + DEADLINE
     while waiting and time.monotonic() < end:
         waiting = {name: probe for name, probe in waiting.items() if not probe()}
@@ -40,13 +43,10 @@ def announce(settings: Settings) -> None:
 
 def _probes(settings: Settings, url: str) -> dict[str, Callable[[], bool]]:
     """Return a probe per service; each asks its service directly, so that NGINX logs no 502 while they start."""
-    for old in settings.run_dir.glob("*.alive"):
-        old.unlink()
     local = "http://127.0.0.1"
     return {
         "nginx": partial(_answers, f"{url}/"),
         "producer": partial(_answers, f"{local}:{settings.producer_port}/producer/health/ready"),
-        "consumer": (settings.run_dir / "consumer.1.alive").exists,
         "flower": partial(_answers, f"{local}:{settings.flower_port}/dashboard/healthcheck"),
         "locust": partial(_answers, f"{local}:{settings.locust_port}/load-test/"),
     }
