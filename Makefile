@@ -8,8 +8,11 @@ help: ## list the commands
 up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three consumers
 	@python -m project.native
 
-test: .venv/dev lint ## check and test everything that needs no Docker
-	pytest tests --ignore=tests/docker --numprocesses=3 --dist=loadfile
+test: .venv/dev lint ## check, and run the tests that need no Docker (5 minutes)
+	pytest tests --ignore=tests/docker -m "not heavy" --numprocesses=3 --dist=loadfile
+
+test-heavy: .venv/dev ## the other tests that need no Docker, one at a time: storms, floods, outages, what takes long
+	pytest tests --ignore=tests/docker -m heavy
 
 chaos: .venv/dev ## 100,000 jobs per way to write to disk while everything is killed; STORM_SEED=7 is another storm
 	pytest tests/chaos/test_storm.py -s --storm-jobs 100000 --storm-seed $(or $(STORM_SEED),3)
@@ -53,4 +56,4 @@ clean: ## remove the venv and the state of the native stack
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up test chaos test-docker bench-broker doctor lint format reference lock clean
+.PHONY: help up test test-heavy chaos test-docker bench-broker doctor lint format reference lock clean

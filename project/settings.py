@@ -26,6 +26,7 @@ from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
 
@@ -101,8 +102,8 @@ class Settings(BaseSettings):
 
     # Native run only (`make up`)
     producer_port: Port = 8001
-    flower_port: Port = 5555
-    locust_port: Port = 8089
+    flower_port: PortOrNone = 5555
+    locust_port: PortOrNone = 8089
     run_dir: Path = Path(".run")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

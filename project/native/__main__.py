@@ -22,6 +22,7 @@ PORTS = {
     "flower_port": "Flower",
     "locust_port": "Locust",
 }
+NOBODY = 9  # the port of the discard protocol: NGINX needs one where a service is not started
 
 
 def main() -> None:
@@ -55,6 +56,8 @@ def _how_many(settings: Settings) -> dict[str, int]:
         "consumer": settings.consumers,
         "consumer-notifications": settings.notification_consumers,
         "consumer-maintenance": settings.maintenance_consumers,
+        "flower": min(settings.flower_port, 1),
+        "locust": min(settings.locust_port, 1),
     }
 
 
@@ -92,8 +95,8 @@ def _environment(settings: Settings, run_dir: Path) -> dict[str, str]:
         "NGINX_TEMP": f"{run_dir}/nginx",
         "NGINX_WEB_ROOT": str(Path("project/web").absolute()),
         "PRODUCER_ADDRESS": f"127.0.0.1:{settings.producer_port}",
-        "FLOWER_ADDRESS": f"127.0.0.1:{settings.flower_port}",
-        "LOCUST_ADDRESS": f"127.0.0.1:{settings.locust_port}",
+        "FLOWER_ADDRESS": f"127.0.0.1:{settings.flower_port or NOBODY}",
+        "LOCUST_ADDRESS": f"127.0.0.1:{settings.locust_port or NOBODY}",
     }
 
 

@@ -44,12 +44,15 @@ def announce(settings: Settings, consumers: list[str]) -> None:
 def _probes(settings: Settings, url: str) -> dict[str, Callable[[], bool]]:
     """Return a probe per service; each asks its service directly, so that NGINX logs no 502 while they start."""
     local = "http://127.0.0.1"
-    return {
+    probes: dict[str, Callable[[], bool]] = {
         "nginx": partial(_answers, f"{url}/"),
         "producer": partial(_answers, f"{local}:{settings.producer_port}/producer/health/ready"),
-        "flower": partial(_answers, f"{local}:{settings.flower_port}/dashboard/healthcheck"),
-        "locust": partial(_answers, f"{local}:{settings.locust_port}/load-test/"),
     }
+    if settings.flower_port:
+        probes["flower"] = partial(_answers, f"{local}:{settings.flower_port}/dashboard/healthcheck")
+    if settings.locust_port:
+        probes["locust"] = partial(_answers, f"{local}:{settings.locust_port}/load-test/")
+    return probes
 
 
 def _answers(url: str) -> bool:

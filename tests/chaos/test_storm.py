@@ -15,6 +15,8 @@ from tests.support.http import finished, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
+pytestmark = pytest.mark.heavy
+
 LEASE = 2  # seconds
 QUEUES = ("cpu", "default")
 FIELDS = ("task", "status", "result", "token", "returned")

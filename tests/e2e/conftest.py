@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     """One native stack for the whole session."""
-    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run").start()
+    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run", whole=True).start()
     yield stack
     stack.stop()
 

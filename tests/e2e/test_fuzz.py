@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.stack import NativeStack
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[NativeStack]:

@@ -10,24 +10,32 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.http import finished, submit
+from tests.support.http import assert_problem, finished, submit
 from tests.support.stack import PORTS, NativeStack
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_stack_stops_without_a_trace_and_starts_again(tmp_path: Path, number: int) -> None:
+def test_the_stack_stops_without_a_trace_and_starts_again(tmp_path: Path) -> None:
     """Ctrl-C, `kill` or a closed terminal: no process, no port and no lock is left; accepted jobs are."""
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1").start()
-    with stack.client() as http:
-        job_id = submit(http, "wait_and_return", seconds=3, message="still here")
-    processes = stack.processes()
-    assert len(processes) > 10
-    assert stack.stop(number) == 0
-    assert [process for process in processes if process.is_running() and process.status() != "zombie"] == []
-    stack.start()
-    try:
+    stack = NativeStack(tmp_path / "run", whole=True, SHUTDOWN_TIMEOUT="1")
+    jobs: list[str] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        stack.start()
         with stack.client() as http:
-            assert finished(http, "wait_and_return", job_id)["result"] == "still here"
+            assert [finished(http, "wait_and_return", job)["result"] for job in jobs] == ["still here"] * len(jobs)
+            jobs.append(submit(http, "wait_and_return", seconds=3, message="still here"))
+        processes = stack.processes()
+        assert len(processes) > 10
+        assert stack.stop(number) == 0
+        assert [process for process in processes if process.is_running() and process.status() != "zombie"] == []
+
+
+def test_a_service_with_port_0_is_not_started(tmp_path: Path) -> None:
+    """What one does not need costs no memory; NGINX says that it is not there."""
+    stack = NativeStack(tmp_path / "run", FLOWER_PORT="0", LOCUST_PORT="0").start()
+    try:
+        assert stack.pids("flower") + stack.pids("locust") == []
+        with stack.client() as http:
+            assert_problem(http.get("/dashboard/"), 502)
     finally:
         stack.stop()
 
@@ -44,7 +52,7 @@ def test_consumers_can_be_more_than_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PORTS)
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path, name: str) -> None:
     """It names the port and the setting, and nothing is started."""
-    stack = NativeStack(tmp_path / "run")
+    stack = NativeStack(tmp_path / "run", whole=True)
     with socket.socket() as other:
         other.bind(("127.0.0.1", int(stack.settings[name])))
         other.listen()

@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.newcomer import Newcomer
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.mark.parametrize("page", ["docs/how-to/scale-consumers.md", "docs/how-to/compare-with-stock.md"])
 def test_a_newcomer_can_follow_the_page_about_consumers(newcomer: Newcomer, page: str) -> None:

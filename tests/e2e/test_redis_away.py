@@ -17,6 +17,8 @@ from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
+pytestmark = pytest.mark.heavy
+
 SUM = "/producer/api/sum"
 
 

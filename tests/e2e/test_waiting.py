@@ -80,6 +80,7 @@ def test_a_waiter_that_goes_away_leaves_nothing_behind(http: httpx.Client, url: 
     wait_until(lambda: listeners(redis, job_id) == 0, 5, "nobody listens any more")
 
 
+@pytest.mark.heavy
 def test_a_thousand_waiters_cost_one_connection_and_no_threads(
     http: httpx.Client, stack: NativeStack, redis: Redis
 ) -> None:

@@ -45,6 +45,7 @@ def test_publishing_never_subscribes(redis: Redis) -> None:
     assert "cmdstat_subscribe" not in commands
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("app")
 def test_many_publishes_through_one_process_never_stall(redis: Redis) -> None:
     """More than the ~36,000 after which the stock backend stops for 120 s."""

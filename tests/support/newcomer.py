@@ -19,7 +19,7 @@ class Newcomer:
         self.folder = folder / "glassqueue"
         shutil.copytree(".", self.folder, ignore=NOT_COPIED)
         (self.folder / ".venv").symlink_to(sys.prefix)
-        self._stack = NativeStack(folder / "run", folder=self.folder, SHUTDOWN_TIMEOUT="1")
+        self._stack = NativeStack(folder / "run", folder=self.folder, whole=True, SHUTDOWN_TIMEOUT="1")
         self._running = False
 
     def follow(self, page: str) -> int:

@@ -15,17 +15,19 @@ from tests.support.wait import wait_until
 PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT")
 
 
-# Tests count jobs and consumers: no job comes by itself, and consumers of one queue are for who needs them
-QUIET = {"HELLO_EVERY": "0", "CLEAN_UP_EVERY": "0", "NOTIFICATION_CONSUMERS": "0", "MAINTENANCE_CONSUMERS": "0"}
+QUIET = {"HELLO_EVERY": "0", "CLEAN_UP_EVERY": "0"}  # tests count jobs: none comes by itself
+# What most tests do without, as it takes time to start
+SMALL = {"FLOWER_PORT": "0", "LOCUST_PORT": "0", "NOTIFICATION_CONSUMERS": "0", "MAINTENANCE_CONSUMERS": "0"}
 
 
 class NativeStack:
     """A running stack: where it is, what it logs, and its processes by their name in the Procfile."""
 
-    def __init__(self, run_dir: Path, folder: Path = Path(), **settings: str) -> None:
+    def __init__(self, run_dir: Path, folder: Path = Path(), *, whole: bool = False, **settings: str) -> None:
         self.run_dir = run_dir
         self._folder = folder
-        self.settings = {name: str(free_port()) for name in PORTS} | {"RUN_DIR": str(run_dir)} | QUIET | settings
+        ports = {name: str(free_port()) for name in PORTS}
+        self.settings = ports | {"RUN_DIR": str(run_dir)} | QUIET | ({} if whole else SMALL) | settings
         self.url = f"http://127.0.0.1:{self.settings['HTTP_PORT']}"
         self._log_path = run_dir.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None

@@ -67,6 +67,7 @@ def test_a_full_queue_that_nobody_serves_says_five_seconds(redis: Any, http: htt
     assert redis.llen("cpu") == LIMIT
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("consumers")
 def test_retry_after_is_longer_for_a_slower_queue_and_true_for_both(http: httpx.Client) -> None:
     """Both drain while clients keep coming; who waits as long as it was told finds room."""

@@ -24,6 +24,8 @@ from tests.support.producer import Producer, StartProducer
 from tests.support.rabbitmq import MISSING, RabbitServer, is_installed
 from tests.support.wait import wait_until
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
