@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
+    EmailStr,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -100,6 +101,19 @@ class Settings(BaseSettings):
     # Database
     database_url: SecretStr = SecretStr("")
 
+    # Mail
+    smtp_host: str = ""
+    smtp_port: Port = 1025
+    smtp_security: Security = "none"
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    mail_from: EmailStr = "glassqueue@example.org"
+    imap_host: str = ""
+    imap_port: Port = 993
+    imap_security: Security = "tls"
+    imap_user: str = ""
+    imap_password: SecretStr = SecretStr("")
+
     # Native run only (`make up`)
     producer_port: Port = 8001
     flower_port: PortOrNone = 5555
@@ -112,6 +126,19 @@ class Settings(BaseSettings):
     def _soft_limit_comes_first(self) -> Self:
         if self.task_soft_time_limit >= self.task_time_limit:
             raise ValueError("TASK_SOFT_TIME_LIMIT must be smaller than TASK_TIME_LIMIT")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_has_what_it_needs(self) -> Self:
+        if self.smtp_user and not self.smtp_host:
+            raise ValueError("SMTP_USER needs SMTP_HOST: the stack's own mail server knows no users")
+        if bool(self.smtp_user) != bool(self.smtp_password.get_secret_value()):
+            raise ValueError("SMTP_USER and SMTP_PASSWORD need each other")
+        if self.imap_host and not (self.imap_user and self.imap_password.get_secret_value()):
+            raise ValueError("IMAP_HOST needs IMAP_USER and IMAP_PASSWORD")
+        for secret in (self.smtp_password, self.imap_password):
+            if not secret.get_secret_value().isascii():
+                raise ValueError("SMTP_PASSWORD and IMAP_PASSWORD must be ASCII: the logins know nothing else")
         return self
 
     @classmethod

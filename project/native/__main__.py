@@ -21,6 +21,7 @@ PORTS = {
     "producer_port": "the producer",
     "flower_port": "Flower",
     "locust_port": "Locust",
+    "smtp_port": "caught mail",
 }
 NOBODY = 9  # the port of the discard protocol: NGINX needs one where a service is not started
 
@@ -58,6 +59,7 @@ def _how_many(settings: Settings) -> dict[str, int]:
         "consumer-maintenance": settings.maintenance_consumers,
         "flower": min(settings.flower_port, 1),
         "locust": min(settings.locust_port, 1),
+        "mail": 0 if settings.smtp_host else 1,
     }
 
 
@@ -65,6 +67,8 @@ def _refuse_ports_in_use(settings: Settings) -> None:
     """Stop with one line if another program listens on a port that the stack needs."""
     for name, who in PORTS.items():
         port = getattr(settings, name)
+        if name == "smtp_port" and settings.smtp_host:
+            continue  # a port of that host
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -89,6 +93,7 @@ def _environment(settings: Settings, run_dir: Path) -> dict[str, str]:
         # as root its workers would become nobody, who may not read this folder
         "NGINX_GLOBALS": f"daemon off; pid {run_dir}/nginx/nginx.pid;" + (" user root;" if os.geteuid() == 0 else ""),
         "NGINX_LISTEN": f"{settings.http_bind}:{settings.http_port}",
+        "NGINX_MAIL": "folder",
         "NGINX_RATE": str(settings.rate_limit or 1),  # a zone cannot have the rate 0
         "NGINX_RESOLVER": "",
         "NGINX_RESOLVE": "",
@@ -97,6 +102,7 @@ def _environment(settings: Settings, run_dir: Path) -> dict[str, str]:
         "PRODUCER_ADDRESS": f"127.0.0.1:{settings.producer_port}",
         "FLOWER_ADDRESS": f"127.0.0.1:{settings.flower_port or NOBODY}",
         "LOCUST_ADDRESS": f"127.0.0.1:{settings.locust_port or NOBODY}",
+        "MAIL_ADDRESS": f"127.0.0.1:{NOBODY}",
     }
 
 

@@ -1,5 +1,6 @@
 """Wait until the stack answers, then say where everything is."""
 
+import socket
 import time
 import urllib.request
 from collections.abc import Callable
@@ -17,6 +18,7 @@ BANNER = """
     API docs    {url}/producer/docs
     dashboard   {url}/dashboard/
     load test   {url}/load-test/
+    mail        {url}/mail/
 
   Try it:
 
@@ -48,11 +50,19 @@ def _probes(settings: Settings, url: str) -> dict[str, Callable[[], bool]]:
         "nginx": partial(_answers, f"{url}/"),
         "producer": partial(_answers, f"{local}:{settings.producer_port}/producer/health/ready"),
     }
+    if not settings.smtp_host:
+        probes["mail"] = partial(_listens, settings.smtp_port)
     if settings.flower_port:
         probes["flower"] = partial(_answers, f"{local}:{settings.flower_port}/dashboard/healthcheck")
     if settings.locust_port:
         probes["locust"] = partial(_answers, f"{local}:{settings.locust_port}/load-test/")
     return probes
+
+
+def _listens(port: int) -> bool:
+    """Say whether somebody takes connections at a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _answers(url: str) -> bool:

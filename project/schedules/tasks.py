@@ -30,7 +30,7 @@ def clean_up() -> dict[str, int]:
     }
 
 
-@shared_task(retry_policy=ONCE)
+@shared_task(queue="notifications", retry_policy=ONCE)
 def notify(notification: dict[str, Any], schedule_id: str) -> str:
     """Send a notification to NOTIFY_URL, with the Authorization that came with its reminder."""
     secret = Store(current_app).secret(schedule_id)

@@ -12,7 +12,7 @@ import psutil
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
-PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT")
+PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT", "SMTP_PORT")
 
 
 QUIET = {"HELLO_EVERY": "0", "CLEAN_UP_EVERY": "0"}  # tests count jobs: none comes by itself

@@ -1,0 +1,63 @@
+"""Tasks that send and receive mail."""
+
+from typing import Annotated, Any
+
+from celery import current_task
+from pydantic import BeforeValidator, EmailStr, Field
+
+from project.celery_config.checked import BadArguments, checked
+from project.celery_config.job import shared_task
+from project.celery_config.once import Once
+from project.celery_config.retry import ALWAYS
+from project.integrations import imap, mail
+from project.integrations.mail import MailRefused
+from project.settings import get_settings
+
+
+def _several(to: Any) -> Any:
+    """Take one address for a list of one."""
+    return [to] if isinstance(to, str) else to
+
+
+# no line ends, whichever a mail program may take for one: what follows would be a header of its own
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+Address = Annotated[EmailStr, Field(max_length=254)]
+Recipients = Annotated[
+    list[Address],
+    BeforeValidator(_several, json_schema_input_type=Address | list[Address]),
+    Field(min_length=1, max_length=50, examples=["ann@example.org"]),
+]
+Subject = Annotated[str, Field(max_length=200, pattern=ONE_LINE, examples=["Homework"])]
+Text = Annotated[str, Field(max_length=100_000)]
+Folder = Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
+
+
+@shared_task(route="send_email", queue="notifications", retry_policy=ALWAYS, final_errors=(MailRefused, BadArguments))
+@checked
+def send_email(
+    to: Recipients,
+    subject: Subject,
+    text: Annotated[Text, Field(examples=["It is due tomorrow."])],
+    html: Text | None = None,
+) -> dict[str, Any]:
+    """Send one mail to all recipients; the result says whom the server refused."""
+    once = Once(current_task.request.id, [to, subject, text, html])
+    if sent := once.result():
+        return sent
+    settings = get_settings()
+    message = mail.compose(settings, once.name, to, subject, text, html)
+    with mail.connection(settings) as smtp:
+        return once.run(
+            lambda: {"message_id": message["Message-ID"], "refused": mail.hand_over(smtp, message)}, mail.NOT_SENT
+        )
+
+
+@shared_task(
+    route="receive_emails", queue="notifications", retry_policy=ALWAYS, final_errors=(MailRefused, BadArguments)
+)
+@checked
+def receive_emails(
+    folder: Folder = "INBOX", unseen_only: bool = True, limit: Annotated[int, Field(ge=1, le=100)] = 20
+) -> list[dict[str, Any]]:
+    """Return the newest mails of a folder, and leave them unseen."""
+    return imap.receive(get_settings(), folder, unseen_only, limit)

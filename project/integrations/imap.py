@@ -1,0 +1,111 @@
+"""Read mail by IMAP; nothing on the server changes by that, so mail that was not seen stays so."""
+
+import imaplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from imap_tools import AND, BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted, MailMessage
+from imap_tools.errors import ImapToolsError
+from imap_tools.utils import remove_non_printable
+
+from project.integrations.checks import CHECK_TIMEOUT, Check
+from project.integrations.mail import MailRefused
+from project.settings import Settings
+
+TIMEOUT = 30  # seconds to wait for an answer
+TEXT_LIMIT = 5000  # characters of a mail's text that are kept
+# RFC 5530: the server says no, and that it may not do so later
+TRANSIENT = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
+
+
+class MailUnavailable(Exception):
+    """The IMAP server said no for now."""
+
+
+def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> list[dict[str, Any]]:
+    """Return the newest mails of a folder, the newest first.
+
+    Raises MailRefused for a wrong password or an unknown folder; MailUnavailable, imaplib's `abort` and OSError may be
+    gone later.
+    """
+    with connection(settings) as mailbox:
+        mailbox.folder.set(folder, readonly=True)
+        # None: a charset has no meaning for these criteria, and some servers refuse it
+        criteria = AND(seen=False) if unseen_only else "ALL"
+        messages = mailbox.fetch(criteria, None, mark_seen=False, limit=limit, reverse=True)
+        return [_describe(message) for message in messages]
+
+
+@contextmanager
+def connection(settings: Settings, timeout: float = TIMEOUT) -> Iterator[BaseMailBox]:
+    """Connect, encrypt and log in as the settings say; raise MailRefused for what stays wrong."""
+    if not settings.imap_host:
+        raise MailRefused("IMAP_HOST is empty: there is no mailbox to read")
+    try:
+        with _connect(settings, timeout) as mailbox:
+            mailbox.login(settings.imap_user, settings.imap_password.get_secret_value(), initial_folder=None)
+            yield mailbox
+    except imaplib.IMAP4.abort:  # the connection broke; it is an IMAP4.error too
+        raise
+    except (ImapToolsError, imaplib.IMAP4.error) as error:
+        refusal = MailUnavailable if any(code in str(error) for code in TRANSIENT) else MailRefused
+        raise refusal(str(error)) from None
+
+
+def check(settings: Settings) -> Check:
+    """Say whether the mailbox can be read."""
+    name, where = "IMAP", f"{settings.imap_host}:{settings.imap_port}"
+    if not settings.imap_host:
+        return Check(name, "off", "IMAP_HOST is empty")
+    try:
+        with connection(settings, CHECK_TIMEOUT):
+            return Check(name, "ok", f"{where} lets us in")
+    except ssl.SSLCertVerificationError as error:
+        found = f"{where} shows a certificate that is not trusted: {error.verify_message}"
+        return Check(name, "failed", found, "correct IMAP_HOST, or name your authority's file in SSL_CERT_FILE")
+    except MailRefused as error:
+        return Check(name, "failed", f"{where}: {error}", "correct IMAP_USER, IMAP_PASSWORD or IMAP_SECURITY")
+    except (OSError, MailUnavailable, imaplib.IMAP4.error) as error:
+        found = f"{where} does not answer: {error}"
+        return Check(name, "failed", found, "correct IMAP_HOST, IMAP_PORT or IMAP_SECURITY")
+
+
+def _connect(settings: Settings, timeout: float) -> BaseMailBox:
+    host, port, context = settings.imap_host, settings.imap_port, ssl.create_default_context()
+    if settings.imap_security == "tls":
+        return MailBox(host, port, timeout, ssl_context=context)
+    if settings.imap_security == "starttls":
+        return MailBoxStartTls(host, port, timeout, ssl_context=context)
+    return MailBoxUnencrypted(host, port, timeout)
+
+
+def _describe(message: MailMessage) -> dict[str, Any]:
+    """Return what a mail says as JSON; one that cannot be parsed is named and does not stop the others."""
+    try:
+        return {
+            "uid": message.uid,
+            "from": message.from_,
+            "to": list(message.to),
+            "subject": remove_non_printable(message.subject),
+            "date": message.date.isoformat() if message.date.year > 1900 else None,  # 1900: none, or unreadable
+            "text": _valid(message.text)[:TEXT_LIMIT],
+            "has_attachments": bool(message.attachments),
+        }
+    except Exception as error:  # the parsers of the standard library raise many kinds
+        problem = f"this mail cannot be read: {type(error).__name__}"
+        unknown: dict[str, Any] = {
+            "from": "",
+            "to": [],
+            "subject": "",
+            "date": None,
+            "text": problem,
+            "has_attachments": False,
+        }
+        return {"uid": message.uid, **unknown}
+
+
+def _valid(text: str) -> str:
+    """Return a text without halves of characters, which some charsets can smuggle in and no JSON client accepts."""
+    return text.encode(errors="replace").decode()
