@@ -1,6 +1,7 @@
 """Read mail by IMAP; nothing on the server changes by that, so mail that was not seen stays so."""
 
 import imaplib
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from imap_tools.errors import ImapToolsError
 from imap_tools.utils import remove_non_printable
 
 from project.integrations.checks import CHECK_TIMEOUT, Check
-from project.integrations.mail import MailRefused
+from project.integrations.mail import ONE_LINE, MailRefused
 from project.settings import Settings
 
 TIMEOUT = 30  # seconds to wait for an answer
@@ -30,6 +31,8 @@ def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> l
     Raises MailRefused for a wrong password or an unknown folder; MailUnavailable, imaplib's `abort` and OSError may be
     gone later.
     """
+    if not re.fullmatch(ONE_LINE, folder):
+        raise MailRefused("the name of a folder must be one line")
     with connection(settings) as mailbox:
         mailbox.folder.set(folder, readonly=True)
         # None: a charset has no meaning for these criteria, and some servers refuse it
@@ -47,6 +50,8 @@ def connection(settings: Settings, timeout: float = TIMEOUT) -> Iterator[BaseMai
         with _connect(settings, timeout) as mailbox:
             mailbox.login(settings.imap_user, settings.imap_password.get_secret_value(), initial_folder=None)
             yield mailbox
+    except ssl.SSLCertVerificationError as error:
+        raise MailRefused(f"the server's certificate is not trusted: {error.verify_message}") from None
     except imaplib.IMAP4.abort:  # the connection broke; it is an IMAP4.error too
         raise
     except (ImapToolsError, imaplib.IMAP4.error) as error:
@@ -62,11 +67,9 @@ def check(settings: Settings) -> Check:
     try:
         with connection(settings, CHECK_TIMEOUT):
             return Check(name, "ok", f"{where} lets us in")
-    except ssl.SSLCertVerificationError as error:
-        found = f"{where} shows a certificate that is not trusted: {error.verify_message}"
-        return Check(name, "failed", found, "correct IMAP_HOST, or name your authority's file in SSL_CERT_FILE")
     except MailRefused as error:
-        return Check(name, "failed", f"{where}: {error}", "correct IMAP_USER, IMAP_PASSWORD or IMAP_SECURITY")
+        cure = "correct the settings IMAP_…; SSL_CERT_FILE names the file of an authority of your own"
+        return Check(name, "failed", f"{where}: {error}", cure)
     except (OSError, MailUnavailable, imaplib.IMAP4.error) as error:
         found = f"{where} does not answer: {error}"
         return Check(name, "failed", found, "correct IMAP_HOST, IMAP_PORT or IMAP_SECURITY")

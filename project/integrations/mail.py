@@ -1,9 +1,10 @@
 """Send mail by SMTP."""
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -23,6 +24,8 @@ class MailRefused(Exception):
 
 # after these nobody has the mail
 NOT_SENT = (MailRefused, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)
+# what some mail program may take for the end of a line; what follows one could be a header of its own
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 OWN_HOST = "127.0.0.1"  # of the server that comes with `make up`
 
 
@@ -31,13 +34,15 @@ def compose(
 ) -> EmailMessage:
     """Return a mail whose Message-ID is made of *name*; raise MailRefused for what no mail can carry.
 
-    The header classes of the standard library refuse line breaks, so no value can become a second header.
+    No value can become a second header: the standard library lets a line end at the end of one pass.
     """
+    if not all(re.fullmatch(ONE_LINE, line) for line in (subject, *to)):
+        raise MailRefused("not a mail: the subject and each address must be one line")
     message = EmailMessage(policy=policy.SMTP)
     try:
-        sender = Address(addr_spec=settings.mail_from)
+        sender = _address(settings.mail_from)
         message["From"] = sender
-        message["To"] = [Address(addr_spec=address) for address in to]
+        message["To"] = [_address(address) for address in to]
         message["Subject"] = subject
         message["Date"] = localtime()
         message["Message-ID"] = f"<{name}@{sender.domain}>"
@@ -50,29 +55,30 @@ def compose(
     return message
 
 
+def _address(text: str) -> Address:
+    """Return an address for a header; given in one piece, the standard library refuses letters beyond ASCII."""
+    local, _, domain = text.rpartition("@")
+    return Address(username=local, domain=domain)
+
+
 @contextmanager
 def connection(settings: Settings, timeout: float = CONNECT_TIMEOUT) -> Iterator[smtplib.SMTP]:
     """Connect, encrypt and log in as the settings say; raise MailRefused if the server does not want that.
 
     Other errors (smtplib's, OSError) may be gone later.
     """
-    host, context = settings.smtp_host or OWN_HOST, ssl.create_default_context()
-    if settings.smtp_security == "tls":
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, settings.smtp_port, timeout=timeout, context=context)
-    else:
-        smtp = smtplib.SMTP(host, settings.smtp_port, timeout=timeout)
-    try:
+    with _final_refusals():
+        smtp = _connect(settings, timeout)
+    with closing(smtp):
         with _final_refusals():
             if settings.smtp_security == "starttls":
-                smtp.starttls(context=context)
+                smtp.starttls(context=ssl.create_default_context())
             if settings.smtp_user:
                 smtp.login(settings.smtp_user, settings.smtp_password.get_secret_value())
         yield smtp
         # the mail is handed over: how the server says goodbye must not have it sent again
         with suppress(smtplib.SMTPException):
             smtp.quit()
-    finally:
-        smtp.close()
 
 
 def hand_over(smtp: smtplib.SMTP, message: EmailMessage) -> dict[str, str]:
@@ -93,15 +99,20 @@ def check(settings: Settings) -> Check:
     try:
         with connection(settings, CHECK_TIMEOUT) as smtp:
             smtp.noop()
-    except ssl.SSLCertVerificationError as error:
-        found = f"{where} shows a certificate that is not trusted: {error.verify_message}"
-        return Check(name, "failed", found, "correct SMTP_HOST, or name your authority's file in SSL_CERT_FILE")
     except MailRefused as error:
-        return Check(name, "failed", f"{where}: {error}", "correct SMTP_USER, SMTP_PASSWORD or SMTP_SECURITY")
+        cure = "correct the settings SMTP_…; SSL_CERT_FILE names the file of an authority of your own"
+        return Check(name, "failed", f"{where}: {error}", cure)
     except (OSError, smtplib.SMTPException) as error:
         cure = "correct SMTP_HOST, SMTP_PORT or SMTP_SECURITY" if settings.smtp_host else "start the stack"
         return Check(name, "failed", f"{where} does not answer: {error}", cure)
     return Check(name, "ok", f"{where} takes mail")
+
+
+def _connect(settings: Settings, timeout: float) -> smtplib.SMTP:
+    host, port = settings.smtp_host or OWN_HOST, settings.smtp_port
+    if settings.smtp_security == "tls":
+        return smtplib.SMTP_SSL(host, port, timeout=timeout, context=ssl.create_default_context())
+    return smtplib.SMTP(host, port, timeout=timeout)
 
 
 @contextmanager
@@ -119,6 +130,8 @@ def _final_refusals() -> Iterator[None]:
         if error.smtp_code >= 500:
             raise MailRefused(_said(error.smtp_code, error.smtp_error)) from None
         raise
+    except ssl.SSLCertVerificationError as error:
+        raise MailRefused(f"the server's certificate is not trusted: {error.verify_message}") from None
     except (smtplib.SMTPNotSupportedError, ValueError) as error:
         raise MailRefused(str(error)) from None
 

@@ -10,7 +10,7 @@ from project.celery_config.job import shared_task
 from project.celery_config.once import Once
 from project.celery_config.retry import ALWAYS
 from project.integrations import imap, mail
-from project.integrations.mail import MailRefused
+from project.integrations.mail import ONE_LINE, MailRefused
 from project.settings import get_settings
 
 
@@ -19,8 +19,6 @@ def _several(to: Any) -> Any:
     return [to] if isinstance(to, str) else to
 
 
-# no line ends, whichever a mail program may take for one: what follows would be a header of its own
-ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 Address = Annotated[EmailStr, Field(max_length=254)]
 Recipients = Annotated[
     list[Address],

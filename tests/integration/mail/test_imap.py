@@ -1,0 +1,156 @@
+"""Mail is read from a real IMAP server, and nothing there changes."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from project.integrations import imap
+from project.integrations.mail import MailRefused
+from project.settings import Settings
+from tests.support.dovecot import Dovecot
+from tests.support.mail import PASSWORD, USER
+from tests.support.ports import free_port
+
+PLAIN = b"From: Ann <ann@example.org>\r\nTo: bob@example.org, Eve <eve@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+PLAIN += b"Date: Sat, 21 Nov 2026 10:00:00 +0100\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHello\r\n"
+ATTACHED = b"Subject: file\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nsee file\r\n--x\r\n"
+ATTACHED += b"Content-Disposition: attachment; filename=a.txt\r\n\r\nhi\r\n--x--\r\n"
+DEFECTIVE = [
+    b"\r\n",
+    b"no header at all",
+    b"Subject: =?utf-8?b?A?=\r\nFrom: =?x?q?=FF?= <<>>\r\nDate: never\r\n\r\n",
+    b"Subject: \xff\xfe raw\r\nFrom: \x80@\x81\r\nContent-Type: text/plain; charset=no-such-charset\r\n\r\n\xff\xfe",
+    b"Content-Type: text/plain; charset=punycode\r\n\r\n\xff-\xff",
+    b"Content-Type: text/plain; charset=raw-unicode-escape\r\n\r\n\\ud800",
+    b"Content-Type: text/plain; charset=\xff\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!",
+    b"Content-Type: multipart/mixed; boundary=never\r\n\r\nnothing",
+]
+
+
+@pytest.fixture
+def mailbox(dovecot: Dovecot) -> Iterator[Any]:
+    """An empty INBOX, and a client that can put mail into it."""
+    client = dovecot.client()
+    client.select()
+    client.store("1:*", "+FLAGS", r"\Deleted") if client.search(None, "ALL")[1][0] else None
+    client.expunge()
+    yield client
+    client.logout()
+
+
+@pytest.fixture
+def settings(dovecot: Dovecot, trusted: None) -> Settings:
+    """The settings of an installation that reads this mailbox over TLS."""
+    return make(dovecot)
+
+
+def make(dovecot: Dovecot, security: str = "tls", **other: Any) -> Settings:
+    """Return settings for the server."""
+    given: dict[str, Any] = {"imap_host": "127.0.0.1", "imap_port": dovecot.ports[security], "imap_security": security}
+    return Settings(_env_file=None, **{**given, "imap_user": USER, "imap_password": PASSWORD, **other})
+
+
+def put(client: Any, *mails: bytes, folder: str = "INBOX") -> None:
+    """Put mails into a folder."""
+    for mail in mails:
+        client.append(folder, "", time.time(), mail)
+
+
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+def test_mail_is_read_whichever_way_the_connection_is_secured(
+    dovecot: Dovecot, mailbox: Any, trusted: None, security: str
+) -> None:
+    """Each field in words, not as the headers encode them."""
+    put(mailbox, PLAIN)
+    [mail] = imap.receive(make(dovecot, security), "INBOX", True, 20)
+    assert mail.pop("uid").isdigit()
+    assert mail == {
+        "from": "ann@example.org",
+        "to": ["bob@example.org", "eve@example.org"],
+        "subject": "Grüße",
+        "date": "2026-11-21T10:00:00+01:00",
+        "text": "Hello\r\n",
+        "has_attachments": False,
+    }
+
+
+def test_the_newest_come_first_and_stay_unseen(mailbox: Any, settings: Settings) -> None:
+    """So a job that runs twice returns the same."""
+    put(mailbox, *(b"Subject: %d\r\n\r\n" % number for number in range(5)))
+    twice = [[mail["subject"] for mail in imap.receive(settings, "INBOX", True, 3)] for _ in range(2)]
+    assert twice == [["4", "3", "2"]] * 2
+    mailbox.select()
+    mailbox.store("5", "+FLAGS", r"\Seen")
+    assert [mail["subject"] for mail in imap.receive(settings, "INBOX", True, 1)] == ["3"]
+    assert [mail["subject"] for mail in imap.receive(settings, "INBOX", False, 1)] == ["4"]
+
+
+def test_a_long_text_is_shortened_and_an_attachment_is_mentioned(mailbox: Any, settings: Settings) -> None:
+    """Results live in Redis."""
+    put(mailbox, ATTACHED, b"\r\n" + b"x" * 100_000)
+    long, attached = imap.receive(settings, "INBOX", True, 20)
+    assert (len(long["text"]), long["has_attachments"]) == (imap.TEXT_LIMIT, False)
+    assert (attached["text"], attached["has_attachments"]) == ("see file", True)
+
+
+def test_a_defective_mail_does_not_hide_the_others(mailbox: Any, settings: Settings) -> None:
+    """Whatever is in it, it is listed, and the result is text that every client can read."""
+    put(mailbox, *DEFECTIVE, PLAIN)
+    mails = imap.receive(settings, "INBOX", True, 20)
+    assert len(mails) == len(DEFECTIVE) + 1
+    assert mails[0]["subject"] == "Grüße"
+    assert all(mail["uid"] for mail in mails)
+    assert str(mails).encode()  # no halves of characters
+
+
+@pytest.mark.parametrize("folder", ["Grüße & more", 'with "quotes" \\', "{3}"])
+def test_a_folder_can_have_any_name(mailbox: Any, settings: Settings, folder: str) -> None:
+    """Quoted and encoded as RFC 3501 has it."""
+    with imap.connection(settings) as client:
+        if not client.folder.exists(folder):
+            client.folder.create(folder)
+        client.append(b"Subject: there\r\n\r\n", folder)
+    assert imap.receive(settings, folder, False, 1)[0]["subject"] == "there"
+
+
+def test_a_folder_name_cannot_become_a_command(mailbox: Any, settings: Settings) -> None:
+    """Not even when the job came without the checks of HTTP."""
+    mailbox.create("Precious")
+    with pytest.raises(MailRefused, match="one line"):
+        imap.receive(settings, 'INBOX"\r\nA1 DELETE "Precious', False, 1)
+    assert mailbox.select("Precious")[0] == "OK"
+
+
+def test_what_stays_wrong_is_refused(dovecot: Dovecot, settings: Settings) -> None:
+    """A wrong password, a folder that is not there, and no server at all to ask."""
+    with pytest.raises(MailRefused, match="Authentication failed"):
+        imap.receive(make(dovecot, imap_password="wrong"), "INBOX", True, 1)
+    with pytest.raises(MailRefused, match="doesn't exist"):
+        imap.receive(settings, "Nowhere", True, 1)
+    with pytest.raises(MailRefused, match="IMAP_HOST is empty"):
+        imap.receive(Settings(_env_file=None), "INBOX", True, 1)
+
+
+def test_a_server_with_a_certificate_of_somebody_else_is_not_told_the_password(dovecot: Dovecot) -> None:
+    """Whoever listens in could show any certificate."""
+    with pytest.raises(MailRefused, match="certificate is not trusted"):
+        imap.receive(make(dovecot), "INBOX", True, 1)
+
+
+def test_a_server_that_is_away_may_come_back(dovecot: Dovecot) -> None:
+    """So the job is tried again."""
+    with pytest.raises(ConnectionRefusedError):
+        imap.receive(make(dovecot, imap_port=free_port()), "INBOX", True, 1)
+
+
+def test_the_check_says_what_is_wrong_and_not_the_password(dovecot: Dovecot, settings: Settings) -> None:
+    """One word for each state, and what to correct."""
+    wrong = make(dovecot, imap_password="not-hunter")
+    away = make(dovecot, imap_port=free_port())
+    checks = [imap.check(each) for each in (settings, wrong, away, Settings(_env_file=None))]
+    assert [check.state for check in checks] == ["ok", "failed", "failed", "off"]
+    assert "Authentication failed" in checks[1].found
+    assert "IMAP_PORT" in checks[2].cure
+    assert "hunter" not in str(checks)

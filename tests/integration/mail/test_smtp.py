@@ -1,0 +1,124 @@
+"""Mail is handed to a real SMTP server, and its answers are understood."""
+
+import smtplib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from project.integrations import mail
+from project.integrations.mail import MailRefused
+from project.settings import Settings
+from tests.support.mail import SmtpServer
+from tests.support.ports import free_port
+
+Start = Callable[..., tuple[SmtpServer, Settings]]
+TO = ["bob@example.org", "eve@example.org"]
+
+
+def send(settings: Settings, to: list[str] = TO, **other: Any) -> dict[str, str]:
+    """Send a mail and return whom the server refused."""
+    message = mail.compose(settings, "job.1", to, "Grüße", "Zoë\n", **other)
+    with mail.connection(settings) as smtp:
+        return mail.hand_over(smtp, message)
+
+
+@pytest.mark.parametrize("login", [False, True])
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+def test_a_mail_arrives_whichever_way_the_connection_is_secured(
+    start: Start, trusted: None, security: str, login: bool
+) -> None:
+    """With and without login, to all recipients, with what makes it this job's."""
+    server, settings = start(security, login)
+    assert send(settings, html="<b>Zoë</b>") == {}
+    [(recipients, message)] = server.mails
+    assert recipients == TO
+    assert (message["From"], message["To"]) == ("glassqueue@example.org", ", ".join(TO))
+    assert (message["Subject"], message["Message-ID"]) == ("Grüße", "<job.1@example.org>")
+    bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
+    assert [body and body.get_content().strip() for body in bodies] == ["Zoë", "<b>Zoë</b>"]
+
+
+def test_some_recipients_can_be_refused(start: Start) -> None:
+    """The others get the mail, and the result says who did not."""
+    server, settings = start()
+    server.refused["eve@example.org"] = "550 5.1.1 no such user"
+    assert send(settings) == {"eve@example.org": "550 5.1.1 no such user"}
+    assert server.mails[0][0] == ["bob@example.org"]
+
+
+@pytest.mark.parametrize(("answer", "error"), [("550 no such user", MailRefused), ("450 later", smtplib.SMTPException)])
+def test_a_mail_that_nobody_may_have_is_refused_unless_that_may_change(
+    start: Start, answer: str, error: type[Exception]
+) -> None:
+    """One recipient for whom it may change is enough to try again."""
+    server, settings = start()
+    server.refused = {"bob@example.org": "550 no such user", "eve@example.org": answer}
+    with pytest.raises(error):
+        send(settings)
+    assert not server.mails
+
+
+@pytest.mark.parametrize(("answer", "error"), [("554 spam", MailRefused), ("451 greylisted", smtplib.SMTPDataError)])
+def test_the_first_digit_of_an_answer_says_whether_to_try_again(
+    start: Start, answer: str, error: type[Exception]
+) -> None:
+    """4 is for now, 5 is for good."""
+    server, settings = start()
+    server.answers = [answer]
+    with pytest.raises(error, match=answer.split()[1]):
+        send(settings)
+
+
+def test_a_wrong_password_is_refused_and_not_repeated(start: Start, trusted: None) -> None:
+    """It would be wrong the next time too, and its error is shown to clients."""
+    _, settings = start("starttls", login=True, smtp_password="not-hunter2")
+    with pytest.raises(MailRefused, match="535 ") as refused:
+        send(settings)
+    assert "hunter" not in str(refused.value)
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_server_with_a_certificate_of_somebody_else_gets_no_mail(start: Start, security: str) -> None:
+    """Whoever listens in could show any certificate."""
+    server, settings = start(security, login=True)
+    with pytest.raises(MailRefused, match="certificate is not trusted"):
+        send(settings)
+    assert not server.mails
+
+
+def test_a_server_that_cannot_encrypt_gets_no_mail_when_it_should(start: Start) -> None:
+    """Nobody in between can talk us out of STARTTLS."""
+    server, settings = start("none", smtp_security="starttls")
+    with pytest.raises(MailRefused, match="STARTTLS"):
+        send(settings)
+    assert not server.mails
+
+
+def test_an_address_beyond_ascii_works_with_servers_that_can(start: Start) -> None:
+    """It takes an extension (SMTPUTF8)."""
+    server, settings = start(beyond_ascii=True)
+    assert send(settings, ["zoë@bücher.example"]) == {}
+    assert server.mails[0][0] == ["zoë@bücher.example"]
+    _, settings = start()
+    with pytest.raises(MailRefused, match="SMTPUTF8"):
+        send(settings, ["zoë@bücher.example"])
+
+
+def test_a_server_that_is_away_may_come_back(start: Start) -> None:
+    """So the job is tried again."""
+    _, settings = start(smtp_port=free_port())
+    with pytest.raises(ConnectionRefusedError):
+        send(settings)
+
+
+def test_the_check_says_what_is_wrong_and_not_the_password(start: Start, trusted: None) -> None:
+    """One word for each state, and what to correct."""
+    _, fine = start("starttls", login=True)
+    _, wrong = start("starttls", login=True, smtp_password="not-hunter2")
+    own = Settings(_env_file=None, smtp_port=free_port())
+    checks = [mail.check(each) for each in (fine, wrong, own)]
+    assert [check.state for check in checks] == ["ok", "failed", "failed"]
+    assert "535" in checks[1].found
+    assert checks[2].cure == "start the stack"
+    assert "hunter" not in str(checks)
