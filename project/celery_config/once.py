@@ -17,7 +17,7 @@ BEGUN = b"sending"
 
 
 class Once:
-    """Notes in Redis, under `sent:<name>`, that a step has begun and what it returned.
+    """Notes in Redis, under `sent:<job_id>:<name>`, that a step has begun and what it returned.
 
     A run that finds the result of an earlier one returns that. A run that finds only the beginning cannot know how far
     the earlier one came; it does the step again, and says so: rather twice than not at all.
@@ -25,9 +25,8 @@ class Once:
 
     def __init__(self, job_id: str, content: Any) -> None:
         """Make a name of the job and of what it does: an id that was forgotten can be given to another job."""
-        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-        self.name = f"{job_id}.{digest}"
-        self._key, self._ttl = f"sent:{self.name}", max(KEPT, get_settings().result_ttl)
+        self.name = hashlib.sha256(json.dumps([job_id, content]).encode()).hexdigest()[:32]
+        self._key, self._ttl = f"sent:{job_id}:{self.name}", max(KEPT, get_settings().result_ttl)
 
     def result(self) -> Any:
         """Return what an earlier run returned, or None."""

@@ -52,7 +52,9 @@ def inbox() -> Iterator[Any]:
 def stack(tmp_path_factory: pytest.TempPathFactory, inbox: Any) -> Iterator[NativeStack]:
     """A stack that knows where to send notifications, and logs all it can."""
     run_dir = tmp_path_factory.mktemp("reminders") / "run"
-    stack = NativeStack(run_dir, SHUTDOWN_TIMEOUT="1", NOTIFY_URL=inbox[0], LOG_LEVEL="DEBUG").start()
+    stack = NativeStack(
+        run_dir, SHUTDOWN_TIMEOUT="1", NOTIFY_URL=inbox[0], LOG_LEVEL="DEBUG", NOTIFICATION_CONSUMERS="1"
+    ).start()
     yield stack
     stack.stop()
 
