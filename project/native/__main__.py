@@ -39,7 +39,7 @@ def main() -> None:
     honcho.manager.KILL_WAIT = settings.shutdown_timeout + 10
     manager = honcho.manager.Manager()
     procfile = parse_procfile(Path("Procfile").read_text())
-    processes = expand_processes(procfile.processes, _how_many(settings), environment)
+    processes = expand_processes(procfile.processes, how_many(settings), environment)
     for process in processes:
         manager.add_process(process.name, process.cmd, env=process.env)
     consumers = [process.name for process in processes if process.name.startswith("consumer")]
@@ -51,7 +51,7 @@ def main() -> None:
     sys.exit(0 if manager.returncode in (130, 143) else manager.returncode)
 
 
-def _how_many(settings: Settings) -> dict[str, int]:
+def how_many(settings: Settings) -> dict[str, int]:
     """Return how many of a process to start, where it is not one."""
     return {
         "consumer": settings.consumers,

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from project.celery_config.tasks.notifications import Folder, Recipients, Subject
 from project.integrations import mail
 from project.integrations.mail import MailRefused
+from project.native.__main__ import how_many
 from project.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -71,6 +72,12 @@ def test_settings_that_cannot_work_stop_the_start(wrong: dict[str, str], told: s
     """The message names the setting and not its value."""
     with pytest.raises(ValidationError, match=told):
         Settings(_env_file=None, **wrong)  # type: ignore[arg-type]
+
+
+def test_the_stack_catches_mail_unless_it_goes_elsewhere() -> None:
+    """Whoever sets SMTP_HOST has a server, and SMTP_PORT is a port of that one."""
+    assert how_many(SETTINGS)["mail"] == 1
+    assert how_many(Settings(_env_file=None, smtp_host="mail.example.org"))["mail"] == 0
 
 
 def test_a_password_can_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

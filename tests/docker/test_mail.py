@@ -1,0 +1,28 @@
+"""Mail in containers: maildev catches it, and NGINX shows maildev's pages."""
+
+import httpx
+import pytest
+
+from tests.support.http import finished, submit
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def test_a_mail_that_was_sent_is_seen_at_mail(http: httpx.Client) -> None:
+    """By its page and by its API; no other site's page may read it."""
+    mail = {
+        "to": "bob@example.org",
+        "subject": "Grüße",
+        "text": "Hello",
+        "html": "<script>alert(1)</script><b>Hello</b>",
+    }
+    job = finished(http, "send_email", submit(http, "send_email", **mail))
+    assert job["error"] is None
+    assert "MailDev" in http.get("/mail/").text
+    caught = http.get("/mail/email", headers={"origin": "https://elsewhere.example"})
+    [seen] = [each for each in caught.json() if f"<{each['messageId']}>" == job["result"]["message_id"]]
+    assert (seen["subject"], seen["to"][0]["address"], seen["text"].strip()) == ("Grüße", "bob@example.org", "Hello")
+    assert "access-control-allow-origin" not in caught.headers
+    shown = http.get(f"/mail/email/{seen['id']}/html")
+    assert "<b>Hello</b>" in shown.text
+    assert shown.headers["content-security-policy"].startswith("sandbox ")
