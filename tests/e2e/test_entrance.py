@@ -18,6 +18,7 @@ from tests.support.http import assert_problem
         "/dashboard/",
         "/dashboard/workers",
         "/load-test/",
+        "/mail/",
     ],
 )
 def test_every_page_is_served(http: httpx.Client, path: str) -> None:
@@ -26,7 +27,7 @@ def test_every_page_is_served(http: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "example.org:9999"])
-@pytest.mark.parametrize("path", ["/dashboard", "/load-test"])
+@pytest.mark.parametrize("path", ["/dashboard", "/load-test", "/mail"])
 def test_a_missing_slash_is_redirected_on_any_host_and_port(http: httpx.Client, path: str, host: str) -> None:
     """The redirect is relative, so it is right behind any published port."""
     response = http.get(path, headers={"host": host})

@@ -14,7 +14,8 @@ _SHOWN_HEADERS = ("content-type", "location", "retry-after", "idempotent-replaye
 _ANY = {
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "1cae9e36-ed1b-8595-2866-69340225e6bb",
     r"\d{4}-\d\d-\d\dT[\d:.]+Z": "2026-11-21T07:13:33.832885Z",
-    r"(?<=\")[\w.-]+@[\w.-]+(?=\")": "consumer.1@host",
+    r"(?<=\.\d@)[\w.-]+(?=\")": "host",
+    r"(?<=<)[0-9a-f]{32}(?=@)": "6f3e0d1c9a4b4f7e8d2a5b6c7d8e9f00",
     r'(?<="next": )\d+\.\d+': "1795245213.832885",
 }
 
