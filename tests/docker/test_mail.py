@@ -9,7 +9,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def test_a_mail_that_was_sent_is_seen_at_mail(http: httpx.Client) -> None:
-    """By its page and by its API; no other site's page may read it."""
+    """By its page, which is told of new mail, and by its API; no other site's page may read it."""
     mail = {
         "to": "bob@example.org",
         "subject": "Grüße",
@@ -19,6 +19,7 @@ def test_a_mail_that_was_sent_is_seen_at_mail(http: httpx.Client) -> None:
     job = finished(http, "send_email", submit(http, "send_email", **mail))
     assert job["error"] is None
     assert "MailDev" in http.get("/mail/").text
+    assert http.get("/mail/socket.io/", params={"EIO": "4", "transport": "polling"}).status_code == 200
     caught = http.get("/mail/email", headers={"origin": "https://elsewhere.example"})
     [seen] = [each for each in caught.json() if f"<{each['messageId']}>" == job["result"]["message_id"]]
     assert (seen["subject"], seen["to"][0]["address"], seen["text"].strip()) == ("Grüße", "bob@example.org", "Hello")

@@ -220,7 +220,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     expect(page.get_by_role("link", name="Skip to the forms")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("limit integer")).to_be_focused()
+    expect(page.get_by_role("form", name="count_primes").get_by_label("limit integer")).to_be_focused()
     page.keyboard.type("4")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Submit count_primes")).to_be_focused()

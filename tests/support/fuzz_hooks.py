@@ -23,11 +23,13 @@ def map_case(context: Any, case: Any) -> Any:
 
 
 def _give_it_a_time(case: Any) -> None:
-    """Say when and what: no schema tells which text is a rule, or what another task's schema says."""
+    """Say when, what and to whom: no schema tells which text is a rule or an address, or what another task's says."""
     if case.method != "POST" or not isinstance(case.body, dict):
         return
     if case.path == "/producer/api/remind_me":
         case.body |= {"rrule": "FREQ=DAILY"}
+    elif case.path == "/producer/api/send_email":
+        case.body |= {"to": ["ann@example.org"]}
     elif case.path.startswith("/producer/api/schedules"):
         for name in ("rrule", "cron", "trigger_at", "until", "timezone"):
             case.body.pop(name, None)
