@@ -34,7 +34,7 @@ def compose(
 ) -> EmailMessage:
     """Return a mail whose Message-ID is made of *name*; raise MailRefused for what no mail can carry.
 
-    No value can become a second header: the standard library lets a line end at the end of one pass.
+    No value can become a second header. The standard library refuses line ends too, but for one at the end of a value.
     """
     if not all(re.fullmatch(ONE_LINE, line) for line in (subject, *to)):
         raise MailRefused("not a mail: the subject and each address must be one line")

@@ -42,12 +42,13 @@ def test_whatever_is_sent_the_headers_are_ours(subject: str, address: str, text:
 
 @pytest.mark.parametrize("end", LINE_ENDS)
 def test_a_line_end_is_refused_before_there_is_a_job(end: str) -> None:
-    """In the subject, in an address and in the name of a folder."""
+    """In the subject, in an address and in the name of a folder; the last line of defence refuses one at the end too."""
     for annotation, text in ((Subject, f"a{end}Bcc: b"), (Recipients, f"a@example.org{end}b"), (Folder, f"a{end}b")):
         with pytest.raises(ValidationError):
             TypeAdapter(annotation).validate_python(text)
-    with pytest.raises(MailRefused):
-        mail.compose(SETTINGS, "job", ["a@example.org"], f"a{end}Bcc: b@example.org", "")
+    for subject in (f"a{end}Bcc: b@example.org", f"a{end}"):
+        with pytest.raises(MailRefused, match="one line"):
+            mail.compose(SETTINGS, "job", ["a@example.org"], subject, "")
 
 
 def test_one_address_is_a_list_of_one() -> None:
