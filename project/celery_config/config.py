@@ -12,7 +12,11 @@ from project.settings import Settings
 def celery_options(settings: Settings) -> dict[str, Any]:
     """Return what Celery is configured with."""
     return {
-        "imports": ["project.celery_config.tasks.demo", "project.schedules.tasks"],
+        "imports": [
+            "project.celery_config.tasks.demo",
+            "project.celery_config.tasks.records",
+            "project.schedules.tasks",
+        ],
         **_broker(settings),
         **_jobs(settings),
         **_consumers(settings),

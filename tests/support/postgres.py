@@ -6,8 +6,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.ports import free_port
@@ -29,6 +32,7 @@ class Postgres(Worker):
 
     def __init__(self, folder: Path, log: Path) -> None:
         self.folder, self.log, self.port = folder, log, free_port()
+        self._numbers = count(1)
         # as root PostgreSQL refuses to run: Debian's package makes this user for it
         self._user = "postgres" if os.geteuid() == 0 else None
         self._data = folder / "data"
@@ -46,6 +50,20 @@ class Postgres(Worker):
     def url_of(self, role: str = "postgres", password: str = PASSWORD, database: str = "postgres") -> str:
         """Return where a role finds a database."""
         return f"postgresql+psycopg://{role}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> tuple[str, str, str]:
+        """Make an empty database; return where its owner, who may make roles, and an app and a reader to be find it."""
+        name = f"d{next(self._numbers)}"
+        self.execute(f"CREATE ROLE {name}_owner LOGIN CREATEROLE PASSWORD '{PASSWORD}'")
+        self.execute(f"CREATE DATABASE {name} OWNER {name}_owner")
+        owner, app, reader = (self.url_of(f"{name}_{role}", database=name) for role in ("owner", "app", "reader"))
+        return owner, app, reader
+
+    def execute(self, command: str, url: str = "") -> list[Any]:
+        """Run a command as the superuser, or as whom the URL names; return its rows."""
+        with psycopg.connect((url or self.url).replace("+psycopg", ""), autocommit=True) as connection:
+            cursor = connection.execute(command)
+            return list(cursor.fetchall()) if cursor.description else []
 
     def start(self) -> "Postgres":
         """Start, or start again after a kill, and wait until it takes connections."""
