@@ -67,5 +67,5 @@ def records_router(url: str, prefix: str) -> APIRouter:
 def _page(url: str, query: RecordsQuery) -> RecordPage:
     with transaction(url) as session:
         rows = records.page(session, query.limit, query.before)
-        found = [Record.model_validate(row) for row in rows]
+    found = [Record.model_validate(row) for row in rows]
     return RecordPage(records=found, next=rows[-1].id if len(rows) == query.limit else None)

@@ -46,7 +46,8 @@ def transaction(url: str) -> Iterator[Session]:
     Keep the block short: SQLite has one writer at a time.
     """
     try:
-        with Session(_engine(url)) as session, session.begin():
+        # what was read can be used after the block
+        with Session(_engine(url), expire_on_commit=False) as session, session.begin():
             yield session
     except AWAY as error:
         raise DatabaseUnavailable from error

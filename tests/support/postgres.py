@@ -2,14 +2,16 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -75,6 +77,13 @@ class Postgres(Worker):
             )
         wait_until(self.answers, 20, "PostgreSQL answers")
         return self
+
+    def signal_all(self, name: str) -> None:
+        """Send a signal to the server and its children, each of which has a session of its own."""
+        server = psutil.Process(self.process.pid)
+        for process in [server, *server.children()]:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(getattr(signal, f"SIG{name}"))
 
     def answers(self) -> bool:
         """Tell whether it takes connections."""

@@ -16,9 +16,7 @@ from tests.support.postgres import running_postgres
 
 def _rows(settings: Settings, limit: int = 10, before: int | None = None) -> list[records.Record]:
     with transaction(settings.database) as session:
-        rows = records.page(session, limit, before)
-        session.expunge_all()
-    return rows
+        return records.page(session, limit, before)
 
 
 def test_a_record_says_when_a_job_began_and_when_it_was_done(migrated: Settings) -> None:
