@@ -72,7 +72,8 @@ def make_engine(url: str, statement_timeout: int = STATEMENT_TIMEOUT, **options:
         event.listen(engine, "connect", _check_foreign_keys)
         return engine
     limits = {"connect_timeout": CONNECT_TIMEOUT, "tcp_user_timeout": 1000 * CONNECT_TIMEOUT}
-    session = {"options": f"-c statement_timeout={statement_timeout}s"}
+    # a server that was set up with the locale C would send bytes otherwise
+    session = {"options": f"-c statement_timeout={statement_timeout}s", "client_encoding": "utf8"}
     # hidden: what is in a row may be secret, and errors are logged
     return create_engine(parsed, hide_parameters=True, connect_args=limits | session, **options)
 

@@ -87,7 +87,7 @@ class ComposeStack:
         """Return the health of each service: healthy, unhealthy or starting."""
         form = f'{{{{.Label "{LABEL}.service"}}}} {{{{.Status}}}}'
         lines = docker("ps", "--filter", f"label={LABEL}.project={self.name}", "--format", form).splitlines()
-        matches = [re.search(r"^(\w+) .*\((?:health: )?(\w+)\)$", line) for line in lines]
+        matches = [re.search(r"^([\w-]+) .*\((?:health: )?(\w+)\)$", line) for line in lines]
         return {match[1]: match[2] for match in matches if match}
 
     def wait_for_health(self, status: str, *services: str, timeout: float = 60) -> float:
