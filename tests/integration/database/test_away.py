@@ -19,6 +19,7 @@ from tests.support.processes import RedisServer, Worker
 from tests.support.producer import Producer
 from tests.support.wait import wait_until
 
+pytestmark = pytest.mark.heavy  # a flood, and times
 RECORDS = "/producer/api/records"
 FLOOD = 45  # requests at once, more than FastAPI has threads
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -18,6 +19,7 @@ from project.migrate import main, migrate
 from project.settings import Settings, get_settings
 from tests.support.ports import free_port
 from tests.support.postgres import PASSWORD, Postgres
+from tests.support.stack import PORTS
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -97,6 +99,18 @@ def test_what_cannot_be_migrated_is_one_line_without_secrets(
     line = refusal(Settings(_env_file=None, database_url=url))
     assert why in line
     assert "\n" not in line and "hunter2" not in line
+
+
+def test_the_stack_does_not_start_without_its_tables(tmp_path: Path) -> None:
+    """`make up` says what the migration said, and no process is left behind."""
+    settings = Settings(_env_file=None, database_url=f"postgresql://app@127.0.0.1:{free_port()}/d", run_dir=tmp_path)
+    ports = {name: str(free_port()) for name in PORTS}
+    command = [sys.executable, "-m", "project.native"]
+    environment = os.environ | _environment(settings) | ports
+    run = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=30)
+    assert run.returncode == 1
+    assert run.stderr.startswith("glassqueue: cannot migrate PostgreSQL database d at 127.0.0.1:")
+    assert run.stderr.count("\n") == 1 and not run.stdout
 
 
 def test_a_failed_migration_changes_nothing(
