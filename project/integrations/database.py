@@ -116,12 +116,7 @@ def check(settings: Settings) -> Check:
     except SQLAlchemyError as error:
         return Check("database", "failed", f"{name}: {reason(error)}", "start it, or mend DATABASE_URL in .env")
     if behind:
-        return Check(
-            "database",
-            "failed",
-            f"{name} answers, but {behind}",
-            "start the stack again, or run `python -m project.migrate`",
-        )
+        return Check("database", "failed", f"{name}: {behind}", "start the stack again: it migrates first")
     return Check("database", "ok", f"{name} answers and has all tables")
 
 

@@ -131,7 +131,7 @@ def test_the_check_says_how_the_database_is(settings: Settings) -> None:
     settings.run_dir.mkdir(exist_ok=True)
     owner = Settings(_env_file=None, run_dir=settings.run_dir, database_url=settings.database_owner)
     empty = check(owner)
-    assert empty.state == "failed" and "migration none" in empty.found and "project.migrate" in empty.cure
+    assert empty.state == "failed" and "migration none" in empty.found and "start the stack again" in empty.cure
     assert check(Settings(_env_file=None, database_url="redis://x/1")).state == "failed"
     migrate(settings)
     assert check(settings).state == "ok"

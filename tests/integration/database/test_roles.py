@@ -50,7 +50,7 @@ def test_the_app_can_do_what_jobs_need(migrated: Settings) -> None:
 
 @pytest.mark.parametrize("command", MAKES + WRITES)
 def test_the_reader_can_change_nothing(migrated: Settings, postgres: Postgres, command: str) -> None:
-    """Who takes over the producer can only look."""
+    """Neither rows nor tables."""
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         postgres.execute(command, migrated.database_reader)
 
