@@ -77,6 +77,13 @@ class NotReady(GlassqueueError):
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
+class DatabaseUnavailable(GlassqueueError):
+    """The database does not answer at the moment; try again."""
+
+    status = 503
+    headers: Mapping[str, str] = {"Retry-After": "2"}
+
+
 class TooManyJobs(GlassqueueError):
     """The queue is full; try again when consumers have worked some of it off."""
 

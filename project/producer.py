@@ -8,6 +8,7 @@ from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
 from project.api.overview import overview_router
+from project.api.records import records_router
 from project.api.reminders import reminders_router
 from project.api.schedules import schedules_router
 from project.api.signature import arguments_model
@@ -45,6 +46,7 @@ def create_app() -> FastAPI:
     app.include_router(overview_router(jobs, "/producer/api"))
     app.include_router(schedules_router(jobs, scheduler, "/producer/api"))
     app.include_router(reminders_router(scheduler, jobs.available, "/producer/api"))
+    app.include_router(records_router(settings.database_reader, "/producer/api"))
     app.include_router(jobs_router(jobs, "/producer/api"))
     app.include_router(health_router(jobs, RecentChecks(settings), "/producer"))
     return app

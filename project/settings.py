@@ -100,6 +100,9 @@ class Settings(BaseSettings):
 
     # Database
     database_url: SecretStr = SecretStr("")
+    database_reader_url: SecretStr = SecretStr("")
+    database_owner_url: SecretStr = SecretStr("")
+    postgres_password: SecretStr = SecretStr("")
 
     # Mail
     smtp_host: str = ""
@@ -174,6 +177,16 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """Return the database's URL: DATABASE_URL as given, else that of a SQLite file in RUN_DIR."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.run_dir.absolute()}/records.db"
+
+    @property
+    def database_reader(self) -> str:
+        """Return the URL for those who only read: DATABASE_READER_URL as given, else the database's."""
+        return self.database_reader_url.get_secret_value() or self.database
+
+    @property
+    def database_owner(self) -> str:
+        """Return the URL for migrations: DATABASE_OWNER_URL as given, else the database's."""
+        return self.database_owner_url.get_secret_value() or self.database
 
     @property
     def redis_options(self) -> dict[str, Any]:

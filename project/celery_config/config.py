@@ -15,6 +15,7 @@ def celery_options(settings: Settings) -> dict[str, Any]:
         "imports": [
             "project.celery_config.tasks.demo",
             "project.celery_config.tasks.notifications",
+            "project.celery_config.tasks.records",
             "project.schedules.tasks",
         ],
         **_broker(settings),

@@ -11,6 +11,7 @@ import honcho.manager
 from honcho.environ import expand_processes, parse_procfile
 from pydantic import SecretStr
 
+from project import migrate
 from project.native import binaries, nginx_files, ready
 from project.settings import Settings, get_settings
 
@@ -32,6 +33,7 @@ def main() -> None:
     _refuse_ports_in_use(settings)
     run_dir = settings.run_dir.absolute()
     (run_dir / "redis").mkdir(parents=True, exist_ok=True)
+    migrate.main()
     environment = _environment(settings, run_dir)
     nginx_files.render(run_dir / "nginx", environment)
 

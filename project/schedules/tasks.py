@@ -1,4 +1,4 @@
-"""What schedules run: a greeting that shows that the stack is alive, a clean-up, and notifications."""
+"""What schedules run: a clean-up, and notifications."""
 
 from typing import Any
 
@@ -12,12 +12,6 @@ from project.schedules.store import Store
 from project.settings import get_settings
 
 BATCH = 1000  # members of an index that are looked at in one round trip
-
-
-@shared_task()
-def hello() -> str:
-    """Say hello (a small job to watch, from HELLO_EVERY)."""
-    return "Hello from the scheduler!"
 
 
 @shared_task()

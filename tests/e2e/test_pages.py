@@ -10,6 +10,7 @@ from tests.support.newcomer import Newcomer
 PAGES = ["docs/tutorial.md", "docs/how-to/retry-safely.md", "docs/how-to/chain-tasks.md"]
 PAGES += ["docs/how-to/choose-ids-and-wait.md", "docs/how-to/use-the-client.md", "docs/how-to/schedule-jobs.md"]
 PAGES += ["docs/how-to/send-mail.md"]
+PAGES += ["docs/how-to/keep-records.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

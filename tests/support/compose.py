@@ -26,6 +26,7 @@ SERVICES = (
     "consumer-maintenance",
     "scheduler",
     "redis",
+    "postgres",
     "flower",
     "locust",
     "maildev",

@@ -55,7 +55,10 @@ def here(stack: NativeStack) -> dict[str, str]:
     redis_cli = f"redis-cli --no-raw -p {stack.settings['REDIS_PORT']}"
     ports = {"8080": stack.settings["HTTP_PORT"], "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}"}
     client = ".venv/bin/python -m project.client"
+    in_its_folder = f"RUN_DIR={stack.run_dir} .venv/bin/"
     return ports | {
         ".venv/bin/redis-cli": f"{Path(sys.prefix)}/bin/{redis_cli}",
+        ".venv/bin/alembic": f"{in_its_folder}alembic",
+        ".venv/bin/python -m project.migrate": f"{in_its_folder}python -m project.migrate",
         client: f"GLASSQUEUE_URL={stack.url} {client}",
     }

@@ -13,6 +13,8 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 DOCKERFILES = {path.parent.name: path for path in Path().glob("*/Dockerfile")}
 # where a part is and where it keeps its files differs between a machine and a container; all else must agree
 PLACES = {"--host", "--port", "--address", "--bind", "--web-host", "--web-port", "--dir", "--db", "--hostname"}
+# what `make up` has in itself or does without
+NOT_IN_PROCFILE = {"postgres", "migrate", "maildev"}
 # a container has a memory limit that Redis must stay below
 ONLY_IN_CONTAINERS = ["--maxmemory", "384mb"]
 
@@ -21,7 +23,7 @@ def test_services_stand_in_the_order_of_a_request() -> None:
     """One reads the file as a request travels."""
     assert list(SERVICES) == [
         "nginx", "producer", "consumer", "consumer-notifications", "consumer-maintenance", "scheduler", "redis",
-        "flower", "locust", "maildev",
+        "postgres", "migrate", "flower", "locust", "maildev",
     ]  # fmt: skip
 
 
@@ -41,9 +43,21 @@ def test_every_variable_has_a_default() -> None:
 def test_every_service_is_watched_and_limited(name: str) -> None:
     """A health check, a memory limit, a log that ends, and a network of its own choice."""
     service = SERVICES[name]
-    assert {"healthcheck", "mem_limit", "logging", "restart", "networks"} <= set(service)
+    assert {"mem_limit", "logging", "restart", "networks"} <= set(service)
+    assert ("healthcheck" in service) == (service["restart"] != "no")
     assert service["cap_drop"] == ["ALL"]
     assert ("ports" in service) == (name == "nginx")
+
+
+def test_only_the_migration_knows_the_owner_of_the_database() -> None:
+    """Not even .env gives it to the others; and they start when the tables are there."""
+    for name in ("producer", "consumer", "consumer-maintenance", "scheduler", "flower"):
+        assert (
+            SERVICES[name]["environment"] | {"DATABASE_OWNER_URL": "", "POSTGRES_PASSWORD": ""}
+            == SERVICES[name]["environment"]
+        )
+        assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert SERVICES["migrate"]["environment"]["DATABASE_OWNER_URL"]
 
 
 def test_a_consumer_may_take_longer_to_stop_than_a_job_may_run() -> None:
@@ -53,7 +67,7 @@ def test_a_consumer_may_take_longer_to_stop_than_a_job_may_run() -> None:
     assert int(SERVICES["consumer"]["stop_grace_period"].removesuffix("s")) > int(limit[1])
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name not in ("nginx", "maildev")])
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - NOT_IN_PROCFILE - {"nginx"}))
 def test_a_container_runs_the_command_of_the_procfile(name: str) -> None:
     """Same program, same options; NGINX has its options in files that both ways share, and maildev is the container's only."""
     assert _without_places(_command(name)) == _without_places(_procfile()[name])

@@ -1,0 +1,71 @@
+"""What jobs have recorded in the database."""
+
+from datetime import datetime
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from project.errors import DatabaseUnavailable, problem_responses
+from project.integrations import records
+from project.integrations.database import POOL, transaction
+
+TIMEOUT = 1.5  # seconds
+LARGEST_ID = 2**63 - 1
+
+
+class RecordsQuery(BaseModel):
+    """Which of the records to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=100)
+    before: int | None = Field(default=None, ge=1, le=LARGEST_ID, description="The `next` of the page before")
+
+
+class Record(BaseModel):
+    """A job as the database knows it: one record, however often it runs."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    job_id: str
+    task: str
+    consumer: str = Field(description="Who ran it the last time")
+    attempts: int = Field(ge=1, description="How often it was begun")
+    started_at: datetime = Field(description="When it was begun the last time")
+    finished_at: datetime | None = Field(description="Null until it is done")
+
+
+class RecordPage(BaseModel):
+    """Records, newest first."""
+
+    records: list[Record]
+    next: int | None = Field(description="Send it as `before` to get the next page; null on the last one")
+
+
+def records_router(url: str, prefix: str) -> APIRouter:
+    """Return a router that reads the database at *url*."""
+    router = APIRouter(prefix=prefix, tags=["records"])
+    # threads of its own: while the database is away, those of the job endpoints stay free
+    limiter = anyio.CapacityLimiter(POOL["pool_size"])
+
+    @router.get(
+        "/records",
+        summary="List what jobs have recorded, newest first",
+        operation_id="list_records",
+        responses=problem_responses(422, 503),
+    )
+    async def list_records(query: Annotated[RecordsQuery, Query()]) -> RecordPage:
+        with anyio.move_on_after(TIMEOUT):
+            return await anyio.to_thread.run_sync(_page, url, query, abandon_on_cancel=True, limiter=limiter)
+        raise DatabaseUnavailable
+
+    return router
+
+
+def _page(url: str, query: RecordsQuery) -> RecordPage:
+    with transaction(url) as session:
+        rows = records.page(session, query.limit, query.before)
+    found = [Record.model_validate(row) for row in rows]
+    return RecordPage(records=found, next=rows[-1].id if len(rows) == query.limit else None)

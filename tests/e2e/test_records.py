@@ -1,0 +1,82 @@
+"""Records through NGINX, of a stack whose scheduler says hello every second."""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.http import assert_problem
+from tests.support.stack import NativeStack
+from tests.support.wait import wait_until
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+    """A stack with the database that comes by itself: a SQLite file."""
+    run_dir = Path(tmp_path_factory.mktemp("records")) / "run"
+    stack = NativeStack(run_dir, HELLO_EVERY="1", CONSUMER_SLOTS="1", LEASE="1", SHUTDOWN_TIMEOUT="1").start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture
+def http(stack: NativeStack) -> Iterator[httpx.Client]:
+    """A client of that stack."""
+    with stack.client() as client:
+        yield client
+
+
+def _records(http: httpx.Client, **query: Any) -> list[dict[str, Any]]:
+    answer = http.get("/producer/api/records", params=query)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["records"])
+
+
+def _done(http: httpx.Client) -> list[dict[str, Any]]:
+    return [record for record in _records(http, limit=100) if record["finished_at"]]
+
+
+def test_hello_leaves_records(http: httpx.Client) -> None:
+    """From the start, newest first, each the record of a job that is known."""
+    wait_until(lambda: len(_done(http)) >= 2)
+    newest, older, *_ = _done(http)
+    assert newest["started_at"] > older["started_at"]
+    assert datetime.fromisoformat(newest["started_at"]) <= datetime.fromisoformat(newest["finished_at"])
+    assert newest["task"] == "hello" and newest["consumer"].startswith("consumer.1@")
+    assert http.get(f"/producer/api/jobs/{newest['job_id']}").json()["result"] == "Hello from the scheduler!"
+
+
+def test_pages_follow_each_other(http: httpx.Client) -> None:
+    """`next` is the `before` of the next page."""
+    wait_until(lambda: len(_records(http)) >= 2)
+    first = http.get("/producer/api/records", params={"limit": 1}).json()
+    second = http.get("/producer/api/records", params={"limit": 1, "before": first["next"]}).json()
+    assert first["records"][0]["started_at"] > second["records"][0]["started_at"]
+    assert http.get("/producer/api/records", params={"before": 1}).json() == {"records": [], "next": None}
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "before=0", "before=x", f"before={2**63}", "befor=1"])
+def test_what_is_no_page_is_refused(http: httpx.Client, query: str) -> None:
+    """With a 422 that names the field."""
+    assert_problem(http.get(f"/producer/api/records?{query}"), 422)
+
+
+def test_a_job_whose_consumer_is_killed_has_one_record(stack: NativeStack, http: httpx.Client) -> None:
+    """It is begun twice, by two processes; a writer in its way holds the first one in the middle."""
+    with closing(sqlite3.connect(stack.run_dir / "records.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        waiting = wait_until(lambda: http.get("/producer/api/jobs?task=hello&status=STARTED").json()["jobs"])
+        os.kill(stack.pids("worker", "consumer.1@%h")[0], signal.SIGKILL)
+        writer.execute("ROLLBACK")
+    job_id = waiting[0]["job_id"]
+    wait_until(lambda: job_id in [record["job_id"] for record in _done(http)], 20)
+    ids = [record["job_id"] for record in _records(http, limit=100)]
+    assert len(ids) == len(set(ids))
+    assert http.get(f"/producer/api/jobs/{job_id}").json()["attempts"] == 2

@@ -1,0 +1,102 @@
+"""Records on both kinds of database."""
+
+import multiprocessing
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from project.errors import DatabaseUnavailable
+from project.integrations import records
+from project.integrations.database import transaction
+from project.settings import Settings
+from tests.support.ports import free_port
+from tests.support.postgres import running_postgres
+
+
+def _rows(settings: Settings, limit: int = 10, before: int | None = None) -> list[records.Record]:
+    with transaction(settings.database) as session:
+        return records.page(session, limit, before)
+
+
+def test_a_record_says_when_a_job_began_and_when_it_was_done(migrated: Settings) -> None:
+    """In UTC, whatever the database makes of time zones."""
+    before = datetime.now(UTC)
+    with records.recorded(migrated.database, "one", "hello", "consumer.1"):
+        begun = _rows(migrated)[0]
+    done = _rows(migrated)[0]
+    assert (begun.job_id, begun.task, begun.consumer, begun.attempts) == ("one", "hello", "consumer.1", 1)
+    assert begun.finished_at is None and done.finished_at is not None
+    assert before <= done.started_at <= done.finished_at <= datetime.now(UTC)
+    assert done.started_at.tzinfo is UTC
+
+
+def test_a_job_that_runs_again_has_one_record(migrated: Settings) -> None:
+    """With the consumer of the last time, and how often it was begun."""
+    with pytest.raises(ZeroDivisionError), records.recorded(migrated.database, "one", "hello", "consumer.1"):
+        raise ZeroDivisionError
+    assert _rows(migrated)[0].finished_at is None
+    with records.recorded(migrated.database, "one", "hello", "consumer.2"):
+        pass
+    (record,) = _rows(migrated)
+    assert (record.attempts, record.consumer) == (2, "consumer.2")
+    assert record.finished_at
+
+
+def test_pages_are_newest_first_and_meet_without_a_gap(migrated: Settings) -> None:
+    """A record that is begun again stays where it is."""
+    for name in "abcde":
+        with transaction(migrated.database) as session:
+            records.start(session, name, "hello", "consumer")
+    with transaction(migrated.database) as session:
+        records.start(session, "a", "hello", "consumer")
+    first = _rows(migrated, 2)
+    rest = _rows(migrated, 5, first[-1].id)
+    assert [row.job_id for row in first + rest] == list("edcba")
+
+
+def test_purging_takes_what_is_older(migrated: Settings) -> None:
+    """And leaves the rest."""
+    with transaction(migrated.database) as session:
+        records.start(session, "one", "hello", "consumer")
+        assert records.purge(session, datetime.now(UTC) - timedelta(hours=1)) == 0
+        assert records.purge(session, datetime.now(UTC) + timedelta(hours=1)) == 1
+    assert _rows(migrated) == []
+
+
+def test_a_forked_child_talks_on_a_connection_of_its_own(migrated: Settings) -> None:
+    """As prefork's children do: two on one connection would read each other's answers."""
+    with transaction(migrated.database) as session:
+        records.start(session, "parent", "hello", "consumer")
+        child = multiprocessing.get_context("fork").Process(target=_work, args=(migrated.database,))
+        if "sqlite" not in migrated.database:  # whose writers wait for each other
+            child.start()
+            child.join(20)
+        records.start(session, "parent", "hello", "consumer")
+    if child.pid is None:
+        child.start()
+        child.join(20)
+    assert child.exitcode == 0
+    assert sorted(row.job_id for row in _rows(migrated)) == ["child 0", "child 1", "child 2", "parent"]
+
+
+def _work(url: str) -> None:
+    for number in range(3):
+        with transaction(url) as session:
+            records.start(session, f"child {number}", "hello", "consumer")
+
+
+def test_a_database_that_is_away_is_said_to_be(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Refused at once; and a connection that broke is replaced without an error when the database is back."""
+    url = f"postgresql://app:secret@127.0.0.1:{free_port()}/d"
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match="does not answer"), transaction(url) as session:
+        records.page(session, 1)
+    assert time.monotonic() - begun < 1
+    with running_postgres(tmp_path_factory.mktemp("away")) as server:
+        with transaction(server.url) as session:
+            session.connection()
+        server.kill()
+        server.start()
+        with transaction(server.url) as session:
+            session.connection()

@@ -1,0 +1,99 @@
+"""What each role may do in a real PostgreSQL, and what it may not."""
+
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from project.integrations import records
+from project.integrations.database import transaction
+from project.migrate import migrate
+from project.settings import Settings
+from tests.integration.database.conftest import empty_database
+from tests.support.postgres import PASSWORD, Postgres
+
+MAKES = [
+    "CREATE TABLE t (id int)",
+    "ALTER TABLE records ADD COLUMN extra int",
+    "DROP TABLE records",
+    "TRUNCATE records",
+]
+MAKES += ["CREATE SCHEMA s", "CREATE TEMPORARY TABLE t (id int)", "CREATE ROLE r", "DELETE FROM alembic_version"]
+WRITES = ["INSERT INTO records SELECT * FROM records", "UPDATE records SET attempts = 2", "DELETE FROM records"]
+
+
+@pytest.fixture(scope="module")
+def migrated(postgres: Postgres) -> Settings:
+    """A database with its tables and its roles."""
+    settings = empty_database(postgres)
+    migrate(settings)
+    return settings
+
+
+@pytest.mark.parametrize("command", MAKES)
+def test_the_app_can_change_rows_only(migrated: Settings, postgres: Postgres, command: str) -> None:
+    """Who takes over a consumer can neither drop nor make anything."""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        postgres.execute(command, migrated.database)
+
+
+def test_the_app_can_do_what_jobs_need(migrated: Settings) -> None:
+    """Insert, update, select, delete."""
+    with transaction(migrated.database) as session:
+        records.start(session, "one", "hello", "consumer")
+        records.finish(session, "one")
+        assert len(records.page(session, 10)) == 1
+        assert records.purge(session, datetime.now(UTC)) == 1
+
+
+@pytest.mark.parametrize("command", MAKES + WRITES)
+def test_the_reader_can_change_nothing(migrated: Settings, postgres: Postgres, command: str) -> None:
+    """Neither rows nor tables."""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        postgres.execute(command, migrated.database_reader)
+
+
+def test_the_reader_can_read(migrated: Settings) -> None:
+    """All rows."""
+    with transaction(migrated.database_reader) as session:
+        assert records.page(session, 10) == []
+
+
+def test_nobody_else_can_enter(migrated: Settings, postgres: Postgres) -> None:
+    """PostgreSQL lets every role into every database unless it is told otherwise."""
+    postgres.execute(f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'")
+    database = migrated.database.rpartition("/")[2]
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        postgres.execute("SELECT 1", postgres.url_of("stranger", database=database))
+
+
+def test_a_new_password_is_given_at_the_next_start(migrated: Settings, postgres: Postgres) -> None:
+    """In an existing database too; one cannot log in with the old one any more, nor read either in the server's log."""
+    changed = migrated.database.replace(PASSWORD, "a-new-one")
+    migrate(migrated.model_copy(update={"database_url": SecretStr(changed)}))
+    assert postgres.execute("SELECT 1", changed) == [(1,)]
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        postgres.execute("SELECT 1", migrated.database)
+
+
+def test_an_owner_who_may_not_make_roles_grants_to_those_that_are_there(postgres: Postgres) -> None:
+    """As in a database that somebody else looks after."""
+    settings = empty_database(postgres)
+    urls = (settings.database_owner, settings.database, settings.database_reader)
+    owner, *others = [make_url(url).username for url in urls]
+    postgres.execute(f"ALTER ROLE {owner} NOCREATEROLE")
+    with pytest.raises(psycopg.errors.UndefinedObject):
+        migrate(settings)
+    for name in others:
+        postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
+    assert migrate(settings)
+    assert postgres.execute("SELECT * FROM records", settings.database_reader) == []
+
+
+def test_one_role_for_all_works_too(postgres: Postgres) -> None:
+    """With DATABASE_URL alone, which is then the owner's."""
+    owner, *_ = postgres.new_database()
+    assert migrate(Settings(_env_file=None, database_url=owner))
+    assert postgres.execute("SELECT * FROM records", owner) == []
