@@ -5,12 +5,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from project.integrations import database, imap, mail
 from project.integrations.checks import Check
 from project.jobs import queue_check
 from project.settings import Settings
 
 CHECKS: dict[str, Callable[[Settings], Check]] = {
     "queues": queue_check.check,
+    "database": database.check,
+    "SMTP": mail.check,
+    "IMAP": imap.check,
 }
 
 

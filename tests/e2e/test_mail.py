@@ -16,7 +16,7 @@ from tests.support.stack import NativeStack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     """A stack that sends mail; its own server catches it."""
     run_dir = tmp_path_factory.mktemp("mail") / "run"
-    stack = NativeStack(run_dir, SHUTDOWN_TIMEOUT="1", NOTIFICATION_CONSUMERS="1").start()
+    stack = NativeStack(run_dir, SHUTDOWN_TIMEOUT="1", NOTIFICATION_CONSUMERS="1", SMTP_HOST="").start()
     yield stack
     stack.stop()
 
