@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from redis.connection import parse_url
 
+from celery.schedules import crontab
+
 from project.celery_config.brokers import broker_settings
 from project.settings import Settings
 
@@ -12,7 +14,8 @@ from project.settings import Settings
 def celery_options(settings: Settings) -> dict[str, Any]:
     """Return what Celery is configured with."""
     return {
-        "imports": ["project.celery_config.tasks.demo", "project.schedules.tasks"],
+        "imports": [f"project.celery_config.tasks.{family}" for family in ("demo", "maintenance")]
+        + ["project.schedules.tasks"],
         **_broker(settings),
         **_jobs(settings),
         **_consumers(settings),
@@ -71,8 +74,14 @@ def _periodic_jobs(settings: Settings) -> dict[str, Any]:
     jobs = {
         "hello": {"task": "hello", "schedule": settings.hello_every},
         "clean-up": {"task": "clean_up", "schedule": settings.clean_up_every},
+        "backup-database": {"task": "backup_database", "schedule": _crontab(settings.backup_database_at)},
+        "backup-ftp": {"task": "backup_ftp", "schedule": _crontab(settings.backup_ftp_at)},
     }
     return {name: job for name, job in jobs.items() if job["schedule"]}
+
+
+def _crontab(fields: str) -> crontab | None:
+    return crontab.from_string(fields) if fields else None
 
 
 def _consumers(settings: Settings) -> dict[str, Any]:
