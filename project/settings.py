@@ -27,7 +27,6 @@ from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 
-
 def _parsed(fields: str) -> str:
     if fields:
         # here, as hardly any installation needs it, and it is most of what Celery takes to import

@@ -9,15 +9,18 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from project.integrations.checks import Check
 from project.integrations.retention import Keep, kept
+from project.settings import Settings
 
 Kind = Literal["database", "ftp"]
 Report = Callable[[float, str], None]
@@ -106,6 +109,20 @@ def all_of(folder: Path, kind: Kind) -> list[Backup]:
     matches = [(path, re.fullmatch(PATTERN, path.name)) for path in folder.iterdir()]
     backups = [Backup(path) for path, match in matches if match and match[1] == kind]
     return sorted((each for each in backups if each.sum_path.exists()), key=lambda each: each.moment, reverse=True)
+
+
+def check(settings: Settings) -> Check:
+    """Tell whether there is room for another backup in the folder, and which is the newest."""
+    folder = settings.backups
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Check("backups", "failed", f"{there} cannot be written to", "give it to this user, or set BACKUP_FOLDER")
+    free = shutil.disk_usage(there).free
+    newest = [backup for kind in get_args(Kind) for backup in (all_of(folder, kind)[:1] if folder.exists() else [])]
+    found = f"{folder}: {free / 1e9:.1f} GB free; {', '.join(each.path.name for each in newest) or 'no backups yet'}"
+    if any(each.path.stat().st_size > free for each in newest):
+        return Check("backups", "failed", f"{found}: no room for one more", "make room, or set BACKUP_FOLDER")
+    return Check("backups", "ok", found)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class LoginRefused(BackupError):
     """The server does not know this user, or not with this password."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class File:
     """A file as the server lists it: its path as on the wire, its size in bytes, and when it was changed."""
 

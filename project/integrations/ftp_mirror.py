@@ -52,7 +52,7 @@ class Mirror:
         """
         left_out: set[str] = set()
         with ftp.connected(settings) as client:
-            listed = list(ftp.files(client, left_out))
+            listed = sorted(ftp.files(client, left_out))
             self._prune(listed, left_out)
             missing = [file for file in listed if not self._is_complete(file)]
             for file, progress in _with_progress(missing, report):
@@ -70,6 +70,7 @@ class Mirror:
             for number, each in enumerate(paths):
                 report(number / len(paths), f"packing file {number + 1} of {len(paths)}")
                 tar.add(each, each.relative_to(self.files))
+        report(1, f"packed {len(paths)} files")
 
     def _local(self, path: str) -> Path:
         """Return where a file of the server is here; its bytes are its name."""
@@ -120,11 +121,11 @@ def _receive(client: ftplib.FTP, file: ftp.File, half: Path, progress: Progress)
 
         def write(data: bytes) -> None:
             out.write(data)
+            out.flush()  # what is here need not come again after a kill
             progress(out.tell())
 
         if file.size > out.tell():
             client.retrbinary(f"RETR {file.path}", write, CHUNK, rest=out.tell() or None)
-        out.flush()
         os.fsync(out.fileno())
 
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from project.integrations.backups import BackupError, Report
 from project.integrations.checks import CHECK_TIMEOUT, Check
+from project.settings import Settings
 
 CHUNK = 2**20  # bytes
 CONNECT_TIMEOUT = 10  # seconds
@@ -33,7 +34,8 @@ def dump(url: str, path: Path, report: Report) -> None:
     with _running("pg_dump", url, *options, stdout=subprocess.PIPE) as process, path.open("wb") as file:
         while chunk := process.stdout.read(CHUNK):
             file.write(chunk)
-            report(0, f"{file.tell() / 1e6:.1f} MB")
+            report(0, f"{file.tell() / 1e6:.1f} MB")  # of how many, pg_dump does not know
+        report(1, f"{file.tell() / 1e6:.1f} MB")
 
 
 def restore(url: str, path: Path, report: Report) -> None:
@@ -44,8 +46,9 @@ def restore(url: str, path: Path, report: Report) -> None:
         _feed(process.stdin, file, lambda done: report(done / size, f"{done / 1e6:.1f} MB"))
 
 
-def check(url: str) -> Check:
+def check(settings: Settings) -> Check:
     """Tell whether pg_dump is there and not older than the server."""
+    url = settings.database
     if url.startswith("sqlite"):
         return Check("pg_dump", "off", "not needed: the database is SQLite")
     try:

@@ -11,6 +11,7 @@ import pytest
 
 from project.integrations import backups
 from project.integrations.retention import Keep
+from project.settings import Settings
 
 KEEP = Keep(last=2, daily=0, weekly=0)
 CHILD = """
@@ -174,3 +175,15 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
         with pytest.raises(backups.BrokenBackup, match="no name of a backup"):
             backups.verify(tmp_path / "inside", each)
     assert os.listdir(tmp_path / "inside") == []
+
+
+def test_the_check_tells_of_room_and_of_the_newest_backups(tmp_path: Path) -> None:
+    """It makes nothing; a folder that cannot be one is told."""
+    settings = Settings(_env_file=None, run_dir=tmp_path)
+    found = backups.check(settings)
+    assert (found.state, found.found.startswith(f"{tmp_path}/backups: ")) == ("ok", True)
+    assert found.found.endswith(" GB free; no backups yet")
+    assert os.listdir(tmp_path) == []
+    name = _make(tmp_path / "backups")["name"]
+    assert backups.check(settings).found.endswith(f" GB free; {name}")
+    assert backups.check(Settings(_env_file=None, backup_folder="/proc/sys/backups")).state == "failed"
