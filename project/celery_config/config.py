@@ -3,9 +3,8 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from redis.connection import parse_url
-
 from celery.schedules import crontab
+from redis.connection import parse_url
 
 from project.celery_config.brokers import broker_settings
 from project.settings import Settings

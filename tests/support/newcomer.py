@@ -15,7 +15,7 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".run", "__pycache__", ".*_
 class Newcomer:
     """Someone with a fresh copy of the project, who starts and restarts the stack as a page says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder / "glassqueue"
         shutil.copytree(".", self.folder, ignore=NOT_COPIED)
         (self.folder / ".venv").symlink_to(sys.prefix)
@@ -58,4 +58,5 @@ def here(stack: NativeStack) -> dict[str, str]:
     return ports | {
         ".venv/bin/redis-cli": f"{Path(sys.prefix)}/bin/{redis_cli}",
         client: f"GLASSQUEUE_URL={stack.url} {client}",
+        ".venv/bin/celery": f"REDIS_PORT={stack.settings['REDIS_PORT']} .venv/bin/celery",
     }
