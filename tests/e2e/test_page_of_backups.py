@@ -11,7 +11,7 @@ def test_a_newcomer_can_back_up_and_restore(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     database = sqlite3.connect(tmp_path / "run/records.db", isolation_level=None)
     database.execute("CREATE TABLE mine AS SELECT 1 AS number")
-    newcomer = Newcomer(tmp_path, MAINTENANCE_CONSUMERS="1")
+    newcomer = Newcomer(tmp_path)
     try:
         assert newcomer.follow("docs/how-to/back-up.md") >= 6
     finally:

@@ -15,7 +15,7 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".run", "__pycache__", ".*_
 class Newcomer:
     """Someone with a fresh copy of the project, who starts and restarts the stack as a page says."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder / "glassqueue"
         shutil.copytree(".", self.folder, ignore=NOT_COPIED)
         (self.folder / ".venv").symlink_to(sys.prefix)
