@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from project.integrations import database, imap, mail
+from project.integrations import backups, database, ftp, imap, mail, postgres_dump
 from project.integrations.checks import Check
 from project.jobs import queue_check
 from project.settings import Settings
@@ -15,18 +15,22 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "database": database.check,
     "SMTP": mail.check,
     "IMAP": imap.check,
+    "pg_dump": postgres_dump.check,
+    "FTP": ftp.check,
 }
+#: Only who makes backups has their folder; in containers that is consumer-maintenance, not the producer.
+WITH_BACKUPS = CHECKS | {"backups": backups.check}
 
 
-def run_checks(settings: Settings) -> list[Check]:
-    """Return what all checks found; each is bounded in time, and one that breaks is a finding too."""
-    with ThreadPoolExecutor(len(CHECKS)) as threads:
-        return list(threads.map(lambda name: _run(name, settings), CHECKS))
+def run_checks(settings: Settings, checks: Mapping[str, Callable[[Settings], Check]] = CHECKS) -> list[Check]:
+    """Return what the checks found; each is bounded in time, and one that breaks is a finding too."""
+    with ThreadPoolExecutor(len(checks)) as threads:
+        return list(threads.map(lambda name: _run(name, checks[name], settings), checks))
 
 
-def _run(name: str, settings: Settings) -> Check:
+def _run(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:
     try:
-        return CHECKS[name](settings)
+        return check(settings)
     except Exception as error:  # its text may hold an address with a password: the type must do
         return Check(name, "failed", f"the check itself broke: {type(error).__name__}", "report it, with the log")
 

@@ -3,7 +3,7 @@
 import sys
 
 from project.celery_config.app import create_celery_app
-from project.checks import run_checks
+from project.checks import WITH_BACKUPS, run_checks
 from project.integrations.checks import Check
 from project.settings import get_settings
 
@@ -12,7 +12,7 @@ def main() -> None:
     """Print a line per part; exit with 1 if any has failed."""
     settings = get_settings()
     create_celery_app(settings)
-    checks = run_checks(settings)
+    checks = run_checks(settings, WITH_BACKUPS)
     for check in checks:
         print("\n".join(_lines(check)))
     sys.exit(any(check.state == "failed" for check in checks))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
+    AfterValidator,
     EmailStr,
     Field,
     NonNegativeInt,
@@ -26,13 +27,26 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
+
+def _parsed(fields: str) -> str:
+    if fields:
+        # here, as hardly any installation needs it, and it is most of what Celery takes to import
+        from celery.schedules import ParseException, crontab  # noqa: PLC0415
+
+        try:
+            crontab.from_string(fields)
+        except ParseException as error:
+            raise ValueError(str(error)) from None
+    return fields
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
 
 # five fields of a crontab, in UTC
-Crontab = Annotated[str, Field(pattern=r"^\S+( \S+){4}$|^$")]
+Crontab = Annotated[str, Field(pattern=r"^\S+( \S+){4}$|^$"), AfterValidator(_parsed)]
 Security = Literal["none", "starttls", "tls"]
 Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
 
@@ -117,6 +131,20 @@ class Settings(BaseSettings):
     imap_user: str = ""
     imap_password: SecretStr = SecretStr("")
 
+    # Backups
+    backup_folder: str = ""
+    backup_database_at: Crontab = ""
+    backup_ftp_at: Crontab = ""
+    backup_keep_last: PositiveInt = 3
+    backup_keep_daily: NonNegativeInt = 7
+    backup_keep_weekly: NonNegativeInt = 4
+    ftp_host: str = ""
+    ftp_port: Port = 21
+    ftp_security: Literal["none", "tls"] = "none"
+    ftp_user: str = ""
+    ftp_password: SecretStr = SecretStr("")
+    ftp_folder: str = ""
+
     # Native run only (`make up`)
     producer_port: Port = 8001
     flower_port: PortOrNone = 5555
@@ -187,6 +215,11 @@ class Settings(BaseSettings):
     def database_owner(self) -> str:
         """Return the URL for migrations: DATABASE_OWNER_URL as given, else the database's."""
         return self.database_owner_url.get_secret_value() or self.database
+
+    @property
+    def backups(self) -> Path:
+        """Return where backups are kept: BACKUP_FOLDER as given, else a folder in RUN_DIR."""
+        return Path(self.backup_folder) if self.backup_folder else self.run_dir.absolute() / "backups"
 
     @property
     def redis_options(self) -> dict[str, Any]:

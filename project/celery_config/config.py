@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from redis.connection import parse_url
 
 from project.celery_config.brokers import broker_settings
@@ -14,6 +15,7 @@ def celery_options(settings: Settings) -> dict[str, Any]:
     return {
         "imports": [
             "project.celery_config.tasks.demo",
+            "project.celery_config.tasks.maintenance",
             "project.celery_config.tasks.notifications",
             "project.celery_config.tasks.records",
             "project.schedules.tasks",
@@ -76,8 +78,14 @@ def _periodic_jobs(settings: Settings) -> dict[str, Any]:
     jobs = {
         "hello": {"task": "hello", "schedule": settings.hello_every},
         "clean-up": {"task": "clean_up", "schedule": settings.clean_up_every},
+        "backup-database": {"task": "backup_database", "schedule": _crontab(settings.backup_database_at)},
+        "backup-ftp": {"task": "backup_ftp", "schedule": _crontab(settings.backup_ftp_at)},
     }
     return {name: job for name, job in jobs.items() if job["schedule"]}
+
+
+def _crontab(fields: str) -> crontab | None:
+    return crontab.from_string(fields) if fields else None
 
 
 def _consumers(settings: Settings) -> dict[str, Any]:

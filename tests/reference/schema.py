@@ -44,7 +44,7 @@ def fields(schema: dict[str, Any]) -> str:
         (f"`{name}`", in_words(field), _default(name in required, field), field.get("description", ""))
         for name, field in schema.get("properties", {}).items()
     ]
-    return table(("field", "type", "default", "meaning"), *rows)
+    return table(("field", "type", "default", "meaning"), *rows) if rows else "No fields.\n"
 
 
 def _number(limit: float) -> str:

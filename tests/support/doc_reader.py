@@ -1,7 +1,7 @@
 """A reader of the documentation: types what a page says, and expects to see what it shows.
 
 In a page, a `console` block is a command after `$ ` and what it prints. Ids and times differ at every run: a UUID, a
-time and a host name stand for any other, and from then on an id stands for the one really seen. `…` is any text.
+time, a backup and a host name stand for any other, and from then on an id stands for the one really seen. `…` is any text.
 A `python` or `js` block after a line "… to the end of `FILE`:" or "Create `FILE`:" goes into that file. Other languages
 (`sh` for commands among them) are not run.
 """
@@ -16,7 +16,7 @@ from tests.support.markdown import Block, blocks
 from tests.support.wait import wait_until
 
 _VARYING = {
-    "id": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    "id": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=database-)\d{8}T\d{6}Z",
     "time": r"\d{4}-\d\d-\d\dT[\d:.]+Z",
     "seconds": r"\d{10}\.\d+",
     "host": r"(?<=@)[\w.-]+",

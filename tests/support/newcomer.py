@@ -61,4 +61,5 @@ def here(stack: NativeStack) -> dict[str, str]:
         ".venv/bin/alembic": f"{in_its_folder}alembic",
         ".venv/bin/python -m project.migrate": f"{in_its_folder}python -m project.migrate",
         client: f"GLASSQUEUE_URL={stack.url} {client}",
+        ".venv/bin/celery": f"REDIS_PORT={stack.settings['REDIS_PORT']} .venv/bin/celery",
     }

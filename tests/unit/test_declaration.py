@@ -170,7 +170,7 @@ def test_a_public_parameter_without_a_name_or_type_is_refused(function: Any) -> 
 
 def test_every_queue_that_a_task_names_is_served() -> None:
     """A job must not wait where no consumer looks."""
-    assert {queue.name for queue in app.conf.task_queues} == {"cpu", "default", "notifications"}
+    assert {queue.name for queue in app.conf.task_queues} == {"cpu", "default", "maintenance", "notifications"}
 
 
 def test_a_route_that_the_producer_needs_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,14 @@ def test_hello_comes_from_the_start_as_often_as_the_setting_says(start: StartSch
     assert len(jobs.ids("default")) == count
 
 
+def test_a_crontab_in_the_settings_is_when_a_backup_is_made(start: StartScheduler, scheduler: TaskScheduler) -> None:
+    """In UTC; without one there is no schedule."""
+    one = start("one", BACKUP_DATABASE_AT="30 3 * * *")
+    wait_until(lambda: one.leads)
+    schedule = wait_until(lambda: scheduler.page(1)[0])[0]
+    assert (schedule.task, f"{schedule.next:%H:%M %Z}") == ("backup_database", "03:30 UTC")
+
+
 def test_a_restart_does_not_move_a_periodic_job(start: StartScheduler, scheduler: TaskScheduler) -> None:
     """A scheduler that restarts every half hour must still clean up every hour."""
     one = start("one", CLEAN_UP_EVERY="3600")

@@ -1,0 +1,73 @@
+"""Backups, and what keeps the stack from growing; one at a time, in a consumer of their own."""
+
+import ftplib
+import ssl
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from project.celery_config.job import shared_task
+from project.celery_config.progress import report_progress
+from project.celery_config.retry import ALWAYS
+from project.integrations import backups, database_dump, ftp_mirror
+from project.integrations.retention import Keep
+from project.settings import Settings, get_settings
+
+HOUR = 3600  # seconds
+FINAL = (backups.BackupError, ftplib.error_perm, ssl.SSLCertVerificationError)
+ArchiveName = Annotated[str, Field(pattern=backups.PATTERN, examples=["database-20261121T030000Z.sqlite3"])]
+
+
+@shared_task(
+    route="backup_database",
+    queue="maintenance",
+    retry_policy=ALWAYS,
+    final_errors=FINAL,
+    soft_time_limit=4 * HOUR,
+    time_limit=4 * HOUR + 60,
+)
+def backup_database() -> dict[str, Any]:
+    """Back up the database; then delete the backups that need not be kept."""
+    settings = get_settings()
+    url = settings.database
+    fill = partial(database_dump.write, url, report=report_progress)
+    return backups.make(settings.backups, "database", database_dump.suffix(url), fill, _keep(settings))
+
+
+@shared_task(
+    route="backup_ftp",
+    queue="maintenance",
+    retry_policy=ALWAYS,
+    final_errors=FINAL,
+    soft_time_limit=12 * HOUR,
+    time_limit=12 * HOUR + 60,
+)
+def backup_ftp() -> dict[str, Any]:
+    """Fetch what is new on the FTP server and pack all of it; then delete the backups that need not be kept."""
+    settings = get_settings()
+    if not settings.ftp_host:
+        raise backups.BackupError("FTP_HOST is empty: there is nothing to back up")
+    fill = partial(ftp_mirror.write, settings, report=report_progress)
+    return backups.make(settings.backups, "ftp", ".tar.gz", fill, _keep(settings))
+
+
+@shared_task(route="verify_backup", queue="maintenance", soft_time_limit=HOUR, time_limit=HOUR + 60)
+def verify_backup(name: ArchiveName) -> dict[str, Any]:
+    """Read a backup again and compare it with its SHA-256; fails when it is not what was written."""
+    backup = backups.verify(get_settings().backups, name)
+    return {"name": name, "bytes": backup.path.stat().st_size, "made_at": f"{backup.moment:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+@shared_task(queue="maintenance", soft_time_limit=4 * HOUR, time_limit=4 * HOUR + 60)
+def restore_database(name: ArchiveName) -> dict[str, Any]:
+    """Put a backup in the place of the database (without a route: it throws away what was written since)."""
+    settings = get_settings()
+    with backups.alone(settings.backups, "database"):
+        backup = backups.verify(settings.backups, name)
+        database_dump.restore(settings.database_owner, backup.path, report_progress)
+    return {"name": name, "made_at": f"{backup.moment:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def _keep(settings: Settings) -> Keep:
+    return Keep(settings.backup_keep_last, settings.backup_keep_daily, settings.backup_keep_weekly)

@@ -1,0 +1,189 @@
+"""Archives: whole and with their sum, or not there at all, whatever happens."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from project.integrations import backups
+from project.integrations.retention import Keep
+from project.settings import Settings
+
+KEEP = Keep(last=2, daily=0, weekly=0)
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+from project.integrations import backups
+from project.integrations.retention import Keep
+
+folder = Path(sys.argv[1])
+
+def make(fill):
+    return backups.make(folder, "ftp", ".tar.gz", fill, Keep(last=1, daily=0, weekly=0))
+"""
+# one child after the other, each killed at one step (audit event) more than the last one, until one gets through
+KILLED_AT_EACH_STEP = """
+def fill(path):
+    path.write_bytes(b"content")
+    return {}
+
+def die_at(step):
+    left = step
+    def count(event, args):
+        nonlocal left
+        if event in ("open", "os.rename", "os.remove", "os.scandir", "os.mkdir"):
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(count)
+
+make(fill)
+for step in range(1000):
+    if not (pid := os.fork()):
+        die_at(step)
+        make(fill)
+        os._exit(0)
+    status = os.waitpid(pid, 0)[1]
+    there = [path for path in folder.glob("ftp-*") if path.suffix != backups.SUM]
+    assert there, step
+    for path in there:
+        backups.verify(folder, path.name)
+    if not status:
+        break
+print(step, len(list(folder.iterdir())))
+"""
+
+
+def _fill(content: bytes) -> Callable[[Path], dict[str, Any]]:
+    def fill(path: Path) -> dict[str, Any]:
+        path.write_bytes(content)
+        return {"files": 1}
+
+    return fill
+
+
+def _make(folder: Path, content: bytes = b"content", keep: Keep = KEEP) -> dict[str, Any]:
+    return backups.make(folder, "database", ".dump", _fill(content), keep)
+
+
+def _run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CHILD + script, str(folder)], capture_output=True, text=True, check=False
+    )
+
+
+def _archives(folder: Path) -> list[str]:
+    """Return everything in the folder but the locks."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
+def test_a_backup_says_what_it_is_and_sha256sum_agrees(tmp_path: Path) -> None:
+    """Name, size, sum, time taken, and what the writer of it had to tell."""
+    told = _make(tmp_path)
+    assert told.items() >= {"bytes": 7, "files": 1, "deleted": []}.items()
+    assert _archives(tmp_path) == [told["name"], f"{told['name']}.sha256"]
+    checked = subprocess.run(
+        ["sha256sum", "--check", f"{told['name']}.sha256"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert checked.stdout == f"{told['name']}: OK\n"
+    assert backups.verify(tmp_path, told["name"]).path.read_bytes() == b"content"
+
+
+def test_old_backups_go_only_when_a_new_one_is_there(tmp_path: Path) -> None:
+    """A backup that fails deletes nothing; another kind is not touched."""
+    other = backups.make(tmp_path, "ftp", ".tar.gz", _fill(b"x"), KEEP)["name"]
+    first, second = (_make(tmp_path)["name"] for _ in range(2))
+
+    def fail(path: Path) -> dict[str, Any]:
+        path.write_bytes(b"half")
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError):
+        backups.make(tmp_path, "database", ".dump", fail, KEEP)
+    assert len(_archives(tmp_path)) == 6
+    third = _make(tmp_path)
+    assert third["deleted"] == [first]
+    assert _archives(tmp_path)[::2] == sorted([second, third["name"], other])
+
+
+def test_a_job_killed_at_any_step_leaves_only_whole_archives(tmp_path: Path) -> None:
+    """At each of its steps in turn; there is always a backup, and the next one removes what the others left."""
+    done = _run(KILLED_AT_EACH_STEP, tmp_path)
+    assert done.returncode == 0, done.stderr
+    steps, left = map(int, done.stdout.split())
+    assert steps > 10
+    assert left == 3  # archive, sum and lock
+
+
+def test_a_full_disk_leaves_no_archive_and_is_called_so(tmp_path: Path) -> None:
+    """The kernel refuses to let files grow any further in the middle of an archive."""
+    done = _run(
+        """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+def fill(path):
+    with path.open("wb") as file:
+        while True:
+            file.write(bytes(8192))
+
+make(fill)
+""",
+        tmp_path,
+    )
+    assert f"FolderFull: there is no room in {tmp_path}: File too large" in done.stderr
+    assert _archives(tmp_path) == []
+
+
+def test_of_two_backups_at_a_time_the_second_fails_and_says_why(tmp_path: Path) -> None:
+    """And a restore is in the way of a backup; other kinds are not."""
+    with backups.alone(tmp_path, "database"):
+        with pytest.raises(backups.AlreadyRunning, match="another job backs up or restores the database"):
+            _make(tmp_path)
+        assert backups.make(tmp_path, "ftp", ".tar.gz", _fill(b"x"), KEEP)["bytes"] == 1
+    assert _make(tmp_path)["bytes"] == 7
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda path: path.write_bytes(b"kontent"), "is broken: its SHA-256 is not the one in"),
+        (lambda path: path.unlink(), "there is no database-"),
+        (lambda path: Path(f"{path}.sha256").unlink(), ".sha256 in the backup folder"),
+        (lambda path: Path(f"{path}.sha256").write_text(""), "is broken"),
+    ],
+    ids=["changed", "gone", "without sum", "with an empty sum"],
+)
+def test_what_is_not_what_was_written_is_no_backup(tmp_path: Path, harm: Callable[[Path], Any], reason: str) -> None:
+    """And the message says what is wrong with it."""
+    name = _make(tmp_path)["name"]
+    harm(tmp_path / name)
+    with pytest.raises(backups.BrokenBackup, match=reason):
+        backups.verify(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["../database-20261121T030000Z.dump", "/etc/passwd", "database-1.dump", "\n", ""])
+def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
+    """Nothing outside the folder is looked at."""
+    (tmp_path / "inside").mkdir()
+    outside = _make(tmp_path)["name"]
+    for each in (name, f"../{outside}", f"{outside}\n"):
+        with pytest.raises(backups.BrokenBackup, match="no name of a backup"):
+            backups.verify(tmp_path / "inside", each)
+    assert os.listdir(tmp_path / "inside") == []
+
+
+def test_the_check_tells_of_room_and_of_the_newest_backups(tmp_path: Path) -> None:
+    """It makes nothing; a folder that cannot be one is told."""
+    settings = Settings(_env_file=None, run_dir=tmp_path)
+    found = backups.check(settings)
+    assert (found.state, found.found.startswith(f"{tmp_path}/backups: ")) == ("ok", True)
+    assert found.found.endswith(" GB free; no backups yet")
+    assert os.listdir(tmp_path) == []
+    name = _make(tmp_path / "backups")["name"]
+    assert backups.check(settings).found.endswith(f" GB free; {name}")
+    assert backups.check(Settings(_env_file=None, backup_folder="/proc/sys/backups")).state == "failed"

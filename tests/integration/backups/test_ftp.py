@@ -1,0 +1,208 @@
+"""The mirror of an FTP server, with a real one."""
+
+import os
+import ssl
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from project.integrations import ftp, ftp_mirror
+from project.integrations.backups import BackupError
+from project.settings import Settings
+from tests.support.ftp_server import DROPS, STALLS, FtpServer, running_ftp
+from tests.support.wait import wait_until
+
+LONG = bytes(range(256)) * 2000
+TREE = {"a.txt": b"a", "long": LONG, "sub/b c.txt": b"b", "sub/deep/é": b"", "sub/\udcff": b"no UTF-8"}
+CHILD = """
+import sys
+from pathlib import Path
+from project.integrations import ftp_mirror
+from project.settings import Settings
+
+ftp_mirror.write(Settings(_env_file=None), Path(sys.argv[1]), lambda fraction, text: None)
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FtpServer]:
+    """A server with some files."""
+    folder = tmp_path / "server"
+    _write(folder, TREE)
+    with running_ftp(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(server: FtpServer, tmp_path: Path) -> Settings:
+    """Settings that point there."""
+    return server.settings(tmp_path)
+
+
+def _write(folder: Path, tree: dict[str, bytes]) -> None:
+    for name, content in tree.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _update(settings: Settings, reports: list[tuple[float, str]] | None = None) -> dict[str, Any]:
+    """Bring the mirror up to date and pack it."""
+    settings.backups.mkdir(exist_ok=True)
+    seen: list[tuple[float, str]] = [] if reports is None else reports
+    return ftp_mirror.write(settings, settings.backups / "new", lambda *report: seen.append(report))
+
+
+def _packed(settings: Settings) -> dict[str, bytes]:
+    with tarfile.open(settings.backups / "new") as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}  # type: ignore[union-attr]
+
+
+def test_an_archive_has_every_file_as_it_is(server: FtpServer, settings: Settings) -> None:
+    """In all folders, empty ones and any bytes in names; and progress is told up to the end."""
+    reports: list[tuple[float, str]] = []
+    assert _update(settings, reports) == {"files": 5, "fetched": 5, "left_out": 0, "left_out_names": []}
+    assert _packed(settings) == TREE
+    fractions = [fraction for fraction, _ in reports]
+    assert fractions == sorted(fractions) and 0.9 < fractions[-1] <= 1
+    assert any("file 2 of 5: " in text for _, text in reports)
+
+
+def test_only_what_is_new_or_changed_is_fetched_again(server: FtpServer, settings: Settings) -> None:
+    """What is gone on the server is gone in the next archive; a file may become a folder, and a folder a file."""
+    _update(settings)
+    server.fetched.clear()
+    assert (_update(settings)["fetched"], server.fetched) == (0, [])
+    os.utime(server.folder / "a.txt", (1, 1))
+    (server.folder / "sub/b c.txt").write_bytes(b"more")
+    (server.folder / "sub/\udcff").unlink()
+    (server.folder / "sub/deep/é").unlink()
+    (server.folder / "sub/deep").rmdir()
+    (server.folder / "long").unlink()
+    _write(server.folder, {"long/new": b"n", "sub/deep": b"d"})
+    assert _update(settings)["fetched"] == 4
+    assert _packed(settings) == {"a.txt": b"a", "long/new": b"n", "sub/b c.txt": b"more", "sub/deep": b"d"}
+
+
+def test_a_killed_backup_goes_on_where_it_was(server: FtpServer, settings: Settings) -> None:
+    """Killed with -9 in the middle of the second file: the first is not fetched again, the second from there on."""
+    server.mischief["long"] = STALLS
+    settings.backups.mkdir()
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(settings.backups / "new")], env=server.environment())
+    try:
+        halves = settings.backups / "ftp/halves"
+        wait_until(lambda: halves.exists() and any(half.stat().st_size for half in halves.iterdir()))
+    finally:
+        child.kill()
+        child.wait()
+    assert [name for name, _ in server.fetched] == ["a.txt", "long"]
+    server.mischief.clear()
+    server.fetched.clear()
+    _update(settings)
+    assert "a.txt" not in dict(server.fetched)
+    assert 0 < dict(server.fetched)["long"] < len(LONG)
+    assert _packed(settings) == TREE
+
+
+def test_a_dropped_connection_is_an_error_to_try_again_after(server: FtpServer, settings: Settings) -> None:
+    """Nothing half is in the mirror, and the next try goes on."""
+    server.mischief["long"] = DROPS
+    with pytest.raises((EOFError, OSError)):
+        _update(settings)
+    assert not (settings.backups / "ftp/files/long").exists()
+    assert _update(settings)["fetched"] == 4
+    assert _packed(settings) == TREE
+
+
+def test_a_file_that_shrinks_while_it_is_listed_is_not_taken(server: FtpServer, settings: Settings) -> None:
+    """What is fetched has the size that was listed, or it is an error to try again after."""
+    server.lines.append("type=file;size=7;modify=20200101000000; a.txt")
+    with pytest.raises(ftp_mirror.FileChanged, match=r"a\.txt is not as long"):
+        _update(settings)
+
+
+@pytest.mark.parametrize(
+    "name", ["../out", "/etc/out", "..", ".", "", "a/b", "bell\a", "with\nline; end", "back\\slash"]
+)
+@pytest.mark.parametrize("kind", ["file", "dir"])
+def test_a_name_from_the_server_leads_nowhere_else(server: FtpServer, settings: Settings, kind: str, name: str) -> None:
+    """It is left out and told; all else is there, in its folder."""
+    server.lines.append(f"type={kind};size=1;modify=20200101000000; {name}")
+    (server.folder.parent / "out").write_bytes(b"o")
+    _update(settings)
+    told = _update(settings)
+    assert told["left_out"] >= 1
+    assert _packed(settings) == TREE
+    assert not Path("/etc/out").exists()
+
+
+def test_what_is_not_handed_out_stays_as_it_was(server: FtpServer, settings: Settings) -> None:
+    """A file and a folder that may not be read are told; the copies of the last time are kept."""
+    _update(settings)
+    server.lines += ["type=file;size=9;modify=20200101000000; a.txt", "type=dir; gone"]
+    _write(settings.backups / "ftp/files", {"gone/kept": b"k"})
+    (server.folder / "a.txt").unlink()
+    assert _update(settings)["left_out_names"] == ["a.txt", "gone"]
+    assert _packed(settings) == TREE | {"gone/kept": b"k"}
+
+
+def test_a_folder_of_the_server_can_be_chosen(server: FtpServer, settings: Settings) -> None:
+    """And one that is not there is an error that names the setting."""
+    _update(settings.model_copy(update={"ftp_folder": "/sub/deep"}))
+    assert _packed(settings) == {"é": b""}
+    with pytest.raises(BackupError, match="FTP_FOLDER: 550"):
+        _update(settings.model_copy(update={"ftp_folder": "nowhere"}))
+
+
+def test_folders_in_each_other_without_end_are_refused(server: FtpServer, settings: Settings) -> None:
+    """A link that leads back up, shown as a folder."""
+    for number in range(60):
+        (server.folder / f"{'x/' * number}x").mkdir()
+    with pytest.raises(BackupError, match="more than 50 folders"):
+        _update(settings)
+
+
+def test_a_wrong_password_fails_at_once_and_is_never_told(server: FtpServer, tmp_path: Path) -> None:
+    """The login is refused for good, other than a server that is away."""
+    settings = server.settings(tmp_path, ftp_password="canary-wrong")
+    with pytest.raises(ftp.LoginRefused, match="refuses to let someone in: 530") as caught:
+        _update(settings)
+    assert "canary" not in str(caught.value)
+    found = ftp.check(settings)
+    assert (found.state, found.cure) == ("failed", "see FTP_USER, FTP_PASSWORD and FTP_FOLDER")
+
+
+def test_the_check_says_what_is_reachable(server: FtpServer, settings: Settings, tmp_path: Path) -> None:
+    """Off, in, or away."""
+    assert ftp.check(Settings(_env_file=None)).state == "off"
+    assert ftp.check(settings).found == f"127.0.0.1:{server.port} lets someone in"
+    away = ftp.check(server.settings(tmp_path, ftp_port=1))
+    assert (away.state, away.found) == ("failed", "127.0.0.1:1: [Errno 111] Connection refused")
+
+
+def test_with_tls_the_certificate_must_be_of_an_authority_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files come encrypted; a server that anyone could be is refused, and the check says how to trust it."""
+    authority, certificate = trustme.CA(), tmp_path / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    _write(tmp_path / "server", TREE)
+    with running_ftp(tmp_path / "server", certificate) as server:
+        settings = server.settings(tmp_path, ftp_security="tls")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            _update(settings)
+        found = ftp.check(settings)
+        assert (found.state, "SSL_CERT_FILE" in found.cure) == ("failed", True)
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        assert ftp.check(settings).state == "ok"
+        assert _update(settings)["fetched"] == 5
+        assert _packed(settings) == TREE
+        with pytest.raises(ftp.LoginRefused):  # it takes no login in the clear
+            _update(server.settings(tmp_path))

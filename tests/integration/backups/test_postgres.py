@@ -1,0 +1,140 @@
+"""Backups of a PostgreSQL database, and restoring them into another one."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from project.integrations import postgres_dump
+from project.integrations.checks import Check
+from project.settings import Settings
+from tests.support.ports import free_port
+from tests.support.postgres import PASSWORD, Postgres, program, running_postgres
+from tests.support.wait import wait_until
+
+ROWS = 20_000
+TABLES = f"""
+CREATE TABLE run (id serial PRIMARY KEY, job text UNIQUE, at timestamptz DEFAULT '2026-11-21 03:00+00');
+INSERT INTO run (job) SELECT 'job ' || md5(n::text) FROM generate_series(1, {ROWS}) n;
+CREATE VIEW last_run AS SELECT max(id) FROM run;
+"""
+EVERYTHING = "SELECT count(*) || ' ' || md5(string_agg(run::text, ',' ORDER BY id)) FROM run"
+CHILD = """
+import sys, time
+from pathlib import Path
+from project.integrations import postgres_dump
+from project.integrations.checks import Check
+from project.settings import Settings
+
+def report(fraction, text):
+    print(text, flush=True)
+    time.sleep(60)
+
+getattr(postgres_dump, sys.argv[1])(sys.argv[2], Path(sys.argv[3]), report)
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server with a database `full`, and an empty one for each test."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as postgres:
+        _sql(postgres.url, 'CREATE DATABASE "full"')
+        _sql(postgres.url_of(database="full"), TABLES)
+        yield postgres
+
+
+@pytest.fixture
+def empty(postgres: Postgres) -> str:
+    """Where an empty database is."""
+    _sql(postgres.url, "DROP DATABASE IF EXISTS empty WITH (FORCE)", "CREATE DATABASE empty")
+    return postgres.url_of(database="empty")
+
+
+def _sql(url: str, *commands: str) -> str:
+    options = [part for command in commands for part in ("--command", command)]
+    command = [program("psql"), "--no-psqlrc", "-At", "--quiet", url.replace("+psycopg", ""), *options]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _check(url: str) -> Check:
+    return postgres_dump.check(Settings(_env_file=None, database_url=url))
+
+
+def _ignore(fraction: float, text: str) -> None:
+    """Take a report of progress."""
+
+
+def test_what_is_restored_is_what_was_backed_up(postgres: Postgres, empty: str, tmp_path: Path) -> None:
+    """All rows, keys, views and counters; into an empty database, and over what was changed since."""
+    full, path, seen = postgres.url_of(database="full"), tmp_path / "full.dump", []
+    postgres_dump.dump(full, path, lambda *report: seen.append(report))
+    assert seen[-1] == (1, f"{path.stat().st_size / 1e6:.1f} MB")
+    before = _sql(full, EVERYTHING)
+    assert before.startswith(f"{ROWS} ")
+    for _ in range(2):
+        postgres_dump.restore(empty, path, _ignore)
+        assert _sql(empty, EVERYTHING) == before
+        assert _sql(empty, "INSERT INTO run (job) VALUES ('new') RETURNING id", "TABLE last_run").split()[-1] > str(
+            ROWS
+        )
+
+
+def test_a_restore_that_fails_changes_nothing(postgres: Postgres, empty: str, tmp_path: Path) -> None:
+    """Half an archive: what had been restored of it is taken back."""
+    path = tmp_path / "half.dump"
+    postgres_dump.dump(postgres.url_of(database="full"), path, _ignore)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    _sql(empty, "CREATE TABLE run (mine int)")
+    with pytest.raises(postgres_dump.PostgresFailed, match="pg_restore: error: "):
+        postgres_dump.restore(empty, path, _ignore)
+    assert _sql(empty, "SELECT column_name FROM information_schema.columns WHERE table_name = 'run'") == "mine"
+
+
+@pytest.mark.parametrize("what", ["dump", "restore"])
+def test_the_program_ends_with_a_job_that_is_killed(postgres: Postgres, empty: str, tmp_path: Path, what: str) -> None:
+    """Killed with -9 in the middle: nothing goes on behind its back, and no half is restored."""
+    full, path = postgres.url_of(database="full"), tmp_path / "full.dump"
+    _sql(full, "CREATE TABLE IF NOT EXISTS big AS SELECT md5(random()::text) FROM generate_series(1, 100000)")
+    postgres_dump.dump(full, path, _ignore)
+    url = full if what == "dump" else empty
+    with subprocess.Popen([sys.executable, "-c", CHILD, what, url, str(path)], stdout=subprocess.PIPE) as job:
+        assert job.stdout
+        assert job.stdout.readline().endswith(b" MB\n")
+        (child,) = psutil.Process(job.pid).children()
+        assert child.name() == f"pg_{what}"
+        assert not any("canary" in word for word in child.cmdline())
+        job.kill()
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    tables = _sql(empty, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+    assert tables == "0"
+
+
+def test_an_error_says_what_postgresql_said_without_the_password(postgres: Postgres, tmp_path: Path) -> None:
+    """A database that is not there, and a server that is away."""
+    for url, reason in [
+        (postgres.url_of(database="nowhere"), 'database "nowhere" does not exist'),
+        (postgres.url.replace(str(postgres.port), str(free_port())), "Connection refused"),
+    ]:
+        with pytest.raises(postgres_dump.PostgresFailed, match=reason) as caught:
+            postgres_dump.dump(url, tmp_path / "x", _ignore)
+        assert PASSWORD not in str(caught.value)
+
+
+def test_the_check_compares_versions(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As new as the server, too old, missing, not needed, or no answer."""
+    assert _check("sqlite:///x").state == "off"
+    good = _check(postgres.url)
+    assert good.state == "ok", good
+    away = _check(postgres.url.replace(str(postgres.port), str(free_port())))
+    assert (away.state, PASSWORD in away.found, "refused" in away.found) == ("failed", False, True)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(program('psql')).parent}:/usr/bin:/bin")
+    old = tmp_path / "pg_dump"
+    old.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")
+    old.chmod(0o755)
+    assert "pg_dump 9, server " in _check(postgres.url).found
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    missing = _check(postgres.url)
+    assert (missing.found, "postgresql-client" in missing.cure) == ("there is no pg_dump", True)

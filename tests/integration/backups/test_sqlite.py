@@ -1,0 +1,115 @@
+"""Backups of a SQLite database, and restoring them."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from project.celery_config.tasks import maintenance
+from project.integrations import backups, database_dump
+from project.settings import Settings, get_settings
+from tests.support.wait import wait_until
+
+# what a job does as long as it is not killed: rows in pairs, both or none
+WRITER = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)
+number = 0
+while True:
+    number += 1
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("INSERT INTO run VALUES (?, 'a')", (number,))
+    database.execute("INSERT INTO run VALUES (?, 'b')", (number,))
+    database.execute("COMMIT")
+"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A database of some megabytes."""
+    path = tmp_path / "records.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE run (number INTEGER, text TEXT)")
+        connection.executemany("INSERT INTO run VALUES (0, ?)", [("x" * 1000,)] * 4000)
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def settings(database: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The settings of the tasks point there."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{database}")
+    monkeypatch.setenv("RUN_DIR", str(database.parent))
+    get_settings.cache_clear()
+    yield get_settings()
+    get_settings.cache_clear()
+
+
+def _rows(path: Path) -> dict[int, int]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT number, count(*) FROM run GROUP BY number").fetchall()
+    connection.close()
+    return dict(rows)
+
+
+def test_a_backup_under_writes_is_of_one_moment_and_can_be_restored(database: Path, settings: Settings) -> None:
+    """Rows that were written together are in it together; restoring takes back what came later."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(database)]) as writer:
+        try:
+            wait_until(lambda: len(_rows(database)) > 5)
+            told = maintenance.backup_database()
+            before = len(_rows(database))
+            wait_until(lambda: len(_rows(database)) > before)
+        finally:
+            writer.kill()
+    assert told["name"].endswith(".sqlite3") and told["database"] == "SQLite"
+    rows = _rows(settings.backups / told["name"])
+    assert rows.pop(0) == 4000 and len(rows) >= 5
+    assert set(rows.values()) == {2} and sorted(rows) == list(range(1, len(rows) + 1))
+    assert maintenance.verify_backup(told["name"]).items() >= {"bytes": told["bytes"]}.items()
+    assert maintenance.restore_database(told["name"])["name"] == told["name"]
+    assert _rows(database) == {0: 4000, **rows}
+
+
+def test_progress_comes_from_the_pages_that_are_copied(database: Path, tmp_path: Path) -> None:
+    """From the first mebibyte to the last one."""
+    reports: list[float] = []
+    database_dump.write(f"sqlite:///{database}", tmp_path / "copy", lambda *report: reports.append(report[0]))
+    assert len(reports) > 3 and reports == sorted(reports) and reports[-1] == 1
+
+
+def test_a_restored_database_is_the_old_one_while_others_look(database: Path, settings: Settings) -> None:
+    """A connection that was open all the time sees what was restored."""
+    told = maintenance.backup_database()
+    looking = sqlite3.connect(database, isolation_level=None)
+    looking.execute("DELETE FROM run")
+    maintenance.restore_database(told["name"])
+    assert looking.execute("SELECT count(*) FROM run").fetchone() == (4000,)
+    looking.close()
+
+
+def test_nothing_is_restored_from_what_is_broken(database: Path, settings: Settings) -> None:
+    """Neither from a changed archive, nor into another kind of database."""
+    told = maintenance.backup_database()
+    archive = settings.backups / told["name"]
+    with archive.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"harm")
+    with pytest.raises(backups.BrokenBackup):
+        maintenance.restore_database(told["name"])
+    with pytest.raises(backups.BackupError, match="not of the kind"):
+        database_dump.restore("postgresql://x/y", archive, print)
+    assert _rows(database) == {0: 4000}
+
+
+def test_a_database_that_is_not_there_is_not_made(settings: Settings, database: Path) -> None:
+    """The job fails and says where it looked."""
+    os.remove(database)
+    with pytest.raises(backups.BackupError, match=r"no file .*records\.db"):
+        maintenance.backup_database()
+    assert not database.exists()

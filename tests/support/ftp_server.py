@@ -1,0 +1,122 @@
+"""A real FTP server (pyftpdlib) in a thread of its own, which can stall, drop connections and list odd names."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.filesystems import AbstractedFS
+from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
+from pyftpdlib.ioloop import IOLoop
+from pyftpdlib.servers import FTPServer
+
+from project.settings import Settings
+from tests.support.ports import free_port
+
+USER, PASSWORD = "someone", "canary-of-ftp"
+STALLS, DROPS = "stalls", "drops"
+
+
+class FtpServer:
+    """Serves *folder*; notes what is fetched, as (path, first byte), and does mischief where a test asks for it."""
+
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+        self.folder, self.port = folder, free_port()
+        self.fetched: list[tuple[str, int]] = []
+        self.mischief: dict[str, str] = {}  # by the name of a file: in the middle of it
+        self.lines: list[str] = []  # more lines in the listing of the first folder
+        self.stalled = threading.Event()
+        self._stopping = threading.Event()
+        authorizer = DummyAuthorizer()
+        authorizer.add_user(USER, PASSWORD, str(folder), perm="elr")
+        handler = _handler(self, certificate)
+        handler.authorizer = authorizer
+        self._loop = IOLoop()
+        self._server = FTPServer(("127.0.0.1", self.port), handler, ioloop=self._loop)
+        self._thread = threading.Thread(target=self._serve)
+
+    def settings(self, run_dir: Path, **more: Any) -> Settings:
+        """Return all settings, of which some point there."""
+        return Settings(_env_file=None, run_dir=run_dir, **self.options | more)
+
+    def environment(self) -> dict[str, str]:
+        """Return an environment that points there."""
+        return os.environ | {name.upper(): str(value) for name, value in self.options.items()}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the settings that point there."""
+        return {"ftp_host": "127.0.0.1", "ftp_port": self.port, "ftp_user": USER, "ftp_password": PASSWORD}
+
+    def start(self) -> None:
+        """Serve from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close all connections and end."""
+        self._stopping.set()
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            self._loop.loop(timeout=0.02, blocking=False)
+        self._server.close_all()
+
+
+@contextmanager
+def running_ftp(folder: Path, certificate: Path | None = None) -> Iterator[FtpServer]:
+    """Serve a folder, with TLS if there is a certificate for it."""
+    logging.getLogger("pyftpdlib").setLevel(logging.CRITICAL)
+    server = FtpServer(folder, certificate)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _handler(server: FtpServer, certificate: Path | None) -> Any:
+    class Mischief:
+        """Sends a first piece, then stalls or drops both connections if a test asks for it."""
+
+        def send(self: Any, data: bytes) -> int:
+            name = Path(server.fetched[-1][0]).name if server.fetched and self.cmd_channel.fetching else ""
+            wish = server.mischief.get(name)
+            if wish and self.tot_bytes_sent:
+                server.stalled.set()
+                if wish == DROPS:
+                    del server.mischief[name]
+                    self.cmd_channel.close()
+                return 0
+            return int(super().send(data))  # type: ignore[misc]
+
+    class Listing(AbstractedFS):
+        def format_mlsx(self, basedir: str, *args: Any, **more: Any) -> Iterator[bytes]:
+            yield from super().format_mlsx(basedir, *args, **more)
+            if basedir == str(server.folder):
+                yield from (f"{line}\r\n".encode() for line in server.lines)
+
+    class Notes:
+        fetching = False
+
+        def ftp_MLSD(self: Any, path: str) -> Any:  # noqa: N802
+            self.fetching = False
+            return super().ftp_MLSD(path)  # type: ignore[misc]
+
+        def ftp_RETR(self: Any, file: str) -> Any:  # noqa: N802
+            self.fetching = True
+            server.fetched.append((str(Path(file).relative_to(server.folder)), self._restart_position))
+            return super().ftp_RETR(file)  # type: ignore[misc]
+
+    plain = {"abstracted_fs": Listing, "use_sendfile": False, "unicode_errors": "surrogateescape"}
+    plain["auth_failed_timeout"] = 0
+    if certificate is None:
+        data = type("Data", (Mischief, DTPHandler), {"ac_out_buffer_size": 4096})
+        return type("Handler", (Notes, FTPHandler), {**plain, "dtp_handler": data})
+    data = type("Data", (Mischief, TLS_DTPHandler), {"ac_out_buffer_size": 4096})
+    secure = {"certfile": str(certificate), "tls_control_required": True, "tls_data_required": True}
+    return type("Handler", (Notes, TLS_FTPHandler), {**plain, **secure, "dtp_handler": data})
