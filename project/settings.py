@@ -109,7 +109,7 @@ class Settings(BaseSettings):
 
     # Scheduler
     hello_every: NonNegativeInt = 10
-    clean_up_every: NonNegativeInt = 3600
+    purge_every: NonNegativeInt = 3600
     notify_url: Url = ""
 
     # Database
@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     database_reader_url: SecretStr = SecretStr("")
     database_owner_url: SecretStr = SecretStr("")
     postgres_password: SecretStr = SecretStr("")
+    records_ttl: PositiveInt = 30 * 24 * 60 * 60
 
     # Mail
     smtp_host: str = ""

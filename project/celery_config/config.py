@@ -77,7 +77,7 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
 def _periodic_jobs(settings: Settings) -> dict[str, Any]:
     jobs = {
         "hello": {"task": "hello", "schedule": settings.hello_every},
-        "clean-up": {"task": "clean_up", "schedule": settings.clean_up_every},
+        "purge-records": {"task": "purge_records", "schedule": settings.purge_every},
         "backup-database": {"task": "backup_database", "schedule": _crontab(settings.backup_database_at)},
         "backup-ftp": {"task": "backup_ftp", "schedule": _crontab(settings.backup_ftp_at)},
     }

@@ -1,5 +1,6 @@
-"""What schedules run: a clean-up, and notifications."""
+"""What schedules run: `purge_records`, and notifications."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -8,17 +9,22 @@ from celery import current_app, current_task
 from project.broker import records
 from project.celery_config.job import shared_task
 from project.celery_config.retry import ONCE
+from project.integrations import records as records_in_database
+from project.integrations.database import transaction
 from project.schedules.store import Store
 from project.settings import get_settings
 
 BATCH = 1000  # members of an index that are looked at in one round trip
 
 
-@shared_task()
-def clean_up() -> dict[str, int]:
-    """Take out of the indexes what has expired; safe at any time, as nothing that is there is touched."""
-    store = Store(current_app)
+@shared_task(queue="maintenance", retry_policy=ONCE)
+def purge_records() -> dict[str, int]:
+    """Delete old rows of the database, and take out of the indexes what has expired."""
+    store, settings = Store(current_app), get_settings()
+    with transaction(settings.database) as session:
+        rows = records_in_database.purge(session, datetime.now(UTC) - timedelta(seconds=settings.records_ttl))
     return {
+        "rows": rows,
         "jobs": _forget_gone(store.client, "jobs:recent", records.key),
         "schedules": _forget_gone(store.client, store.index, str),
     }

@@ -15,7 +15,7 @@ from tests.support.wait import wait_until
 PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT", "SMTP_PORT")
 
 
-QUIET = {"HELLO_EVERY": "0", "CLEAN_UP_EVERY": "0"}  # tests count jobs: none comes by itself
+QUIET = {"HELLO_EVERY": "0", "PURGE_EVERY": "0"}  # tests count jobs: none comes by itself
 # What most tests do without, as it takes time to start
 SMALL = {"FLOWER_PORT": "0", "LOCUST_PORT": "0", "NOTIFICATION_CONSUMERS": "0", "MAINTENANCE_CONSUMERS": "0"}
 SMALL |= {"SMTP_HOST": "mail.invalid"}  # then no mail is caught here

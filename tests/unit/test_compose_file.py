@@ -49,9 +49,9 @@ def test_every_service_is_watched_and_limited(name: str) -> None:
     assert ("ports" in service) == (name == "nginx")
 
 
-def test_only_the_migration_knows_the_owner_of_the_database() -> None:
+def test_only_migrations_and_restores_know_the_owner_of_the_database() -> None:
     """Not even .env gives it to the others; and they start when the tables are there."""
-    for name in ("producer", "consumer", "consumer-maintenance", "scheduler", "flower"):
+    for name in ("producer", "consumer", "consumer-notifications", "scheduler", "flower"):
         assert (
             SERVICES[name]["environment"] | {"DATABASE_OWNER_URL": "", "POSTGRES_PASSWORD": ""}
             == SERVICES[name]["environment"]

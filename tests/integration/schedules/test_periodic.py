@@ -1,8 +1,17 @@
 """The periodic jobs that come with the stack."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
 from celery import Celery
 
+from project.integrations import records
+from project.integrations.database import transaction
+from project.migrate import migrate
 from project.schedules.task_scheduler import TaskScheduler
+from project.settings import get_settings
 from tests.integration.schedules.conftest import Jobs, StartScheduler
 from tests.support.processes import RedisServer
 from tests.support.wait import wait_until
@@ -30,25 +39,43 @@ def test_a_crontab_in_the_settings_is_when_a_backup_is_made(start: StartSchedule
 
 def test_a_restart_does_not_move_a_periodic_job(start: StartScheduler, scheduler: TaskScheduler) -> None:
     """A scheduler that restarts every half hour must still clean up every hour."""
-    one = start("one", CLEAN_UP_EVERY="3600")
+    one = start("one", PURGE_EVERY="3600")
     wait_until(lambda: one.leads)
     planned = wait_until(lambda: scheduler.page(1)[0])[0].next
     assert one.stop() == 0
-    two = start("two", CLEAN_UP_EVERY="3600")
+    two = start("two", PURGE_EVERY="3600")
     wait_until(lambda: two.leads)
-    assert scheduler.look_up("clean-up").next == planned
+    assert scheduler.look_up("purge-records").next == planned
 
 
-def test_the_clean_up_forgets_what_has_expired_and_nothing_else(
-    app: Celery, scheduler: TaskScheduler, server: RedisServer
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database with one old row and one new one, which the settings name."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/records.db")
+    monkeypatch.setenv("RECORDS_TTL", "3600")
+    get_settings.cache_clear()
+    settings = get_settings()
+    migrate(settings)
+    with transaction(settings.database) as session:
+        now = datetime.now(UTC)
+        for name, begun in (("old", now - timedelta(hours=2)), ("new", now)):
+            session.add(records.Record(job_id=name, task="hello", consumer="one", attempts=1, started_at=begun))
+    yield settings.database
+    get_settings.cache_clear()
+
+
+def test_purging_forgets_what_has_expired_and_nothing_else(
+    app: Celery, scheduler: TaskScheduler, server: RedisServer, database: str
 ) -> None:
-    """Jobs and schedules."""
+    """Jobs, schedules and rows of the database."""
     kept = scheduler.schedule("sum", "", args=[1], cron="@yearly")
     gone = scheduler.schedule("sum", "", args=[1], cron="@yearly")
     _, job_kept = scheduler.run(kept)
     _, job_gone = scheduler.run(kept)
     server.client.delete(f"schedules:{gone}", f"job:{job_gone}")
-    assert app.tasks["clean_up"]() == {"jobs": 1, "schedules": 1}
+    assert app.tasks["purge_records"]() == {"rows": 1, "jobs": 1, "schedules": 1}
     assert [schedule.schedule_id for schedule in scheduler.page(10)[0]] == [kept]
     assert server.client.zrange("jobs:recent", 0, -1) == [job_kept.encode()]
-    assert app.tasks["clean_up"]() == {"jobs": 0, "schedules": 0}
+    with transaction(database) as session:
+        assert [row.job_id for row in records.page(session, 10)] == ["new"]
+    assert app.tasks["purge_records"]() == {"rows": 0, "jobs": 0, "schedules": 0}
