@@ -91,6 +91,7 @@ def test_several_can_migrate_at_once(settings: Settings) -> None:
         ("postgresql://app:hunter2/@x:y@127.0.0.1/d", "DATABASE_URL is neither"),
         ("sqlite:////proc/nowhere/records.db", "No such file or directory"),
     ],
+    ids=["away", "another kind", "a slash in the password", "no folder"],
 )
 def test_what_cannot_be_migrated_is_one_line_without_secrets(
     url: str, why: str, refusal: Callable[[Settings], str]
