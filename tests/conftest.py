@@ -1,16 +1,49 @@
 """What every test may use."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from project.settings import Settings
+from tests.support.rabbitmq import RabbitServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make chaos` make the storm longer, and anyone repeat one."""
     parser.addoption("--storm-jobs", type=int, default=2000, help="more than the default: once with each appendfsync")
+    parser.addoption("--broker", choices=["redis", "rabbitmq"], default="redis", help="the broker of e2e and storm")
     parser.addoption("--storm-seed", type=int, default=3, help="what is killed when, in a storm")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare our marks."""
+    config.addinivalue_line("markers", "redis_only(reason): looks at what only Redis as broker has")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip with RabbitMQ what looks into Redis."""
+    for item in items if config.getoption("broker") == "rabbitmq" else []:
+        for mark in item.iter_markers("redis_only"):
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """A RabbitMQ with its management page for the whole session."""
+    server = RabbitServer(tmp_path_factory.mktemp("rabbitmq"), "rabbitmq_management")
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of a stack on the broker that `--broker` names."""
+    if request.config.getoption("broker") == "redis":
+        return {}
+    return {"BROKER_URL": os.environ.get("DEV_RABBIT") or request.getfixturevalue("rabbit").url}
 
 
 @pytest.fixture(autouse=True, scope="session")

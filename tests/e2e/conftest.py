@@ -21,9 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, broker: dict[str, str]) -> Iterator[NativeStack]:
     """One native stack for the whole session."""
-    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run", whole=True).start()
+    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run", Path(), True, **broker).start()
     yield stack
     stack.stop()
 
