@@ -43,7 +43,7 @@ def broker(request: pytest.FixtureRequest) -> dict[str, str]:
     """The settings of a stack on the broker that `--broker` names."""
     if request.config.getoption("broker") == "redis":
         return {}
-    return {"BROKER_URL": os.environ.get("DEV_RABBIT") or request.getfixturevalue("rabbit").url}
+    return {"BROKER_URL": request.getfixturevalue("rabbit").url}
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,6 +13,7 @@ from celery import Celery
 from redis import Redis
 
 from project.broker import JobExists, QueueFull, records
+from project.celery_config.amqp import is_amqp
 from project.celery_config.job import JobTask
 from project.errors import (
     BrokerUnavailable,
@@ -44,6 +45,9 @@ class Jobs:
         self._queueing = queueing_of(app, settings, self._redis)
         self._drain = Drain(self._redis, settings.queue_limit)
         self.available = Availability(settings.redis_down_pause)
+        # what is known of jobs can be read while RabbitMQ is away
+        separate = is_amqp(settings.broker)
+        self._sending = Availability(settings.redis_down_pause, "RabbitMQ") if separate else self.available
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
         self._changes = Changes(settings.records, settings.redis_timeout)
@@ -70,7 +74,7 @@ class Jobs:
         if wish.idempotency_key:
             job_id = str(uuid5(KEYS, f"{task.name} {wish.idempotency_key}"))
             record = {"fingerprint": _fingerprint(arguments)}
-        with self.available():
+        with self._sending():
             try:
                 task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
             except JobExists:
@@ -169,7 +173,7 @@ class Jobs:
 
     def requeue(self, job_id: str) -> Accepted:
         """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""
-        with self.available():
+        with self._sending():
             record = records.read(self._redis, job_id)
             if record is None:
                 raise UnknownJob
@@ -179,7 +183,7 @@ class Jobs:
 
     def requeue_failed(self, task: str | None) -> list[str]:
         """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
-        with self.available():
+        with self._sending():
             failed, _ = listing.recent(self._redis, listing.KEPT, task=task, status="FAILURE")
             return self._requeue([record["job_id"] for record in failed])
 
@@ -197,7 +201,7 @@ class Jobs:
 
     def queues(self) -> list[Queue]:
         """Return how deep each queue is."""
-        with self.available():
+        with self._sending():
             depths = self._queueing.depths(self._queues())
         return [Queue.model_validate({"queue": name, **depth}) for name, depth in depths.items()]
 
@@ -211,7 +215,7 @@ class Jobs:
 
     def ping(self) -> None:
         """Return if jobs can be accepted."""
-        with self.available():
+        with self._sending():
             self._queueing.ping()
 
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import kombu
 import pytest
 
@@ -87,6 +88,21 @@ class RabbitServer(Worker):
     def connection(self) -> Any:
         """Return a connection to it."""
         return kombu.Connection(self.url, connect_timeout=1)
+
+    @property
+    def management_url(self) -> str:
+        """Where its management API is, if it has that plugin."""
+        return f"http://guest:guest@127.0.0.1:{self.management_port}/api/"
+
+    def manage(self, path: str) -> Any:
+        """Ask the management API."""
+        return httpx.get(self.management_url + path).raise_for_status().json()
+
+    def control(self, *command: str) -> None:
+        """Run rabbitmqctl."""
+        node = ["--node", self._environment["RABBITMQ_NODENAME"]]
+        environment = os.environ | self._environment
+        subprocess.run([BINARY.with_name("rabbitmqctl"), *node, *command], env=environment, check=True, timeout=60)
 
     def kill(self) -> None:
         """Kill it and its port mapper without warning, if they were started."""

@@ -14,5 +14,6 @@ redis.call('HSET', key, 'task', task, 'queue', queue, 'queued', 1, 'status', 'ST
 redis.call('PERSIST', key)
 redis.call('ZREM', 'delayed:' .. queue, id)
 redis.call('ZADD', 'leases:' .. queue, now, id) -- no lease here, but the same index of what runs
+redis.call('HINCRBY', 'taken', queue, 1) -- how fast it drains
 announce(id, task, queue, 'STARTED', consumer)
 return redis.call('HINCRBY', key, 'token', 1)
