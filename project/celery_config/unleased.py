@@ -106,6 +106,7 @@ class Message:
         if not amqp.is_amqp(self.task.app.conf.broker_url):
             return send(**options)
         options = {name: value for name, value in options.items() if name not in OF_ONE_SENDING}
+        options["priority"] = amqp.priority(options.get("priority", self.task.priority))
         return amqp.send(self.task, partial(send, **options), math.ceil(self.seconds), self.must_fit)
 
 

@@ -1,6 +1,9 @@
 """What differs between RabbitMQ and Redis, as docs/how-to/use-rabbitmq.md has it."""
 
+import os
 import re
+import signal
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -42,6 +45,11 @@ def _child(stack: NativeStack) -> psutil.Process:
 def _started(http: httpx.Client, job_id: str, attempt: int = 1) -> bool:
     job = look_up(http, "wait_and_return", job_id)
     return (job["status"], job["attempts"]) == ("STARTED", attempt)
+
+
+def _refused(stack: NativeStack, job_id: str) -> None:
+    with stack.client() as http:
+        assert http.post(SUM, params={"job_id": job_id}, json={"number": 1}).status_code >= 500
 
 
 @pytest.fixture
@@ -121,11 +129,24 @@ def test_a_job_revoked_while_it_waits_never_runs_and_runs_once_when_requeued(bus
     assert look_up(http, "wait_and_return", job_id)["attempts"] == 1
 
 
-def test_a_record_whose_sender_died_is_forgotten(redis: Redis, http: httpx.Client, rabbit: RabbitServer) -> None:
-    """Until the message is confirmed a record has a time to live; a confirmed one has none until the job ends."""
-    job_id = http.post(SUM, params={"countdown": 60}, json={"number": 1}).json()["job_id"]
-    assert redis.ttl(f"job:{job_id}") == -1
-    http.delete(f"{SUM}/{job_id}")
+def test_a_record_whose_sender_died_is_forgotten(
+    redis: Redis, http: httpx.Client, rabbit: RabbitServer, stack: NativeStack
+) -> None:
+    """Until RabbitMQ has confirmed the message a record has a time to live; a confirmed one has none."""
+    confirmed = http.post(SUM, params={"countdown": 60}, json={"number": 1}).json()["job_id"]
+    assert redis.ttl(f"job:{confirmed}") == -1
+    http.delete(f"{SUM}/{confirmed}")
+    rabbit.signal_all("STOP")
+    client = threading.Thread(target=_refused, args=(stack, "half"))
+    try:
+        client.start()
+        wait_until(lambda: redis.exists("job:half"))
+        os.kill(stack.pids("uvicorn")[0], signal.SIGKILL)
+        client.join()
+        assert 0 < redis.ttl("job:half") <= 60
+    finally:
+        rabbit.signal_all("CONT")
+    wait_until(lambda: http.get("/producer/health/ready").status_code == 200, 30)
 
 
 def test_the_dashboard_shows_the_queues(http: httpx.Client) -> None:
