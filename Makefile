@@ -16,7 +16,7 @@ test-heavy: .venv/dev ## the other tests that need no Docker, one at a time: sto
 
 RABBITMQ_TOO := $(addprefix tests/e2e/test_,jobs.py ids.py waiting.py taking_back.py overview.py consumers.py)
 test-rabbitmq: .venv/dev ## test what differs with RabbitMQ, and again what must not; a storm too
-	pytest tests/rabbitmq tests/chaos/test_storm.py $(RABBITMQ_TOO) --broker rabbitmq --storm-jobs 1500 \
+	pytest tests/rabbitmq tests/chaos/test_storm.py $(RABBITMQ_TOO) --broker rabbitmq --storm-jobs 800 \
 	  --numprocesses=2 --dist=loadfile
 
 chaos: .venv/dev ## 100,000 jobs per way to write to disk while everything is killed; STORM_SEED=7 is another storm

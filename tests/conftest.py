@@ -1,7 +1,7 @@
 """What every test may use."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -39,11 +39,12 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
 
 
 @pytest.fixture(scope="session")
-def broker(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The settings of a stack on the broker that `--broker` names."""
+def broker(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+    """Return the settings of a stack on the broker that `--broker` names, for itself."""
     if request.config.getoption("broker") == "redis":
-        return {}
-    return {"BROKER_URL": request.getfixturevalue("rabbit").url}
+        return dict
+    rabbit = request.getfixturevalue("rabbit")
+    return lambda: {"BROKER_URL": rabbit.own_url()}
 
 
 @pytest.fixture(autouse=True, scope="session")

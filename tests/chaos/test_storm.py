@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,10 +31,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def stack(request: pytest.FixtureRequest, tmp_path: Path, broker: dict[str, str]) -> Iterator[NativeStack]:
+def stack(
+    request: pytest.FixtureRequest, tmp_path: Path, broker: Callable[[], dict[str, str]]
+) -> Iterator[NativeStack]:
     """A stack that is quick to notice deaths, and does not call a job poison that was only unlucky."""
     settings = {"CONSUMERS": "2", "LEASE": str(LEASE), "MAX_ATTEMPTS": "50", "REDIS_APPENDFSYNC": request.param}
-    stack = NativeStack(tmp_path / "run", Path(), **settings, **broker).start()
+    stack = NativeStack(tmp_path / "run", Path(), **settings, **broker()).start()
     yield stack
     stack.stop()
 
@@ -48,11 +50,11 @@ def redis(stack: NativeStack) -> Iterator[Redis]:
 
 @pytest.mark.timeout(4 * 60 * 60)
 def test_every_accepted_job_ends_well_while_everything_is_killed(
-    stack: NativeStack, redis: Redis, request: pytest.FixtureRequest, broker: dict[str, str]
+    stack: NativeStack, redis: Redis, request: pytest.FixtureRequest
 ) -> None:
     """None is lost, none is wrong, nothing is left behind, and everybody works again."""
     jobs, seed = (request.config.getoption(name) for name in ("storm_jobs", "storm_seed"))
-    rabbit = request.getfixturevalue("rabbit") if broker else None
+    rabbit = request.getfixturevalue("rabbit") if "BROKER_URL" in stack.settings else None
     begun = time.monotonic()
     with Killer(stack, seed, rabbit) as killer:
         clients = Clients(stack.url, jobs, seed).run()

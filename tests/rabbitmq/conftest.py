@@ -14,11 +14,11 @@ LIMIT = 5  # jobs that a queue may hold
 ATTEMPTS = 2
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory, rabbit: RabbitServer) -> Iterator[NativeStack]:
     """A stack with one consumer of one slot, small queues and little patience with poison jobs."""
     settings = {
-        "BROKER_URL": rabbit.url,
+        "BROKER_URL": rabbit.own_url(),
         "FLOWER_BROKER_API": rabbit.management_url,
         "CONSUMER_SLOTS": "1",
         "QUEUE_LIMIT": str(LIMIT),

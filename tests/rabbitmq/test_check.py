@@ -16,7 +16,7 @@ def _settings(url: str, attempts: int = ATTEMPTS) -> Settings:
 
 def test_a_rabbitmq_that_fits_is_ok(rabbit: RabbitServer, stack: NativeStack) -> None:
     """Its version is told."""
-    found = check(_settings(rabbit.url))
+    found = check(_settings(stack.settings["BROKER_URL"]))
     assert (found.name, found.state) == ("broker", "ok")
     assert found.found.startswith("RabbitMQ 3.")
 
@@ -37,7 +37,7 @@ def test_a_rabbitmq_that_cannot_be_used_is_named(rabbit: RabbitServer, change: s
 
 def test_queues_that_were_made_with_other_limits_are_named(rabbit: RabbitServer, stack: NativeStack) -> None:
     """RabbitMQ does not change the arguments of a queue that is there."""
-    told = check(_settings(rabbit.url, attempts=7))
+    told = check(_settings(stack.settings["BROKER_URL"], attempts=7))
     assert told.state == "failed"
     assert "rabbitmqctl delete_queue" in told.cure
 

@@ -27,8 +27,9 @@ def _queue(http: httpx.Client, name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _statistics(rabbit: RabbitServer) -> dict[str, dict[str, Any]]:
-    queues = {queue["name"]: queue for queue in rabbit.manage("queues")}
+def _statistics(rabbit: RabbitServer, stack: NativeStack) -> dict[str, dict[str, Any]]:
+    host = stack.settings["BROKER_URL"].rpartition("/")[2]
+    queues = {queue["name"]: queue for queue in rabbit.manage(f"queues/{host}")}
     return queues if queues.keys() >= {"cpu", "default", "dead"} else {}
 
 
@@ -63,7 +64,7 @@ def busy(http: httpx.Client) -> Any:
 
 def test_queues_and_messages_survive_rabbitmq(rabbit: RabbitServer, stack: NativeStack) -> None:
     """All queues of jobs are quorum queues with our limits."""
-    queues = wait_until(lambda: _statistics(rabbit), 20, "statistics of all queues are there")
+    queues = wait_until(lambda: _statistics(rabbit, stack), 20, "statistics of all queues are there")
     for name in ("cpu", "default"):
         arguments = queues[name]["arguments"]
         assert (queues[name]["type"], queues[name]["durable"]) == ("quorum", True)

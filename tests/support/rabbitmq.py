@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import kombu
@@ -97,6 +98,15 @@ class RabbitServer(Worker):
     def manage(self, path: str) -> Any:
         """Ask the management API."""
         return httpx.get(self.management_url + path).raise_for_status().json()
+
+    def own_url(self) -> str:
+        """Return the URL of a new virtual host: what is declared there is nobody else's."""
+        name = uuid4().hex
+        with httpx.Client(base_url=self.management_url, timeout=30) as http:
+            http.put(f"vhosts/{name}").raise_for_status()
+            rights = dict.fromkeys(("configure", "write", "read"), ".*")
+            http.put(f"permissions/{name}/guest", json=rights).raise_for_status()
+        return f"{self.url.removesuffix('/')}{name}"
 
     def control(self, *command: str) -> None:
         """Run rabbitmqctl."""
