@@ -65,7 +65,9 @@ def make_queue(settings: Settings, name: str) -> Queue:
 
 def dead_queue() -> Queue:
     """Return the queue of messages that RabbitMQ gave up."""
-    return Queue(DEAD, Exchange(""), routing_key=DEAD, queue_arguments={"x-queue-type": "quorum"})
+    # by default RabbitMQ 4 forgets what was delivered twenty times
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+    return Queue(DEAD, Exchange(""), routing_key=DEAD, queue_arguments=arguments)
 
 
 def declare_all(app: Celery, connection: Any) -> None:
@@ -93,7 +95,7 @@ def sender(app: Celery) -> Iterator[Any]:
                 producer.connection.collect()
                 raise
     except Connection.channel_errors as error:
-        log.error("RabbitMQ refuses, as `rabbitmqctl list_queues` may explain: %r", error)
+        log.error("RabbitMQ refuses: %r", error)
         raise OperationalError(f"RabbitMQ: {error!r}") from error
     except (*Connection.connection_errors, LimitExceeded) as error:
         raise OperationalError(f"RabbitMQ: {error!r}") from error

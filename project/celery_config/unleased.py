@@ -36,6 +36,7 @@ PATIENCE = 60  # seconds: longer than any sender waits for a broker
 KEPT = 10_000  # jobs in the index of recent ones
 #: What is said anew whenever a message is sent, by us.
 OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
+OURS = ("headers", "nonce")
 
 
 def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
@@ -45,10 +46,8 @@ def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict
     QueueFull; or OperationalError when the broker or Redis is away, which a running job waits out.
     """
     job_id = job_id or str(uuid4())
-    again = task.request.id == job_id
-    nonce = (task.request.get("nonce") or "") if again else uuid4().hex
-    message = Message(task, args, kwargs, job_id, nonce, options)
-    way = _try_again if again else _register_and_send
+    way = _try_again if task.request.id == job_id else _register_and_send
+    message = Message(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
     if get_current_worker_task():
         return retry_over_time(way, OperationalError, [message], **PATIENT)
     return way(message)
@@ -59,7 +58,7 @@ def requeue(app: Any, client: Any, job_id: str) -> bool:
 
     Until the broker has confirmed the message, the job stays what it is.
     """
-    nonce = uuid4().hex
+    nonce = new_nonce()
     name, queue, text = ASK(client, [records.key(job_id)], [nonce]) or (b"", b"", b"")
     task = app.tasks.get(name.decode())
     if task is None:
@@ -95,28 +94,39 @@ class Message:
 
     def text(self) -> str:
         """Return what a requeue needs to know, as JSON."""
-        kept = {name: value for name, value in self.options.items() if name not in OF_ONE_SENDING}
-        return str(dumps([self.args, self.kwargs, kept], "json")[2])
+        return str(dumps([self.args, self.kwargs, self._kept() | {"headers": self._headers()}], "json")[2])
 
     def send(self) -> Any:
         """Send it; raise OperationalError or QueueFull."""
-        headers = (self.options.get("headers") or {}) | {"nonce": self.nonce}
+        headers = self._headers() | {"nonce": self.nonce}
         send = partial(Task.apply_async, self.task, self.args, self.kwargs, task_id=self.job_id, headers=headers)
-        options = {name: value for name, value in self.options.items() if name != "headers"}
+        options = self._kept()
         if not amqp.is_amqp(self.task.app.conf.broker_url):
-            return send(**options)
-        options = {name: value for name, value in options.items() if name not in OF_ONE_SENDING}
+            return send(**options | {name: self.options[name] for name in OF_ONE_SENDING & self.options.keys()})
         options["priority"] = amqp.priority(options.get("priority", self.task.priority))
         return amqp.send(self.task, partial(send, **options), math.ceil(self.seconds), self.must_fit)
+
+    def _kept(self) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if name not in (*OF_ONE_SENDING, *OURS)}
+
+    def _headers(self) -> dict[str, Any]:
+        """Return what others put into the message's headers."""
+        headers = self.options.get("headers") or {}
+        return {name: value for name, value in headers.items() if name not in ("record", "taken_from")}
+
+
+def new_nonce() -> str:
+    """Return a word that no other message has."""
+    return uuid4().hex
 
 
 def _register_and_send(message: Message) -> Any:
     """Submit a job."""
     headers = message.options.get("headers") or {}
-    headers.pop("taken_from", None)
-    extra = [part for field in headers.pop("record", {}).items() for part in field]
-    parent, request = _parent(message.options), message.options.pop("nonce", None) or ""
+    extra = [part for field in headers.get("record", {}).items() for part in field]
+    parent, request = _parent(message.options), message.options.get("nonce") or ""
     message.must_fit = not parent
+    message.nonce = new_nonce()  # again if this is tried again: the message before may have arrived all the same
     queue = message.options.get("queue") or message.task.waits_in
     told = [message.job_id, message.nonce, message.task.name, queue, message.text(), parent or "", request]
     with library_errors():

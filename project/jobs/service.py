@@ -47,7 +47,7 @@ class Jobs:
         self.available = Availability(settings.redis_down_pause)
         # what is known of jobs can be read while RabbitMQ is away
         separate = is_amqp(settings.broker)
-        self._sending = Availability(settings.redis_down_pause, "RabbitMQ") if separate else self.available
+        self._sending = Availability(settings.redis_down_pause, "RabbitMQ or Redis") if separate else self.available
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
         self._changes = Changes(settings.records, settings.redis_timeout)
