@@ -61,4 +61,4 @@ clean: ## remove the venv and the state of the native stack
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up test test-heavy chaos test-docker bench-broker doctor lint format reference lock clean
+.PHONY: help up test test-heavy test-rabbitmq chaos test-docker bench-broker doctor lint format reference lock clean

@@ -16,18 +16,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--storm-seed", type=int, default=3, help="what is killed when, in a storm")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare our marks."""
-    config.addinivalue_line("markers", "redis_only(reason): looks at what only Redis as broker has")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip with RabbitMQ what looks into Redis."""
-    for item in items if config.getoption("broker") == "rabbitmq" else []:
-        for mark in item.iter_markers("redis_only"):
-            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
-
-
 @pytest.fixture(scope="session")
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
     """A RabbitMQ with its management page for the whole session."""

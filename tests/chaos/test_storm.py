@@ -36,7 +36,7 @@ def stack(
 ) -> Iterator[NativeStack]:
     """A stack that is quick to notice deaths, and does not call a job poison that was only unlucky."""
     settings = {"CONSUMERS": "2", "LEASE": str(LEASE), "MAX_ATTEMPTS": "50", "REDIS_APPENDFSYNC": request.param}
-    stack = NativeStack(tmp_path / "run", Path(), **settings, **broker()).start()
+    stack = NativeStack(tmp_path / "run", Path(), whole=False, **settings, **broker()).start()
     yield stack
     stack.stop()
 

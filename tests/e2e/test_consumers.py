@@ -19,7 +19,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, broker: Callable[[], dict[st
     """Two consumers of one slot each that hand back after a second."""
     run_dir = Path(tmp_path_factory.mktemp("consumers")) / "run"
     settings = {"CONSUMERS": "2", "CONSUMER_SLOTS": "1", "SHUTDOWN_TIMEOUT": "1"} | broker()
-    stack = NativeStack(run_dir, Path(), **settings).start()
+    stack = NativeStack(run_dir, Path(), whole=False, **settings).start()
     yield stack
     stack.stop()
 

@@ -24,8 +24,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory, rabbit: RabbitServer) -> Ite
         "QUEUE_LIMIT": str(LIMIT),
         "MAX_ATTEMPTS": str(ATTEMPTS),
         "SHUTDOWN_TIMEOUT": "1",
+        "NOTIFICATION_CONSUMERS": "0",
+        "MAINTENANCE_CONSUMERS": "0",
     }
-    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run", Path(), **settings).start()
+    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run", Path(), whole=True, **settings).start()
     yield stack
     stack.stop()
 
