@@ -16,10 +16,9 @@ def end_job(app: Celery, max_attempts: int, _: bytes, delivery: Delivery) -> Non
     """End the job of a message in the queue `dead`, and submit what follows its failure."""
     headers = delivery.message.headers
     task = app.tasks.get(headers.get("task"))
-    if task is None:
-        log.error("gave up a message of no task of ours: %r", headers.get("task"))
+    if task is None or "id" not in headers:
+        log.error("gave up a message that is no job of ours: %r", headers.get("task"))
         return
-    # other clients' messages need not have all that Celery's have
     task.backend.mark_as_failure(headers["id"], _reason(headers, max_attempts), request=Context(headers))
 
 
