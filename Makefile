@@ -3,16 +3,21 @@
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three consumers
 	@python -m project.native
 
 test: .venv/dev lint ## check, and run the tests that need no Docker (5 minutes)
-	pytest tests --ignore=tests/docker -m "not heavy" --numprocesses=3 --dist=loadfile
+	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m "not heavy" --numprocesses=3 --dist=loadfile
 
 test-heavy: .venv/dev ## the other tests that need no Docker, one at a time: storms, floods, outages, what takes long
-	pytest tests --ignore=tests/docker -m heavy
+	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m heavy
+
+RABBITMQ_TOO := $(addprefix tests/e2e/test_,jobs.py ids.py waiting.py taking_back.py overview.py consumers.py)
+test-rabbitmq: .venv/dev ## test what differs with RabbitMQ, and again what must not; a storm too
+	pytest tests/rabbitmq tests/chaos/test_storm.py $(RABBITMQ_TOO) --broker rabbitmq --storm-jobs 800 \
+	  --numprocesses=2 --dist=loadfile
 
 chaos: .venv/dev ## 100,000 jobs per way to write to disk while everything is killed; STORM_SEED=7 is another storm
 	pytest tests/chaos/test_storm.py -s --storm-jobs 100000 --storm-seed $(or $(STORM_SEED),3)
@@ -56,4 +61,4 @@ clean: ## remove the venv and the state of the native stack
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up test test-heavy chaos test-docker bench-broker doctor lint format reference lock clean
+.PHONY: help up test test-heavy test-rabbitmq chaos test-docker bench-broker doctor lint format reference lock clean

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from project.integrations import backups, database, ftp, imap, mail, postgres_dump
 from project.integrations.checks import Check
-from project.jobs import queue_check
+from project.jobs import broker_check, queue_check
 from project.settings import Settings
 
 CHECKS: dict[str, Callable[[Settings], Check]] = {
+    "broker": broker_check.check,
     "queues": queue_check.check,
     "database": database.check,
     "SMTP": mail.check,

@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     redis_down_pause: PositiveFloat = 0.5
     redis_appendfsync: Literal["everysec", "always"] = "everysec"
 
+    # RabbitMQ, if BROKER_URL names one
+    rabbitmq_password: SecretStr = SecretStr("")
+    flower_broker_api: SecretStr = SecretStr("")
+
     # Jobs
     result_ttl: PositiveInt = 4 * 60 * 60
     lease: PositiveFloat = 15

@@ -1,16 +1,38 @@
 """What every test may use."""
 
 import os
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from project.settings import Settings
+from tests.support.rabbitmq import RabbitServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make chaos` make the storm longer, and anyone repeat one."""
     parser.addoption("--storm-jobs", type=int, default=2000, help="more than the default: once with each appendfsync")
+    parser.addoption("--broker", choices=["redis", "rabbitmq"], default="redis", help="the broker of e2e and storm")
     parser.addoption("--storm-seed", type=int, default=3, help="what is killed when, in a storm")
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """A RabbitMQ with its management page for the whole session."""
+    server = RabbitServer(tmp_path_factory.mktemp("rabbitmq"), "rabbitmq_management")
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+    """Return the settings of a stack on the broker that `--broker` names, for itself."""
+    if request.config.getoption("broker") == "redis":
+        return dict
+    rabbit = request.getfixturevalue("rabbit")
+    return lambda: {"BROKER_URL": rabbit.own_url()}
 
 
 @pytest.fixture(autouse=True, scope="session")

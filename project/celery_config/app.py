@@ -1,8 +1,11 @@
 """The one Celery app that producer, consumer, scheduler and Flower share."""
 
+from functools import partial
+
 from celery import Celery
 from kombu import Exchange, Queue
 
+from project.celery_config import amqp
 from project.celery_config.chain_check import check_followers
 from project.celery_config.config import celery_options
 from project.celery_config.job import JobTask
@@ -18,13 +21,18 @@ def create_celery_app(settings: Settings) -> Celery:
     app.loader.import_default_modules()
     app.finalize()
     check_followers(app)
-    _declare_queues(app)
+    _declare_queues(app, settings)
     return app
 
 
-def _declare_queues(app: Celery) -> None:
+def _declare_queues(app: Celery, settings: Settings) -> None:
     """Make the queues that the tasks name, and send each task's jobs to its own."""
     routes = {task.name: {"queue": task.waits_in} for task in app.tasks.values() if isinstance(task, JobTask)}
     names = sorted({route["queue"] for route in routes.values()})
     app.conf.task_routes = routes
-    app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in names]
+    make = partial(amqp.make_queue, settings) if amqp.is_amqp(settings.broker) else _make_queue
+    app.conf.task_queues = [make(name) for name in names]
+
+
+def _make_queue(name: str) -> Queue:
+    return Queue(name, Exchange(name), routing_key=name)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from project.broker import celery_settings
+from project.celery_config import amqp
 
 ALWAYS: dict[str, Any] = {
     "broker_connection_retry_on_startup": True,
@@ -31,7 +32,6 @@ def broker_settings(
     common |= {f"redis_{name}": value for name, value in timeouts.items()} | {"result_expires": result_ttl}
     if url != broker_url:
         return common | {"result_backend": result_url or url, "broker_transport_options": timeouts}
-    if not url.startswith(("redis://", "rediss://")):
-        # else a message is lost when its sender dies before RabbitMQ has read it
-        return common | {"result_backend": result_url, "broker_transport_options": {"confirm_publish": True}}
+    if amqp.is_amqp(url):
+        return common | {"result_backend": result_url} | amqp.options()
     return common | celery_settings(url, **timeouts, result_ttl=result_ttl, **protocol)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from celery.schedules import crontab
 from redis.connection import parse_url
 
+from project.celery_config.amqp import is_amqp
 from project.celery_config.brokers import broker_settings
 from project.settings import Settings
 
@@ -92,8 +93,8 @@ def _consumers(settings: Settings) -> dict[str, Any]:
     return {
         "worker_pool": settings.consumer_pool,
         "worker_concurrency": settings.consumer_slots,
-        # take a job only when a slot is free: the rest stays in Redis for the next consumer
-        "worker_disable_prefetch": True,
+        # take a job only when a slot is free: the rest stays in Redis for the next consumer; RabbitMQ counts by itself
+        "worker_disable_prefetch": not is_amqp(settings.broker),
         "worker_soft_shutdown_timeout": settings.shutdown_timeout,
         "worker_send_task_events": True,
         "task_send_sent_event": False,

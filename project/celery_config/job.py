@@ -25,7 +25,8 @@ class JobTask(Task):
     waits_in: str = "default"  # the queue; Celery deprecates a task attribute `queue` in favour of task_routes
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Prepare what the body may use."""
+        """Prepare what the body may use, unless the job is no longer wanted."""
+        self.backend.begin(self)
         progress.report_to(partial(self.backend.store_progress, task_id, self.request))
         chaining.link_follower(self)
 
@@ -40,12 +41,10 @@ class JobTask(Task):
             result = self.AsyncResult(job_id)
             result.ignored = chosen.get("ignore_result", self.ignore_result)
             return result
-        options.pop("nonce", None)  # Celery would not know it
-        publish = super().apply_async
         if self.app.conf.broker_transport:
-            return publish(args, kwargs, task_id=task_id, **options)
-        options.setdefault("confirm_timeout", 2 * self.app.conf.broker_connection_timeout)  # seconds
-        return unleased.publish(self, task_id, options, partial(publish, args, kwargs, **options))
+            options.pop("nonce", None)  # Celery would not know it
+            return super().apply_async(args, kwargs, task_id=task_id, **options)
+        return unleased.publish(self, args, kwargs, task_id, options)
 
     def submit_many(
         self, arguments: Iterable[dict[str, Any]], task_ids: Iterable[str] | None = None

@@ -14,6 +14,9 @@ from project.celery_config.chaining import FollowedFailure
 class LeasedBackend(FollowedFailure, backend.Backend):
     """Selected by project/celery_config/config.py when the broker is Redis."""
 
+    def begin(self, task: Any) -> None:
+        """Do nothing: a job that was taken has begun."""
+
     def store_progress(self, task_id: str, request: Any, progress: dict[str, Any]) -> None:
         """Note how far a running job is; do nothing if Redis is away or another attempt owns the job."""
         fields = ["progress", json.dumps(progress)]

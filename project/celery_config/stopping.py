@@ -8,16 +8,17 @@ from celery.worker.control import control_command, nok, ok
 
 def connect() -> None:
     """Let consumers understand `stop_job`."""
-    control_command(args=[("job_id", str), ("attempt", int)], signature="<job_id> <attempt>")(stop_job)
+    control_command(args=[("job_id", str), ("run", str)], signature="<job_id> <run>")(stop_job)
 
 
-def stop_job(panel: Any, job_id: str, attempt: int) -> dict[str, str]:
-    """End the process that runs this attempt; its slot gets a new one.
+def stop_job(panel: Any, job_id: str, run: str) -> dict[str, str]:
+    """End the process of one run of a job: that of this attempt or, without leases, of this nonce.
 
-    Celery's own `revoke` would remember the id, and refuse the job when it is requeued.
+    Its slot gets a new one. Celery's own `revoke` would remember the id, and refuse the job when it is requeued.
     """
     request = state.requests.get(job_id)
-    if request is None or request.request_dict.get("attempt") != attempt:
+    named = request and (request.request_dict.get("attempt") or request.request_dict.get("nonce"))
+    if not named or str(named) != run:
         return nok("not here")
     try:
         request.terminate(panel.consumer.pool)

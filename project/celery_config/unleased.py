@@ -1,54 +1,164 @@
 """Job records for brokers that keep none: `redis+stock://` and RabbitMQ.
 
-The leased transport writes the record and the message in one step. Here the record is written first and the message
-follows, so a producer that dies in between leaves a PENDING record whose job never comes: what a lab shows.
+The leased transport writes the record and the message in one step. Here the record is written first, the message
+follows, and a third step notes that it was sent. A producer that dies in between has answered nobody: its record is
+gone a minute later. Record and message share a nonce: a message whose nonce is not the record's never runs, so a job
+can be taken back and requeued though its old message still waits somewhere.
 """
 
-import json
+import math
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import celery
-from celery import states
+from celery import Task, states
 from celery._state import get_current_worker_task
-from celery.backends.redis import RedisBackend
-from redis import Redis
-from redis.exceptions import RedisError
+from celery.exceptions import Ignore
+from kombu.exceptions import OperationalError
+from kombu.serialization import dumps
+from kombu.utils.functional import retry_over_time
+from kombu.utils.json import loads
 
 from project.broker import JobExists, records
-from project.broker.backend import describe
-from project.celery_config.chaining import FollowedFailure
+from project.broker.admission import due_at
+from project.broker.scripts import Script
+from project.celery_config import amqp
+from project.celery_config.chaining import PATIENT
+from project.celery_config.direct import library_errors
+from project.celery_config.leased import LeasedBackend
+
+LUA = Path(__file__).parent / "lua"
+REGISTER, ASK, SETTLE, BEGIN, REPORT = (Script(name, LUA) for name in ("register", "ask", "settle", "begin", "report"))
+PATIENCE = 60  # seconds: longer than any sender waits for a broker
+KEPT = 10_000  # jobs in the index of recent ones
+#: What is said anew whenever a message is sent, by us.
+OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
+OURS = ("headers", "nonce")
 
 
-def publish(task: Any, job_id: str | None, options: dict[str, Any], send: Callable[..., Any]) -> Any:
+def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
     """Write the record of a job and send its message; a message that cannot be sent takes the record with it.
 
-    Raises JobExists for a job whose message was sent before, unless it is the job itself that tries again, or a parent
-    that runs again and submits the same child.
+    Raises JobExists for a job whose message was sent before, unless a parent that runs again submits the same child;
+    QueueFull; or OperationalError when the broker or Redis is away, which a running job waits out.
     """
-    client: Redis = task.backend.client
-    job_id = job_id or celery.uuid()
-    key, parent = records.key(job_id), _parent(options)
-    if client.hexists(key, "queued") and task.request.id != job_id:
-        if parent:
-            return task.AsyncResult(job_id)
-        raise JobExists(job_id)
-    queue = options.get("queue") or task.waits_in
-    fields: Any = {"task": task.name, "queue": queue, "status": states.PENDING, "submitted_at": time.time()}
-    fields |= (options.get("headers") or {}).get("record", {})
-    fields |= {"parent": parent} if parent else {}
-    new = not client.exists(key)
-    if new:
-        client.hset(key, mapping=fields)
+    job_id = job_id or str(uuid4())
+    way = _try_again if task.request.id == job_id else _register_and_send
+    message = Message(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
+    if get_current_worker_task():
+        return retry_over_time(way, OperationalError, [message], **PATIENT)
+    return way(message)
+
+
+def requeue(app: Any, client: Any, job_id: str) -> bool:
+    """Send the message of a failed or revoked job once more; return whether there was such a job.
+
+    Until the broker has confirmed the message, the job stays what it is.
+    """
+    nonce = new_nonce()
+    name, queue, text = ASK(client, [records.key(job_id)], [nonce]) or (b"", b"", b"")
+    task = app.tasks.get(name.decode())
+    if task is None:
+        return False
+    args, kwargs, options = loads(text)
+    _send_and_settle(Message(task, args, kwargs, job_id, nonce, options | {"queue": queue.decode()}))
+    return True
+
+
+@dataclass
+class Message:
+    """What is sent for a job, by Celery's own apply_async. must_fit: a full queue refuses it."""
+
+    task: Any
+    args: Any
+    kwargs: Any
+    job_id: str
+    nonce: str
+    options: dict[str, Any]
+    must_fit: bool = True
+
+    @property
+    def key(self) -> str:
+        """Return the key of the job's record."""
+        return records.key(self.job_id)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the job has to wait for its time."""
+        if eta := self.options.get("eta"):
+            return max(0.0, due_at(str(eta)) - time.time())
+        return float(self.options.get("countdown") or 0)
+
+    def text(self) -> str:
+        """Return what a requeue needs to know, as JSON."""
+        return str(dumps([self.args, self.kwargs, self._kept() | {"headers": self._headers()}], "json")[2])
+
+    def send(self) -> Any:
+        """Send it; raise OperationalError or QueueFull."""
+        headers = self._headers() | {"nonce": self.nonce}
+        send = partial(Task.apply_async, self.task, self.args, self.kwargs, task_id=self.job_id, headers=headers)
+        options = self._kept()
+        if not amqp.is_amqp(self.task.app.conf.broker_url):
+            return send(**options | {name: self.options[name] for name in OF_ONE_SENDING & self.options.keys()})
+        options["priority"] = amqp.priority(options.get("priority", self.task.priority))
+        return amqp.send(self.task, partial(send, **options), math.ceil(self.seconds), self.must_fit)
+
+    def _kept(self) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if name not in (*OF_ONE_SENDING, *OURS)}
+
+    def _headers(self) -> dict[str, Any]:
+        """Return what others put into the message's headers."""
+        headers = self.options.get("headers") or {}
+        return {name: value for name, value in headers.items() if name not in ("record", "taken_from")}
+
+
+def new_nonce() -> str:
+    """Return a word that no other message has."""
+    return uuid4().hex
+
+
+def _register_and_send(message: Message) -> Any:
+    """Submit a job."""
+    headers = message.options.get("headers") or {}
+    extra = [part for field in headers.get("record", {}).items() for part in field]
+    parent, request = _parent(message.options), message.options.get("nonce") or ""
+    message.must_fit = not parent
+    message.nonce = new_nonce()  # again if this is tried again: the message before may have arrived all the same
+    queue = message.options.get("queue") or message.task.waits_in
+    told = [message.job_id, message.nonce, message.task.name, queue, message.text(), parent or "", request]
+    with library_errors():
+        answer = REGISTER(message.task.backend.client, [message.key], [*told, PATIENCE, KEPT, *extra])
+    if answer == b"EXISTS":
+        raise JobExists(message.job_id)
+    return _send_and_settle(message) if answer == b"OK" else message.task.AsyncResult(message.job_id)
+
+
+def _send_and_settle(message: Message) -> Any:
+    """Send a message and note that it was sent; if it cannot be, undo what was noted of it before."""
+    settle = partial(SETTLE, message.task.backend.client, [message.key])
+    due = time.time() + message.seconds if message.seconds else ""
     try:
-        sent = send(task_id=job_id)
+        sent = message.send()
     except BaseException:
-        if new:
-            client.delete(key)
+        with library_errors():
+            settle([message.job_id, message.nonce, "", ""])
         raise
-    client.hset(key, "queued", 1)
+    with library_errors():
+        if not settle([message.job_id, message.nonce, 1, due]):
+            raise OperationalError(f"another sender of job {message.job_id} was quicker")
+    return sent
+
+
+def _try_again(message: Message) -> Any:
+    """Send another message for the job that is running, with the nonce of the one that it came with."""
+    message.must_fit = False
+    sent, backend = message.send(), message.task.backend
+    backend._write(message.job_id, states.RETRY, [], message.task.request)
+    if message.seconds:
+        backend.client.zadd(f"delayed:{message.task.waits_in}", {message.job_id: time.time() + message.seconds})
     return sent
 
 
@@ -58,52 +168,19 @@ def _parent(options: dict[str, Any]) -> str | None:
     return options.get("parent_id") or (running.request.id if running else None)
 
 
-class RecordBackend(FollowedFailure, RedisBackend):
-    """Celery's Redis result backend, writing records instead of celery-task-meta keys."""
+class RecordBackend(LeasedBackend):
+    """The leased transport's result backend, with records that are told apart by the nonce instead of the lease."""
 
-    def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Do nothing: a producer that subscribes and never reads freezes after some 36,000 jobs (celery#6963)."""
+    def begin(self, task: Any) -> None:
+        """Note that a run begins; raise Ignore if its message is not the one that the job waits for."""
+        request = task.request
+        told = [request.id, request.get("nonce") or "", task.name, task.waits_in, request.hostname or ""]
+        token = self.ensure(BEGIN, (self.client, [records.key(request.id)], told), max_retries=None, interval_max=1)
+        if token is None:
+            raise Ignore
+        request.attempt = token
 
-    def _store_result(
-        self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **_: Any
-    ) -> Any:
-        key, fields = records.key(task_id), {"status": state}
-        ended = state in states.READY_STATES
-        fields |= _started(request) if state == states.STARTED else {}
-        fields |= _ended(result, state, traceback) if ended else {}
-        children = self.current_task_children(request)
-        fields |= {"child_ids": " ".join(child[0][0] for child in children)} if children else {}
-        with self.client.pipeline() as pipe:
-            pipe.hset(key, mapping=fields)
-            if state == states.STARTED:
-                pipe.hincrby(key, "token", 1)
-                pipe.hdel(key, "progress")  # of a run that is over
-            if ended:
-                pipe.expire(key, self.expires)
-            pipe.execute()
-        return result
-
-    def store_progress(self, task_id: str, request: Any, progress: dict[str, Any]) -> None:
-        """Note how far a running job is; do nothing if Redis is away."""
-        with suppress(RedisError):
-            self.client.hset(records.key(task_id), "progress", json.dumps(progress))
-
-    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        record = records.read(self.client, task_id) or {}
-        status = record.get("status", states.PENDING)
-        result = json.loads(record.get("result", "null"))
-        if status in states.EXCEPTION_STATES:
-            error = json.loads(record.get("error", "{}"))
-            known = {"exc_type": error.get("type", status), "exc_message": error.get("message", "")}
-            result = self.exception_to_python(known | {"exc_module": "builtins"})
-        return {"status": status, "result": result, "traceback": record.get("traceback"), "children": []}
-
-
-def _started(request: Any) -> dict[str, Any]:
-    return {"started_at": time.time(), "consumer": getattr(request, "hostname", None) or ""}
-
-
-def _ended(result: Any, state: str, traceback: Any) -> dict[str, Any]:
-    if state == states.SUCCESS:
-        return {"result": json.dumps(result), "finished_at": time.time()}
-    return {"error": describe(result), "traceback": str(traceback or ""), "finished_at": time.time()}
+    def _write(self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None) -> None:
+        nonce, token = getattr(request, "nonce", None) or "", getattr(request, "attempt", None) or ""
+        told = [task_id, nonce, token, state, self.expires or 0, *fields]
+        self.ensure(REPORT, (self.client, [records.key(task_id)], told), max_retries=max_retries, interval_max=1)

@@ -20,7 +20,8 @@ class TakenBack(NamedTuple):
 
     outcome: Outcome
     record: dict[str, str]
-    token: int
+    token: str
+    nonce: str
 
 
 def take_back(client: Redis, job_id: str, task: str = "", ttl: int = 86_400) -> TakenBack | None:
@@ -33,9 +34,10 @@ def take_back(client: Redis, job_id: str, task: str = "", ttl: int = 86_400) -> 
     if answer is None:
         return None
     outcome, token, flat = answer
-    record = records.readable(dict(zip(flat[::2], flat[1::2], strict=True)))
+    raw = dict(zip(flat[::2], flat[1::2], strict=True))
+    record = records.readable(raw)
     assert record is not None
-    return TakenBack(outcome.decode(), record, int(token or 0))
+    return TakenBack(outcome.decode(), record, (token or b"").decode(), raw.get(b"nonce", b"").decode())
 
 
 def requeue(client: Redis, job_ids: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -19,11 +19,12 @@ from redis.retry import Retry
 
 from project.broker import records
 from project.broker.scripts import Script
+from project.celery_config import amqp
 from project.celery_config.job import JobTask
 from project.errors import BrokerUnavailable, JobIdTaken, TooManyJobs
-from project.jobs import messages
+from project.jobs import amqp_reader, dead_letters, messages
+from project.jobs.amqp_reader import AmqpReader, Delivery
 from project.jobs.control import LUA
-from project.jobs.inbox_amqp import AmqpInbox, Delivery
 from project.jobs.messages import BadMessage, Message
 from project.jobs.service import Jobs
 from project.jobs.submission import Submission
@@ -33,7 +34,6 @@ INBOX, REJECTED = "inbox", "inbox:rejected"
 KEPT = 10_000  # rejected messages; older ones are dropped
 WAIT = 1  # seconds: how long to block, how often to look for Celery's messages
 PAUSES = (0.1, 2.0)  # seconds until the next try: the first, and the longest
-AMQP = ("amqp://", "amqps://")
 PUT_ASIDE = Script("put_aside", LUA)
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Inbox:
             socket_connect_timeout=settings.redis_timeout,
             retry=Retry(NoBackoff(), 0),
         )
-        self._amqp = AmqpInbox(jobs.connection, self._deal_with) if settings.broker.startswith(AMQP) else None
+        self._readers = list(self._amqp_readers(settings)) if amqp.is_amqp(settings.broker) else []
         self._stop = threading.Event()
         self._due = 0.0
 
@@ -66,8 +66,8 @@ class Inbox:
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         """Read for as long as the app runs."""
         threads = [threading.Thread(target=self._run, args=(self._next,), name="inbox", daemon=True)]
-        if self._amqp:
-            threads.append(threading.Thread(target=self._run_amqp, args=(self._amqp,), name="inbox-amqp", daemon=True))
+        for reader in self._readers:
+            threads.append(threading.Thread(target=self._run_amqp, args=(reader,), name="reader", daemon=True))
         async with self._jobs.lifespan(app):
             for thread in threads:
                 thread.start()
@@ -78,9 +78,14 @@ class Inbox:
                 await run_sync(thread.join, max(0, end - time.monotonic()))
             self._redis.close()
 
-    def _run_amqp(self, amqp: AmqpInbox) -> None:
-        self._run(partial(amqp.step, WAIT))
-        amqp.close()
+    def _amqp_readers(self, settings: Settings) -> Iterator[AmqpReader]:
+        app = self._jobs.app
+        yield AmqpReader(app, amqp_reader.INBOX, self._deal_with)
+        yield AmqpReader(app, amqp.dead_queue(), partial(dead_letters.end_job, app, settings.max_attempts))
+
+    def _run_amqp(self, reader: AmqpReader) -> None:
+        self._run(partial(reader.step, WAIT))
+        reader.close()
 
     def _run(self, step: Callable[[], None]) -> None:
         pause, longest = PAUSES

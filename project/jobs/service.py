@@ -13,6 +13,7 @@ from celery import Celery
 from redis import Redis
 
 from project.broker import JobExists, QueueFull, records
+from project.celery_config.amqp import is_amqp
 from project.celery_config.job import JobTask
 from project.errors import (
     BrokerUnavailable,
@@ -26,6 +27,7 @@ from project.errors import (
 from project.jobs import control, listing
 from project.jobs.availability import Availability
 from project.jobs.drain import Drain
+from project.jobs.queueing import queueing_of
 from project.jobs.representation import ENDED, Accepted, Change, Consumer, Job, JobPage, Queue
 from project.jobs.submission import Submission
 from project.jobs.waiting import ALL, PAUSE, Changes
@@ -38,10 +40,14 @@ class Jobs:
     """The jobs of this installation, as the producer sees them."""
 
     def __init__(self, app: Celery, settings: Settings) -> None:
-        self._app = app
+        self.app = app
         self._redis = Redis.from_url(settings.records, **settings.redis_options)
+        self._queueing = queueing_of(app, settings, self._redis)
         self._drain = Drain(self._redis, settings.queue_limit)
         self.available = Availability(settings.redis_down_pause)
+        # what is known of jobs can be read while RabbitMQ is away
+        separate = is_amqp(settings.broker)
+        self._sending = Availability(settings.redis_down_pause, "RabbitMQ or Redis") if separate else self.available
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
         self._changes = Changes(settings.records, settings.redis_timeout)
@@ -54,7 +60,7 @@ class Jobs:
 
     def tasks(self) -> list[JobTask]:
         """Return the tasks that have a public route, by route."""
-        public = [task for task in self._app.tasks.values() if getattr(task, "route", None)]
+        public = [task for task in self.app.tasks.values() if getattr(task, "route", None)]
         return sorted(public, key=lambda task: task.name)
 
     def submit(self, task: JobTask, arguments: dict[str, Any], wish: Submission | None = None) -> Accepted | Job[Any]:
@@ -68,7 +74,7 @@ class Jobs:
         if wish.idempotency_key:
             job_id = str(uuid5(KEYS, f"{task.name} {wish.idempotency_key}"))
             record = {"fingerprint": _fingerprint(arguments)}
-        with self.available():
+        with self._sending():
             try:
                 task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
             except JobExists:
@@ -161,27 +167,31 @@ class Jobs:
             taken_back = control.take_back(self._redis, job_id, task.name, self._ttl)
             if taken_back is None:
                 raise UnknownJob
-            if not self._app.conf.broker_transport:  # the message waits elsewhere: consumers have to remember the id
-                self._app.control.revoke(job_id, terminate=True, signal="SIGQUIT")  # see REMAP_SIGTERM
-            elif taken_back.outcome == "stopped":
-                self._app.control.broadcast("stop_job", arguments={"job_id": job_id, "attempt": taken_back.token})
+            if taken_back.outcome == "stopped":
+                self._queueing.stop(job_id, taken_back)
         return Job[Any].from_record(job_id, taken_back.record)
 
     def requeue(self, job_id: str) -> Accepted:
         """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""
-        with self.available():
+        with self._sending():
             record = records.read(self._redis, job_id)
             if record is None:
                 raise UnknownJob
-            if not control.requeue(self._redis, [job_id]):
+            if not self._requeue([job_id]):
                 raise NotRequeueable
         return Accepted(job_id=job_id, task=record["task"])
 
     def requeue_failed(self, task: str | None) -> list[str]:
         """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
-        with self.available():
+        with self._sending():
             failed, _ = listing.recent(self._redis, listing.KEPT, task=task, status="FAILURE")
-            return control.requeue(self._redis, [record["job_id"] for record in failed])
+            return self._requeue([record["job_id"] for record in failed])
+
+    def _requeue(self, job_ids: list[str]) -> list[str]:
+        try:
+            return self._queueing.requeue(job_ids)
+        except QueueFull as error:
+            raise TooManyJobs(self._drain.seconds_until_room(error.queue)) from error
 
     def recent(self, limit: int, before: float | None, task: str | None, status: str | None) -> JobPage:
         """Return recent jobs, newest first."""
@@ -191,10 +201,9 @@ class Jobs:
 
     def queues(self) -> list[Queue]:
         """Return how deep each queue is."""
-        with self.available():
-            return [
-                Queue.model_validate({"queue": name, **listing.depths(self._redis, name)}) for name in self._queues()
-            ]
+        with self._sending():
+            depths = self._queueing.depths(self._queues())
+        return [Queue.model_validate({"queue": name, **depth}) for name, depth in depths.items()]
 
     def consumers(self) -> list[Consumer]:
         """Return who works, and on what."""
@@ -202,16 +211,12 @@ class Jobs:
             return [Consumer.model_validate(each) for each in listing.consumers(self._redis, self._queues())]
 
     def _queues(self) -> list[str]:
-        return sorted(self._app.amqp.queues)
-
-    def connection(self, **options: Any) -> Any:
-        """Return a connection to the broker, for who wants to consume; it connects when it is used."""
-        return self._app.connection_for_read(**options)
+        return sorted(self.app.amqp.queues)
 
     def ping(self) -> None:
-        """Return if Redis answers."""
-        with self.available():
-            self._redis.ping()
+        """Return if jobs can be accepted."""
+        with self._sending():
+            self._queueing.ping()
 
 
 def _fingerprint(arguments: dict[str, Any]) -> str:

@@ -82,9 +82,10 @@ def _refuse_ports_in_use(settings: Settings) -> None:
 def _environment(settings: Settings, run_dir: Path) -> dict[str, str]:
     """Return the environment of the Procfile's processes: every setting, and where the binaries are."""
     fields = {name: getattr(settings, name) for name in Settings.model_fields}
-    # secrets are read by who needs them; only Redis is told its password by its command
+    # secrets are read by who needs them; only Redis and Flower, which do not know our settings, are told theirs
     values = {name.upper(): str(value) for name, value in fields.items() if not isinstance(value, SecretStr)}
-    values["REDIS_PASSWORD"] = settings.redis_password.get_secret_value()
+    for name in ("redis_password", "flower_broker_api"):
+        values[name.upper()] = getattr(settings, name).get_secret_value()
     return {
         **os.environ,
         **values,

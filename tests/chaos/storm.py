@@ -13,6 +13,7 @@ from typing import Any, Self
 import httpx
 import psutil
 
+from tests.support.rabbitmq import RabbitServer
 from tests.support.stack import NativeStack
 
 KINDS = ("consumer", "pool child", "scheduler", "nginx", "producer", "redis")
@@ -38,6 +39,7 @@ class Killer:
 
     stack: NativeStack
     seed: int
+    rabbit: RabbitServer | None = None
     killed: Counter[str] = field(default_factory=Counter)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -52,15 +54,25 @@ class Killer:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return what is killed."""
+        return (*KINDS, "rabbitmq") if self.rabbit else KINDS
+
     def _run(self) -> None:
         dice = random.Random(self.seed)
         while True:
-            for kind in dice.sample(KINDS, len(KINDS)):
+            for kind in dice.sample(self.kinds, len(self.kinds)):
                 if self._stop.wait(dice.uniform(*PAUSES)):
                     return
                 self._kill(kind, dice)
 
     def _kill(self, kind: str, dice: random.Random) -> None:
+        if kind == "rabbitmq" and self.rabbit:
+            self.rabbit.kill()
+            self.rabbit.start()
+            self.killed[kind] += 1
+            return
         if victims := sorted(pids(self.stack, kind)):  # none: it is still being started
             try:
                 os.kill(dice.choice(victims), signal.SIGKILL)

@@ -1,7 +1,7 @@
 """The stack that the e2e tests talk to: a native one, or the one at GLASSQUEUE_URL."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -21,9 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, broker: Callable[[], dict[str, str]]) -> Iterator[NativeStack]:
     """One native stack for the whole session."""
-    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run", whole=True).start()
+    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run", Path(), whole=True, **broker()).start()
     yield stack
     stack.stop()
 

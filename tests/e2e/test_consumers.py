@@ -3,7 +3,7 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -15,10 +15,11 @@ from tests.support.wait import wait_until
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, broker: Callable[[], dict[str, str]]) -> Iterator[NativeStack]:
     """Two consumers of one slot each that hand back after a second."""
     run_dir = Path(tmp_path_factory.mktemp("consumers")) / "run"
-    stack = NativeStack(run_dir, CONSUMERS="2", CONSUMER_SLOTS="1", SHUTDOWN_TIMEOUT="1").start()
+    settings = {"CONSUMERS": "2", "CONSUMER_SLOTS": "1", "SHUTDOWN_TIMEOUT": "1"} | broker()
+    stack = NativeStack(run_dir, Path(), whole=False, **settings).start()
     yield stack
     stack.stop()
 

@@ -26,7 +26,7 @@ def test_a_running_job_that_is_taken_back_loses_its_process_not_its_consumer(
     http: httpx.Client, stack: NativeStack
 ) -> None:
     """The slot is free again at once, with a new process under the same consumer."""
-    (consumer, *_) = stack.pids("celery", "worker")
+    (consumer, *_) = stack.pids("celery", "worker", "consumer.1@%h")
     children = {child.pid for child in psutil.Process(consumer).children()}
     jobs = [submit(http, "wait_and_return", seconds=60, message="") for _ in range(2)]
     wait_until(lambda: all(look_up(http, "wait_and_return", job)["status"] == "STARTED" for job in jobs))

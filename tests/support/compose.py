@@ -16,7 +16,7 @@ from tests.support.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
 # what `docker compose up --build` reads; .env, .git and .run of the developer stay behind
-PARTS = ("docker-compose.yml", ".dockerignore", "project", "nginx", "locust", "*.lock")
+PARTS = ("docker-compose*.yml", ".dockerignore", "project", "nginx", "locust", "*.lock")
 LABEL = "com.docker.compose"
 SERVICES = (
     "nginx",
@@ -36,8 +36,9 @@ SERVICES = (
 class ComposeStack:
     """A project of Docker Compose: where it is, and its containers by service."""
 
-    def __init__(self, folder: Path, name: str, dotenv: str | None = None) -> None:
+    def __init__(self, folder: Path, name: str, dotenv: str | None = None, *files: str) -> None:
         self.folder = folder
+        self._files = [option for file in files for option in ("-f", file)]
         self.name = name
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -50,7 +51,7 @@ class ComposeStack:
         """Run `docker compose` for this project and return what it prints; fail if it does."""
         outside = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
         environment = {**outside, "COMPOSE_PROJECT_NAME": self.name, "HTTP_PORT": str(self.port)}
-        command = ["docker", "compose", *arguments]
+        command = ["docker", "compose", *self._files, *arguments]
         run = subprocess.run(
             command, cwd=self.folder, env=environment, check=False, capture_output=True, text=True, timeout=timeout
         )

@@ -5,8 +5,11 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import kombu
+import pytest
 
 from tests.support.ports import free_port
 from tests.support.processes import Worker, clean_environment
@@ -22,14 +25,20 @@ def is_installed() -> bool:
 
 
 class RabbitServer(Worker):
-    """A node of its own in a folder of its own, with a port mapper of its own; it does not run until it is started."""
+    """A node of its own in a folder of its own, with a port mapper of its own; it does not run until it is started.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    A laptop without RabbitMQ skips the test, CI fails it.
+    """
+
+    def __init__(self, folder: Path, *plugins: str) -> None:
+        if not is_installed():
+            pytest.fail(MISSING) if os.environ.get("CI") == "true" else pytest.skip(MISSING)
+        self.folder, self.port, self.management_port = folder, free_port(), free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
         self._mapper_port = free_port()
         self._mapper: subprocess.Popen[bytes] | None = None
-        (folder / "plugins").write_text("[].")
+        (folder / "plugins").write_text(f"[{','.join(plugins)}].")
+        (folder / "rabbitmq.conf").write_text(f"management.tcp.port = {self.management_port}\n" if plugins else "")
         self._environment = clean_environment() | self._node() | self._files()
 
     def _node(self) -> dict[str, str]:
@@ -48,7 +57,7 @@ class RabbitServer(Worker):
         names = {
             "HOME": "",  # of the Erlang cookie
             "RABBITMQ_CONF_ENV_FILE": "none",
-            "RABBITMQ_CONFIG_FILE": "none",
+            "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
             "RABBITMQ_MNESIA_BASE": "mnesia",
             "RABBITMQ_LOG_BASE": "log",
             "RABBITMQ_SCHEMA_DIR": "schema",
@@ -80,6 +89,30 @@ class RabbitServer(Worker):
     def connection(self) -> Any:
         """Return a connection to it."""
         return kombu.Connection(self.url, connect_timeout=1)
+
+    @property
+    def management_url(self) -> str:
+        """Where its management API is, if it has that plugin."""
+        return f"http://guest:guest@127.0.0.1:{self.management_port}/api/"
+
+    def manage(self, path: str) -> Any:
+        """Ask the management API."""
+        return httpx.get(self.management_url + path).raise_for_status().json()
+
+    def own_url(self) -> str:
+        """Return the URL of a new virtual host: what is declared there is nobody else's."""
+        name = uuid4().hex
+        with httpx.Client(base_url=self.management_url, timeout=30) as http:
+            http.put(f"vhosts/{name}").raise_for_status()
+            rights = dict.fromkeys(("configure", "write", "read"), ".*")
+            http.put(f"permissions/{name}/guest", json=rights).raise_for_status()
+        return f"{self.url.removesuffix('/')}{name}"
+
+    def control(self, *command: str) -> None:
+        """Run rabbitmqctl."""
+        node = ["--node", self._environment["RABBITMQ_NODENAME"]]
+        environment = os.environ | self._environment
+        subprocess.run([BINARY.with_name("rabbitmqctl"), *node, *command], env=environment, check=True, timeout=60)
 
     def kill(self) -> None:
         """Kill it and its port mapper without warning, if they were started."""

@@ -25,7 +25,7 @@ __all__ = ["app", "isolated_tasks"]
 
 def redis() -> Redis:
     """Return a client of the Redis that the tests look at."""
-    return Redis.from_url(os.environ["BROKER_URL"].replace("+stock", ""))
+    return Redis.from_url(os.environ["REDIS_URL"])
 
 
 def pass_gate(name: str) -> None:

@@ -21,10 +21,10 @@ ENDED = ("SUCCESS", "FAILURE", "REVOKED")
 class Tasks:
     """Submits jobs to workers by the task's name, and looks at their records."""
 
-    def __init__(self, url: str, server: RedisServer, folder: Path) -> None:
+    def __init__(self, url: str, server: RedisServer, folder: Path, records_url: str = "") -> None:
         """Make the app of a producer on the broker at *url*."""
         self.url, self.server, self._folder = url, server, folder
-        self.records_url = url.replace("+stock", "")
+        self.records_url = records_url or url.replace("+stock", "")
         self.redis: Any = Redis.from_url(self.records_url)
         self.app: Celery = create_celery_app(Settings(_env_file=None, broker_url=url, redis_url=self.records_url))
         self._workers: dict[str, Worker] = {}

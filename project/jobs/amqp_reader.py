@@ -1,4 +1,4 @@
-"""With RabbitMQ as broker, the AMQP queue `inbox` is one more way in, beside the Redis list."""
+"""How a producer reads a queue of RabbitMQ: `inbox`, one more way in, and `dead`, the messages that were given up."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
+from celery import Celery
 from kombu import Queue
 
+from project.celery_config import amqp
 from project.errors import BrokerUnavailable
 
-QUEUE = "inbox"
-HEARTBEAT = 10  # seconds: who is silent for twice as long is gone
+INBOX = Queue("inbox", durable=True)
 GLANCE = 0.01  # seconds: how long to listen while a message waits in our hands
 MESSAGES = UUID("0b8a3f5e-2a52-4f0e-9c67-6f1d1f8f2d35")  # the namespace of ids made from message_ids
 
@@ -26,11 +27,11 @@ class Delivery:
     again: bool
 
 
-class AmqpInbox:
+class AmqpReader:
     """Takes one message at a time and acknowledges it when it has been dealt with; RabbitMQ keeps it until then."""
 
-    def __init__(self, connection: Callable[..., Any], deal_with: Callable[[bytes, Delivery], None]) -> None:
-        self._new_connection, self._deal_with = connection, deal_with
+    def __init__(self, app: Celery, queue: Queue, deal_with: Callable[[bytes, Delivery], None]) -> None:
+        self._app, self._queue, self._deal_with = app, queue, deal_with
         self._connection: Any = None
         self._held: Delivery | None = None
 
@@ -69,11 +70,12 @@ class AmqpInbox:
             self._connection.drain_events(timeout=GLANCE if self._held else wait)
 
     def _connect(self) -> None:
-        self._connection = self._new_connection(heartbeat=HEARTBEAT)
+        """Connect, and declare all queues: who reads is there before anyone sends, and again after an outage."""
+        self._connection = self._app.connection_for_read(heartbeat=amqp.HEARTBEAT)
         # kombu's own pause between the two tries is 2 s, too long for a stop
         self._connection.ensure_connection(max_retries=1, interval_start=0, reraise_as_library_errors=False)
-        queues = [Queue(QUEUE, durable=True)]
-        self._connection.Consumer(queues, on_message=self._receive, prefetch_count=1).consume()
+        amqp.declare_all(self._app, self._connection)
+        self._connection.Consumer([self._queue], on_message=self._receive, prefetch_count=1).consume()
 
     def _receive(self, message: Any) -> None:
         text = message.body.encode() if isinstance(message.body, str) else bytes(message.body)

@@ -1,0 +1,23 @@
+-- Write the record of a job whose message is about to be sent to a broker that keeps no records.
+-- KEYS job:<id>
+-- ARGV id, nonce, task, queue, message, parent (the job that publishes, or ''), request (what tells the same call from
+--      another, or ''), patience (seconds: how long the record lives if its sender dies), kept (recent jobs), n values
+--      for the record (field, value, ...)
+-- returns OK, KNOWN (the same call, or a parent that runs again) or EXISTS
+local key = KEYS[1]
+local id, nonce, task, queue, message, parent, request, patience, kept = unpack(ARGV, 1, 9)
+local status, queued, before = unpack(redis.call('HMGET', key, 'status', 'queued', 'request'))
+if status and queued then return (parent ~= '' or (request ~= '' and request == before)) and 'KNOWN' or 'EXISTS' end
+redis.call('HSET', key, 'nonce', nonce, 'task', task, 'queue', queue, 'message', message, 'status', 'PENDING',
+  'submitted_at', stamp, 'request', request, unpack(ARGV, 10))
+redis.call('EXPIRE', key, patience)
+redis.call('ZADD', 'jobs:recent', now, id)
+redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(kept + 1))
+if parent ~= '' then
+  redis.call('HSET', key, 'parent', parent)
+  local known, siblings = unpack(redis.call('HMGET', 'job:' .. parent, 'status', 'child_ids'))
+  if known and not status and #(siblings or '') < 4000 then
+    redis.call('HSET', 'job:' .. parent, 'child_ids', (siblings and siblings .. ' ' or '') .. id)
+  end
+end
+return 'OK'

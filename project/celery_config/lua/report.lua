@@ -1,0 +1,17 @@
+-- Write what a run of a job reports, or how it ended, unless the job is gone, has ended or was begun again.
+-- KEYS job:<id>
+-- ARGV id, nonce, token ('' = of whichever run), status, ttl, n values for the record (field, value, ...)
+-- returns 1, or 0 if it was refused
+local key = KEYS[1]
+local id, nonce, token, new, ttl = unpack(ARGV, 1, 5)
+local status, mine, current, task, queue =
+  unpack(redis.call('HMGET', key, 'status', 'nonce', 'token', 'task', 'queue'))
+if (mine or '') ~= nonce or (token ~= '' and token ~= current) or FINAL[status] then return 0 end
+if queue and new ~= 'STARTED' then redis.call('ZREM', 'leases:' .. queue, id) end
+if FINAL[new] then
+  finish(id, task, queue, new, {unpack(ARGV, 6)}, ttl)
+elseif status then
+  redis.call('HSET', key, 'status', new, unpack(ARGV, 6))
+  announce(id, task, queue, new, redis.call('HGET', key, 'consumer'))
+end
+return 1

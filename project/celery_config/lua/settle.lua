@@ -1,0 +1,30 @@
+-- Note that the broker has a job's message, or forget the job if it has not; a consumer may have been quicker.
+-- KEYS job:<id>
+-- ARGV id, nonce, sent (1 or ''), due (seconds or '')
+-- returns 1, or 0 if somebody else sends a message for this id
+local key, id, nonce, sent, due = KEYS[1], unpack(ARGV)
+local status, mine, asked, queued, task, queue =
+  unpack(redis.call('HMGET', key, 'status', 'nonce', 'asked', 'queued', 'task', 'queue'))
+if mine ~= nonce then return 0 end
+if sent == '' then
+  if asked then
+    redis.call('HDEL', key, 'asked')
+  elseif not queued then
+    redis.call('ZREM', 'jobs:recent', id)
+    redis.call('DEL', key)
+  end
+  return 1
+end
+if asked == nonce then -- it was requeued, and waits again from now on
+  redis.call('HDEL', key, 'asked', 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback',
+    'progress')
+  redis.call('HSET', key, 'status', 'PENDING')
+  status = 'PENDING'
+end
+redis.call('HSET', key, 'queued', 1)
+if not FINAL[status] then redis.call('PERSIST', key) end
+if WAITING[status] then
+  if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end
+  announce(id, task, queue, status)
+end
+return 1
