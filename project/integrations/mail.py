@@ -26,6 +26,7 @@ class MailRefused(Exception):
 NOT_SENT = (MailRefused, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)
 # what some mail program may take for the end of a line; what follows one could be a header of its own
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+DOMAIN = r"[^\s<>()\[\],;:\"\\]+"  # the library quotes what is before the @, not what is behind it
 OWN_HOST = "127.0.0.1"  # of the server that comes with `make up`
 
 
@@ -58,6 +59,8 @@ def compose(
 def _address(text: str) -> Address:
     """Return an address for a header; given in one piece, the standard library refuses letters beyond ASCII."""
     local, _, domain = text.rpartition("@")
+    if not local or not re.fullmatch(DOMAIN, domain):
+        raise ValueError(f"{text!r} is no address")
     return Address(username=local, domain=domain)
 
 

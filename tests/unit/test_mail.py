@@ -4,7 +4,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -27,6 +27,8 @@ LINE_ENDS = ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u20
     address=st.emails() | st.text(),
     text=st.text(),
 )
+@example(subject="", address="<>, 0", text="")
+@example(subject="", address="a@<>, 0", text="")
 def test_whatever_is_sent_the_headers_are_ours(subject: str, address: str, text: str) -> None:
     """Refused, or the same headers and one recipient at most."""
     try:
