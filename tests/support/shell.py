@@ -33,7 +33,7 @@ class Running:
         self._output = output
         os.set_blocking(output, False)
 
-    def shows(self, text: str, timeout: float = 10) -> None:
+    def shows(self, text: str, timeout: float = 30) -> None:
         """Wait until it has printed a text."""
         wait_until(lambda: text in self.read(), timeout, f"{text!r} is shown")
 
@@ -41,9 +41,13 @@ class Running:
         """Wait until it has ended, after a signal if one is given, and return its exit code."""
         if number is not None:
             self.process.send_signal(number)
-        code = self.process.wait(timeout=10)
+        wait_until(self._has_ended, what="it has ended")
         self.read()
-        return code
+        return int(self.process.returncode)
+
+    def _has_ended(self) -> bool:
+        self.read()  # a terminal that nobody reads is full some day, and keeps its program waiting
+        return self.process.poll() is not None
 
     def close(self) -> None:
         """Stop reading, as `head` does."""
