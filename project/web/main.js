@@ -5,9 +5,10 @@ import { follow, sleep } from "./follow.js";
 import { createForm } from "./form.js";
 import { createJob } from "./job.js";
 import { STATES } from "./states.js";
-import { describe } from "./template.js";
+import { copy, describe } from "./template.js";
 
 const KEPT = 12; // jobs in the list; an older one goes on without being watched
+const OPEN = new Set(["cpu", "default"]); // queues whose forms are not folded away
 const RETRY = 2000; // milliseconds until the catalogue is asked for again
 
 const forms = document.getElementById("forms");
@@ -18,8 +19,7 @@ const watched = [];
 async function showForms() {
   for (;;) {
     try {
-      const tasks = await listTasks();
-      forms.replaceChildren(...tasks.map((task) => createForm(task, watch)));
+      forms.replaceChildren(...arrange(await listTasks()));
       forms.ariaBusy = "false";
       return;
     } catch (problem) {
@@ -27,6 +27,26 @@ async function showForms() {
       await sleep(problem.retryAfter ?? RETRY);
     }
   }
+}
+
+/** Return the forms of the tasks to learn with; those of other queues are folded away, a group for each queue. */
+function arrange(tasks) {
+  const groups = new Map();
+  const shown = [];
+  for (const task of tasks) {
+    const form = createForm(task, watch);
+    if (OPEN.has(task.queue)) shown.push(form);
+    else groups.set(task.queue, [...(groups.get(task.queue) ?? []), form]);
+  }
+  return [...shown, ...Array.from(groups, fold)];
+}
+
+function fold([queue, forms]) {
+  const { element, slots } = copy("group");
+  slots.queue.textContent = queue;
+  slots.count.textContent = `${forms.length} ${forms.length === 1 ? "task" : "tasks"}`;
+  element.append(...forms);
+  return element;
 }
 
 async function watch(task, args, accepted) {

@@ -214,6 +214,14 @@ def test_a_form_is_made_for_every_type_of_argument(page: Page) -> None:
     }
 
 
+def test_the_forms_of_other_queues_are_folded_away(page: Page) -> None:
+    """What one begins with is in sight; a group opens with the keyboard, too."""
+    expect(page.get_by_role("form", name="sum")).to_be_visible()
+    expect(page.get_by_role("form", name="send_email")).to_be_hidden()
+    page.locator("summary", has_text="notifications").press("Enter")
+    expect(page.get_by_role("form", name="send_email")).to_be_visible()
+
+
 def test_the_keyboard_is_enough(page: Page) -> None:
     """From the skip link to the result without a mouse."""
     page.keyboard.press("Tab")
@@ -283,6 +291,6 @@ def test_redoc_works_without_the_internet(context: BrowserContext, url: str) -> 
 def test_every_link_of_the_page_leads_somewhere(page: Page, http: httpx.Client) -> None:
     """The links are relative and their targets are served."""
     links = [str(link.get_attribute("href")) for link in page.locator(".links a").all()]
-    assert len(links) == 6
+    assert len(links) == 7
     assert not [link for link in links if link.startswith(("http", "/"))]
     assert {http.get(f"/{link}").status_code for link in links} == {200}
