@@ -16,8 +16,12 @@ stopping.connect()
 presence.connect(settings.records, settings.redis_timeout)
 
 
+# Queues with consumers of their own in Procfile and docker-compose.yml: no job waits behind a backup
+OWN_CONSUMERS = ("notifications", "maintenance")
+
+
 @signals.celeryd_init.connect
 def serve_chosen_queues(**_: Any) -> None:
-    """Let a consumer serve only CONSUMER_QUEUES, if that is set."""
-    if settings.consumer_queues:
-        app.amqp.queues.select(settings.consumer_queues.split(","))
+    """Let a consumer serve CONSUMER_QUEUES, or else all queues that have no consumers of their own."""
+    others = [name for name in app.amqp.queues if name not in OWN_CONSUMERS]
+    app.amqp.queues.select(settings.consumer_queues.split(",") if settings.consumer_queues else others)

@@ -11,6 +11,20 @@ INTRO = """# Settings
 Each setting is an environment variable, and can stand in a file `.env` next to `Procfile`. The environment wins. A
 value that cannot be right stops the start with one line that names the variable. Times are in seconds. Options of
 Celery, Redis and NGINX that are the same everywhere are explained [here](../explanation/settings.md).
+
+Any value can be in a file that the environment names: `SMTP_PASSWORD_FILE=/run/secrets/smtp`. In containers that file is
+a secret of Compose, given to who needs it in `docker-compose.override.yml`:
+
+```yaml
+services:
+  consumer-notifications:
+    environment: {SMTP_PASSWORD_FILE: /run/secrets/smtp}
+    secrets: [smtp]
+secrets:
+  smtp: {file: ./smtp.secret}
+```
+
+`REDIS_PASSWORD` and `POSTGRES_PASSWORD` cannot be given so in containers, as the servers there need them too.
 """
 
 
