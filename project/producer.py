@@ -8,6 +8,7 @@ from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
 from project.api.overview import overview_router
+from project.api.problems import add_error_handlers, document_problems
 from project.api.records import records_router
 from project.api.reminders import reminders_router
 from project.api.schedules import schedules_router
@@ -15,7 +16,6 @@ from project.api.signature import arguments_model
 from project.api.tasks import tasks_router
 from project.celery_config.app import create_celery_app
 from project.checks import RecentChecks
-from project.errors import add_error_handlers, document_problems
 from project.jobs.inbox import Inbox
 from project.jobs.service import Jobs
 from project.schedules.task_scheduler import TaskScheduler

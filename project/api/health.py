@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from project.errors import NotReady, problem_responses
+from project.api.problems import problem_responses
+from project.errors import NotReady
 from project.integrations.checks import Check
 from project.jobs.service import Jobs
 

@@ -11,9 +11,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
 from project.api.parameters import JobId, Wait, Wishes
+from project.api.problems import problem_responses
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.job import JobTask
-from project.errors import UnsupportedContentType, problem_responses
+from project.errors import UnsupportedContentType
 from project.jobs.representation import Accepted, Change, Job
 from project.jobs.service import Jobs
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from project.api.jobs import answer_when_ended, to_event
 from project.api.parameters import JobId, Wait
-from project.errors import problem_responses
+from project.api.problems import problem_responses
 from project.jobs.representation import Accepted, Consumer, Job, JobPage, Queue, Requeued, Status
 from project.jobs.service import Jobs
 

@@ -7,7 +7,8 @@ import anyio
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from project.errors import DatabaseUnavailable, problem_responses
+from project.api.problems import problem_responses
+from project.errors import DatabaseUnavailable
 from project.integrations import records
 from project.integrations.database import POOL, transaction
 

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from project.api.jobs import require_json
 from project.api.parameters import RequestId
+from project.api.problems import problem_responses
 from project.api.schedule_models import ScheduleOut
 from project.api.schedules import BODY_PROBLEMS, CREATED
-from project.errors import problem_responses
 from project.jobs.availability import Availability
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule, make_rule

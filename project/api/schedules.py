@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from project.api.jobs import require_json
 from project.api.parameters import RequestId, ScheduleId
+from project.api.problems import problem_responses
 from project.api.schedule_models import NewSchedule, Preview, ScheduleOut, SchedulePage, SchedulePatch, When
 from project.api.signature import arguments_model
-from project.errors import problem_responses
 from project.jobs.availability import Availability
 from project.jobs.representation import Accepted
 from project.jobs.service import Jobs

@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, TypeAdapter
 
+from project.api.problems import problem_responses
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.job import JobTask
-from project.errors import problem_responses
 from project.jobs.service import Jobs
 
 

@@ -1,0 +1,114 @@
+"""Every error has one shape over HTTP: application/problem+json (RFC 9457)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+
+from project.errors import GlassqueueError, UnknownJob
+
+NOTHING_HERE = "Nothing is here; GET /producer/api/tasks lists the tasks."
+
+
+class InvalidField(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(examples=["body.number"])
+    message: str = Field(examples=["Input should be a valid integer"])
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 describes it."""
+
+    type: str = Field(default="about:blank", description="Always about:blank: the status says it all (RFC 9457, 4.2.1)")
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=[UnknownJob.title()])
+    errors: list[InvalidField] | None = Field(default=None, description="What is wrong, field by field (422 only)")
+
+
+def problem(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, errors: list[InvalidField] | None = None
+) -> JSONResponse:
+    """Return an application/problem+json response."""
+    body = Problem(title=_title(status), status=status, detail=detail, errors=errors)
+    return JSONResponse(
+        body.model_dump(exclude_none=True), status, headers=headers, media_type="application/problem+json"
+    )
+
+
+def _title(status: int) -> str:
+    """Return the status's name in RFC 9110, where two differ from those in Python before 3.13."""
+    return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error that can happen in the app with a problem."""
+    app.add_exception_handler(GlassqueueError, _own_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+def _own_error(_: Request, error: Any) -> JSONResponse:
+    return problem(error.status, str(error), headers=error.headers)
+
+
+def _http_error(request: Request, error: Any) -> JSONResponse:
+    detail = NOTHING_HERE if error.detail == "Not Found" else str(error.detail)
+    headers = _allowed(request, error) if error.status_code == 405 else error.headers
+    return problem(error.status_code, detail, headers=headers)
+
+
+def _allowed(request: Request, error: Any) -> dict[str, str]:
+    """Say what can be asked of an address; Starlette knows only the first of the routes that share it."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = request.app.openapi()["paths"].get(path)
+    return {"Allow": ", ".join(sorted(methods)).upper()} if methods else error.headers
+
+
+def _invalid_request(_: Request, error: Any) -> JSONResponse:
+    # never echo the input: it may be NaN, which is not JSON, or a secret
+    fields = [InvalidField(field=".".join(map(str, e["loc"])), message=e["msg"]) for e in error.errors()]
+    return problem(422, "The request does not fit what the task accepts.", errors=fields)
+
+
+def _bug(_: Request, __: Exception) -> JSONResponse:
+    return problem(500, "The server made a mistake; its log says more.")
+
+
+def document_problems(app: FastAPI) -> None:
+    """Add the Problem schema, which no route returns as its own model, to the app's OpenAPI document."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = build()
+        _, schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"].update(schemas["$defs"])
+        _forget_fastapis_own_error(document)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it: how-to/extending-openapi
+
+
+def _forget_fastapis_own_error(document: dict[str, Any]) -> None:
+    """Remove the 422 that FastAPI documents for any path parameter and that no client ever gets here."""
+    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+    for schema in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(schema, None)
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the given error statuses for OpenAPI."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        status: {"description": _title(status), "content": {"application/problem+json": schema}} for status in statuses
+    }
