@@ -19,11 +19,12 @@ class Newcomer:
         self.folder = folder / "glassqueue"
         shutil.copytree(".", self.folder, ignore=NOT_COPIED)
         (self.folder / ".venv").symlink_to(sys.prefix)
-        self._stack = NativeStack(folder / "run", folder=self.folder, whole=True, SHUTDOWN_TIMEOUT="1")
+        self._stack = NativeStack(folder / "run", folder=self.folder, SHUTDOWN_TIMEOUT="1")
         self._running = False
 
-    def follow(self, page: str) -> int:
-        """Follow a page in the copy; return the number of commands."""
+    def follow(self, page: str, **settings: str) -> int:
+        """Follow a page in the copy; return the number of commands. The settings add what it needs of the stack."""
+        self._stack.settings |= settings
         reader = Reader(self.folder, here(self._stack), {"make up": self._make_up, "pkill": self._pkill})
         return reader.follow(self.folder / page)
 
