@@ -1,18 +1,27 @@
 """A step of a job is done once, whichever of two runs is quicker, and again for another job with the same id."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from project.celery_config import once as module
+from project.celery_config import once
 from project.celery_config.once import Once
+from project.settings import get_settings
 
 
 @pytest.fixture(autouse=True)
-def _notes(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    redis.flushall()
-    monkeypatch.setattr(module, "_redis", lambda: redis)
+def _notes(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("REDIS_PORT", str(redis.connection_pool.connection_kwargs["port"]))
+    _forget_settings()
+    yield
+    _forget_settings()
+
+
+def _forget_settings() -> None:
+    get_settings.cache_clear()
+    once._redis.cache_clear()
 
 
 def sent() -> dict[str, Any]:
