@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from project.integrations import backups, database, ftp, imap, mail, postgres_dump
+from project.integrations import backups, database, ftp, imap, mail, postgres_dump, webhook
 from project.integrations.checks import Check
 from project.jobs import broker_check, queue_check
 from project.settings import Settings
@@ -16,6 +16,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "database": database.check,
     "SMTP": mail.check,
     "IMAP": imap.check,
+    "webhook": webhook.check,
     "pg_dump": postgres_dump.check,
     "FTP": ftp.check,
 }

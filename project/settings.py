@@ -4,11 +4,12 @@ Nothing else in the project reads the environment. `.env.example` documents ever
 """
 
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -40,10 +41,22 @@ def _parsed(fields: str) -> str:
     return fields
 
 
+def _web_address(secret: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(secret.get_secret_value())
+        right = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:  # a wrong port, or half an IPv6 address
+        right = False
+    if secret and not (right and re.fullmatch(r"[!-~]+", secret.get_secret_value())):
+        raise ValueError("must be http://… or https://…, without spaces")
+    return secret
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
+SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
 
 # five fields of a crontab, in UTC
 Crontab = Annotated[str, Field(pattern=r"^\S+( \S+){4}$|^$"), AfterValidator(_parsed)]
@@ -114,7 +127,7 @@ class Settings(BaseSettings):
     # Scheduler
     hello_every: NonNegativeInt = 10
     purge_every: NonNegativeInt = 3600
-    notify_url: Url = ""
+    notify_url: SecretUrl = SecretStr("")
 
     # Database
     database_url: SecretStr = SecretStr("")

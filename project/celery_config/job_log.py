@@ -21,6 +21,8 @@ def connect(level: str) -> None:
         )
         logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
         logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)
+        # it logs the address of each request, and that of a webhook is a secret
+        logging.getLogger("httpx").setLevel(logging.WARNING)
 
     signals.task_prerun.connect(_started)
     signals.task_postrun.connect(_ended)

@@ -10,6 +10,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from project.broker import records
 from project.settings import get_settings
 
 KEPT = 24 * 60 * 60  # seconds: longer than a job that runs again may have to wait for its consumer
@@ -24,8 +25,12 @@ class Once:
     """
 
     def __init__(self, job_id: str, content: Any) -> None:
-        """Make a name of the job and of what it does: an id that was forgotten can be given to another job."""
-        self.name = hashlib.sha256(json.dumps([job_id, content]).encode()).hexdigest()[:32]
+        """Make a name of the job, of when it was submitted and of what it does.
+
+        An id that was forgotten can be given to another job; tries and requeues do not change when it was submitted.
+        """
+        submitted_at = (_redis().hget(records.key(job_id), "submitted_at") or b"").decode()
+        self.name = hashlib.sha256(json.dumps([job_id, submitted_at, content]).encode()).hexdigest()[:32]
         self._key, self._ttl = f"sent:{job_id}:{self.name}", max(KEPT, get_settings().result_ttl)
 
     def result(self) -> Any:
@@ -34,11 +39,16 @@ class Once:
         return json.loads(noted) if noted and noted != BEGUN else None
 
     def run(self, step: Callable[[], dict[str, Any]], not_done: tuple[type[Exception], ...]) -> dict[str, Any]:
-        """Do the step and note its result, with `perhaps_twice` for whether an earlier run may have done it too.
+        """Do the step, unless a result is noted by now, and note its result.
 
+        It is returned with `perhaps_twice`, for whether an earlier run may have done the step too.
         not_done: errors after which the step was certainly not done.
         """
-        begun_before = _redis().set(self._key, BEGUN, ex=self._ttl, get=True) is not None
+        before = _redis().set(self._key, BEGUN, ex=self._ttl, get=True)
+        if before not in (None, BEGUN):  # another run was quicker since `result` was asked
+            _redis().set(self._key, before, ex=self._ttl)
+            return dict(json.loads(before))
+        begun_before = before is not None
         try:
             result = {**step(), "perhaps_twice": begun_before}
         except not_done:

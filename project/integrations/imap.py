@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from imap_tools import AND, BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted, MailMessage
+from imap_tools import AND, BaseMailBox, MailMessage
 from imap_tools.errors import ImapToolsError
 from imap_tools.utils import remove_non_printable
 
 from project.integrations.checks import CHECK_TIMEOUT, Check
+from project.integrations.deadline import Deadline, deadline
 from project.integrations.mail import ONE_LINE, MailRefused
 from project.settings import Settings
 
@@ -23,6 +24,23 @@ TRANSIENT = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
 
 class MailUnavailable(Exception):
     """The IMAP server said no for now."""
+
+
+class _MailBox(BaseMailBox):
+    """The library's, on a connection that ends in time."""
+
+    def __init__(self, settings: Settings, timeout: float, end: Deadline) -> None:
+        self._settings, self._timeout, self._end = settings, timeout, end
+        super().__init__()
+
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        security, context = self._settings.imap_security, ssl.create_default_context()
+        kind, options = (imaplib.IMAP4_SSL, {"ssl_context": context}) if security == "tls" else (imaplib.IMAP4, {})
+        where = self._settings.imap_host, self._settings.imap_port
+        client: imaplib.IMAP4 = self._end.client(kind, *where, timeout=self._timeout, **options)
+        if security == "starttls":
+            client.starttls(context)
+        return client
 
 
 def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> list[dict[str, Any]]:
@@ -42,14 +60,27 @@ def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> l
 
 
 @contextmanager
-def connection(settings: Settings, timeout: float = TIMEOUT) -> Iterator[BaseMailBox]:
-    """Connect, encrypt and log in as the settings say; raise MailRefused for what stays wrong."""
+def connection(settings: Settings, timeout: float = TIMEOUT, limit: float | None = None) -> Iterator[BaseMailBox]:
+    """Connect, encrypt and log in as the settings say; raise MailRefused for what stays wrong.
+
+    All that is done with it ends after *limit* seconds, by default TASK_TIME_LIMIT, with a TimeoutError.
+    """
     if not settings.imap_host:
         raise MailRefused("IMAP_HOST is empty: there is no mailbox to read")
+    with (
+        deadline(limit or settings.task_time_limit, "the IMAP server") as end,
+        _final_refusals(),
+        _MailBox(settings, timeout, end) as mailbox,
+    ):
+        mailbox.login(settings.imap_user, settings.imap_password.get_secret_value(), initial_folder=None)
+        yield mailbox
+
+
+@contextmanager
+def _final_refusals() -> Iterator[None]:
+    """Turn those errors that another try would meet again into MailRefused."""
     try:
-        with _connect(settings, timeout) as mailbox:
-            mailbox.login(settings.imap_user, settings.imap_password.get_secret_value(), initial_folder=None)
-            yield mailbox
+        yield
     except ssl.SSLCertVerificationError as error:
         raise MailRefused(f"the server's certificate is not trusted: {error.verify_message}") from None
     except imaplib.IMAP4.abort:  # the connection broke; it is an IMAP4.error too
@@ -65,7 +96,7 @@ def check(settings: Settings) -> Check:
     if not settings.imap_host:
         return Check(name, "off", "IMAP_HOST is empty")
     try:
-        with connection(settings, CHECK_TIMEOUT):
+        with connection(settings, CHECK_TIMEOUT, 2 * CHECK_TIMEOUT):
             return Check(name, "ok", f"{where} lets us in")
     except MailRefused as error:
         cure = "correct the settings IMAP_…; SSL_CERT_FILE names the file of an authority of your own"
@@ -73,15 +104,6 @@ def check(settings: Settings) -> Check:
     except (OSError, MailUnavailable, imaplib.IMAP4.error) as error:
         found = f"{where} does not answer: {error}"
         return Check(name, "failed", found, "correct IMAP_HOST, IMAP_PORT or IMAP_SECURITY")
-
-
-def _connect(settings: Settings, timeout: float) -> BaseMailBox:
-    host, port, context = settings.imap_host, settings.imap_port, ssl.create_default_context()
-    if settings.imap_security == "tls":
-        return MailBox(host, port, timeout, ssl_context=context)
-    if settings.imap_security == "starttls":
-        return MailBoxStartTls(host, port, timeout, ssl_context=context)
-    return MailBoxUnencrypted(host, port, timeout)
 
 
 def _describe(message: MailMessage) -> dict[str, Any]:

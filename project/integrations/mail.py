@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from email.utils import localtime
 
 from project.integrations.checks import CHECK_TIMEOUT, Check
+from project.integrations.deadline import Deadline, deadline
 from project.settings import Settings
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -65,23 +66,27 @@ def _address(text: str) -> Address:
 
 
 @contextmanager
-def connection(settings: Settings, timeout: float = CONNECT_TIMEOUT) -> Iterator[smtplib.SMTP]:
+def connection(
+    settings: Settings, timeout: float = CONNECT_TIMEOUT, limit: float | None = None
+) -> Iterator[smtplib.SMTP]:
     """Connect, encrypt and log in as the settings say; raise MailRefused if the server does not want that.
 
-    Other errors (smtplib's, OSError) may be gone later.
+    Other errors (smtplib's, OSError) may be gone later. All that is done with it ends after *limit* seconds, by default
+    TASK_TIME_LIMIT, with a TimeoutError.
     """
-    with _final_refusals():
-        smtp = _connect(settings, timeout)
-    with closing(smtp):
+    with deadline(limit or settings.task_time_limit, "the mail server") as end:
         with _final_refusals():
-            if settings.smtp_security == "starttls":
-                smtp.starttls(context=ssl.create_default_context())
-            if settings.smtp_user:
-                smtp.login(settings.smtp_user, settings.smtp_password.get_secret_value())
-        yield smtp
-        # the mail is handed over: how the server says goodbye must not have it sent again
-        with suppress(smtplib.SMTPException):
-            smtp.quit()
+            smtp = _connect(settings, timeout, end)
+        with closing(smtp):
+            with _final_refusals():
+                if settings.smtp_security == "starttls":
+                    smtp.starttls(context=ssl.create_default_context())
+                if settings.smtp_user:
+                    smtp.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+            yield smtp
+            # the mail is handed over: how the server says goodbye must not have it sent again
+            with suppress(smtplib.SMTPException):
+                smtp.quit()
 
 
 def hand_over(smtp: smtplib.SMTP, message: EmailMessage) -> dict[str, str]:
@@ -100,7 +105,7 @@ def check(settings: Settings) -> Check:
     """Say whether the mail server takes connections, and the login if there is one."""
     name, where = "SMTP", f"{settings.smtp_host or OWN_HOST}:{settings.smtp_port}"
     try:
-        with connection(settings, CHECK_TIMEOUT) as smtp:
+        with connection(settings, CHECK_TIMEOUT, 2 * CHECK_TIMEOUT) as smtp:
             smtp.noop()
     except MailRefused as error:
         cure = "correct the settings SMTP_…; SSL_CERT_FILE names the file of an authority of your own"
@@ -111,11 +116,11 @@ def check(settings: Settings) -> Check:
     return Check(name, "ok", f"{where} takes mail")
 
 
-def _connect(settings: Settings, timeout: float) -> smtplib.SMTP:
+def _connect(settings: Settings, timeout: float, end: Deadline) -> smtplib.SMTP:
     host, port = settings.smtp_host or OWN_HOST, settings.smtp_port
     if settings.smtp_security == "tls":
-        return smtplib.SMTP_SSL(host, port, timeout=timeout, context=ssl.create_default_context())
-    return smtplib.SMTP(host, port, timeout=timeout)
+        return end.client(smtplib.SMTP_SSL, host, port, timeout=timeout, context=ssl.create_default_context())
+    return end.client(smtplib.SMTP, host, port, timeout=timeout)
 
 
 @contextmanager
@@ -137,6 +142,10 @@ def _final_refusals() -> Iterator[None]:
         raise MailRefused(f"the server's certificate is not trusted: {error.verify_message}") from None
     except (smtplib.SMTPNotSupportedError, ValueError) as error:
         raise MailRefused(str(error)) from None
+    except smtplib.SMTPException as error:
+        if type(error) is smtplib.SMTPException:  # so smtplib says that the server offers no login that it knows
+            raise MailRefused(str(error)) from None
+        raise
 
 
 def _said(code: int, text: bytes | str) -> str:

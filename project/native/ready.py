@@ -18,8 +18,7 @@ BANNER = """
     API docs    {url}/producer/docs
     dashboard   {url}/dashboard/
     load test   {url}/load-test/
-    mail        {url}/mail/
-
+{mail}
   Try it:
 
     curl -X POST {url}/producer/api/sum -H 'Content-Type: application/json' -d '{{"number": 10}}'
@@ -40,7 +39,12 @@ def announce(settings: Settings, consumers: list[str]) -> None:
         waiting = {name: probe for name, probe in waiting.items() if not probe()}
         time.sleep(0.2)
     silent = ", ".join(waiting)
-    print(f"glassqueue: no answer after {DEADLINE} s: {silent}" if silent else BANNER.format(url=url), flush=True)
+    print(f"glassqueue: no answer after {DEADLINE} s: {silent}" if silent else banner(settings, url), flush=True)
+
+
+def banner(settings: Settings, url: str) -> str:
+    """Return the addresses of what runs; mail that is sent elsewhere is not seen here."""
+    return BANNER.format(url=url, mail="" if settings.smtp_host else f"    mail        {url}/mail/\n")
 
 
 def _probes(settings: Settings, url: str) -> dict[str, Callable[[], bool]]:

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 from celery import current_app, current_task
 
 from project.broker import records
 from project.celery_config.job import shared_task
-from project.celery_config.retry import ONCE
+from project.celery_config.retry import ALWAYS, ONCE
 from project.integrations import records as records_in_database
+from project.integrations import webhook
 from project.integrations.database import transaction
 from project.schedules.store import Store
 from project.settings import get_settings
@@ -30,19 +30,19 @@ def purge_records() -> dict[str, int]:
     }
 
 
-@shared_task(queue="notifications", retry_policy=ONCE)
+@shared_task(queue="notifications", retry_policy=ALWAYS, final_errors=(webhook.NotifyRefused,))
 def notify(notification: dict[str, Any], schedule_id: str) -> str:
     """Send a notification to NOTIFY_URL, with the Authorization that came with its reminder."""
     secret = Store(current_app).secret(schedule_id)
     if secret is None:
         return "not sent: the reminder was deleted"
-    url = get_settings().notify_url
-    if not url:
+    settings = get_settings()
+    if not settings.notify_url.get_secret_value():
         return "not sent: NOTIFY_URL is empty"
     # the job may run twice; the receiver can tell by the key
     key = f"{schedule_id} {current_task.request.id}"
     headers = {"Authorization": secret, "Idempotency-Key": key}
-    httpx.post(url, json=notification, headers=headers, timeout=10).raise_for_status()
+    webhook.post(settings, notification, headers)
     return "sent"
 
 

@@ -3,6 +3,7 @@
 import base64
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from tests.support.ports import free_port
 from tests.support.postgres import running_postgres
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
+from tests.support.webhook import Webhook
 
 JOBS: dict[str, dict[str, Any]] = {
     "sum": {"number": 10},
@@ -28,6 +30,13 @@ JOBS: dict[str, dict[str, Any]] = {
     "backup_database": {},
     "backup_ftp": {},
 }
+REMINDER: dict[str, Any] = {
+    "rrule": "FREQ=DAILY;COUNT=1",
+    "notification_metadata": {
+        "auth_header": "Bearer canary-of-reminder", "title": "Homework", "body": "Due!", "item_id": 7,
+        "created_at": 1_795_245_213, "created_by": "ann", "classroom_id": "4b", "kind": "homework",
+    },
+}  # fmt: skip
 
 
 @dataclass
@@ -50,12 +59,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         owner, app, reader = postgres.new_database()
         smtp = SmtpServer(Authority(folder), login=True)
         closing.callback(smtp.stop)
+        webhook = Webhook([500, 404])
+        closing.callback(webhook.stop)
         settings: dict[str, Any] = {
             "REDIS_PASSWORD": "canary-of/redis@",
             "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.port), "SMTP_USER": "ann", "SMTP_PASSWORD": "canary-of-smtp",
             "IMAP_HOST": "127.0.0.1", "IMAP_PORT": str(free_port()), "IMAP_USER": "ann",
             "IMAP_PASSWORD": "canary-of-imap",
             "DATABASE_URL": app, "DATABASE_OWNER_URL": owner, "DATABASE_READER_URL": reader,
+            "NOTIFY_URL": f"http://127.0.0.1:{webhook.port}/canary-of-webhook",
         }  # fmt: skip
         settings |= {"HELLO_EVERY": "1", "LOG_LEVEL": "DEBUG"}
         settings |= {name: value for name, value in ftp.environment().items() if name.startswith("FTP_")}
@@ -69,17 +81,28 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 def _secrets(settings: dict[str, str]) -> dict[str, str]:
-    """Return the passwords; of a URL, the one in it."""
+    """Return the passwords; of a URL, the one in it, or its path."""
     named = {name: value for name, value in settings.items() if name.endswith(("_PASSWORD", "_URL"))}
-    return {name: urlsplit(value).password or value for name, value in named.items()}
+    return {name: urlsplit(value).password or urlsplit(value).path.lstrip("/") for name, value in named.items()}
 
 
 def _work(http: httpx.Client) -> None:
+    reminder = http.post("/producer/api/remind_me", json=REMINDER | {"start_datetime": int(time.time()) + 2})
+    assert reminder.status_code == 201, reminder.text
     ids = {task: submit(http, task, **arguments) for task, arguments in JOBS.items()}
     ended = {task: finished(http, task, job_id, 60)["status"] for task, job_id in ids.items()}
     assert ended["send_email"] == "FAILURE"  # the server refuses the password
+    assert _first_job(http, reminder.headers["location"])["error"]["type"] == "NotifyRefused"  # after a 500
     assert ended["backup_database"] == ended["backup_ftp"] == "SUCCESS"
     wait_until(lambda: http.get("/producer/api/records").json()["records"], 30)
+
+
+def _first_job(http: httpx.Client, schedule: str) -> Any:
+    """Return a schedule's first job when it has failed."""
+    wait_until(lambda: http.get(schedule).json()["jobs"], 30)
+    job = http.get(schedule).json()["jobs"][0]["href"]
+    wait_until(lambda: http.get(job).json()["status"] == "FAILURE", 30)
+    return http.get(job).json()
 
 
 def _look(run: Run, http: httpx.Client) -> None:
@@ -100,13 +123,14 @@ def test_every_secret_setting_is_set() -> None:
     """A new one belongs into this test."""
     secret = {name.upper() for name, each in Settings.model_fields.items() if "SecretStr" in str(each.annotation)}
     known = {"REDIS_PASSWORD", "SMTP_PASSWORD", "IMAP_PASSWORD", "FTP_PASSWORD"}
-    known |= {"DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_READER_URL"}
-    assert secret - {"POSTGRES_PASSWORD"} == known  # which is Compose's only
+    known |= {"NOTIFY_URL", "DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_READER_URL"}
+    # which are Compose's and RabbitMQ's only
+    assert secret - {"POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "FLOWER_BROKER_API"} == known
 
 
 def test_no_secret_is_seen_anywhere(run: Run) -> None:
     """Neither as it is nor as URLs and mail servers write it."""
-    assert len(run.secrets) == 7 and len(run.seen) > 20
+    assert len(run.secrets) == 8 and len(run.seen) > 20
     found = [
         (name, where)
         for name, secret in run.secrets.items()

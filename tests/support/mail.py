@@ -1,8 +1,10 @@
 """A real SMTP server that keeps what it gets, and says no when a test wants that."""
 
 import asyncio
+import socketserver
 import ssl
 import threading
+from contextlib import suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -103,3 +105,32 @@ class SmtpServer:
 def _authenticate(server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
     right = LoginPassword(USER.encode(), PASSWORD.encode())
     return AuthResult(success=given == right, handled=False)
+
+
+class RawServer:
+    """A server that says what a test wants: an answer per line that it gets, then *drip*, a byte at a time, for ever."""
+
+    def __init__(self, greeting: bytes, *answers: bytes, drip: bytes = b"") -> None:
+        said = [greeting, *answers]
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                with suppress(OSError):
+                    for line in said:
+                        self.wfile.write(line)
+                        if line is not said[-1] or not drip:
+                            self.rfile.readline()
+                    while drip and not stopped.wait(0.05):
+                        self.wfile.write(drip)
+
+        stopped = self._stopped = threading.Event()
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop listening and dripping."""
+        self._stopped.set()
+        self._server.shutdown()
+        self._server.server_close()

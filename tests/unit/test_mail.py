@@ -12,6 +12,7 @@ from project.celery_config.tasks.notifications import Folder, Recipients, Subjec
 from project.integrations import mail
 from project.integrations.mail import MailRefused
 from project.native.__main__ import how_many
+from project.native.ready import banner
 from project.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -79,8 +80,10 @@ def test_settings_that_cannot_work_stop_the_start(wrong: dict[str, str], told: s
 
 def test_the_stack_catches_mail_unless_it_goes_elsewhere() -> None:
     """Whoever sets SMTP_HOST has a server, and SMTP_PORT is a port of that one."""
-    assert how_many(SETTINGS)["mail"] == 1
-    assert how_many(Settings(_env_file=None, smtp_host="mail.example.org"))["mail"] == 0
+    elsewhere = Settings(_env_file=None, smtp_host="mail.example.org")
+    assert (how_many(SETTINGS)["mail"], how_many(elsewhere)["mail"]) == (1, 0)
+    assert "http://here/mail/\n\n  Try" in banner(SETTINGS, "http://here")
+    assert "/mail/" not in banner(elsewhere, "http://here")
 
 
 def test_a_password_can_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

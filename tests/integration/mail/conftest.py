@@ -9,7 +9,7 @@ import pytest
 from project.settings import Settings
 from tests.support import dovecot as dovecot_support
 from tests.support.dovecot import Dovecot
-from tests.support.mail import PASSWORD, USER, Authority, SmtpServer
+from tests.support.mail import PASSWORD, USER, Authority, RawServer, SmtpServer
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,20 @@ def start(authority: Authority) -> Iterator[Callable[..., tuple[SmtpServer, Sett
         given: dict[str, Any] = {"smtp_host": "127.0.0.1", "smtp_port": server.port, "smtp_security": security}
         given |= {"smtp_user": USER, "smtp_password": PASSWORD} if login else {}
         return server, Settings(_env_file=None, **{**given, **settings})
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def raw() -> Iterator[Callable[..., RawServer]]:
+    """Start a server that says what the test wants."""
+    running: list[RawServer] = []
+
+    def start(*said: bytes, **options: bytes) -> RawServer:
+        running.append(RawServer(*said, **options))
+        return running[-1]
 
     yield start
     for server in running:

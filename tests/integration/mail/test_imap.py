@@ -1,7 +1,7 @@
 """Mail is read from a real IMAP server, and nothing there changes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from project.integrations import imap
 from project.integrations.mail import MailRefused
 from project.settings import Settings
 from tests.support.dovecot import Dovecot
-from tests.support.mail import PASSWORD, USER
+from tests.support.mail import PASSWORD, USER, RawServer
 from tests.support.ports import free_port
 
 PLAIN = b"From: Ann <ann@example.org>\r\nTo: bob@example.org, Eve <eve@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
@@ -154,3 +154,14 @@ def test_the_check_says_what_is_wrong_and_not_the_password(dovecot: Dovecot, set
     assert "Authentication failed" in checks[1].found
     assert "IMAP_PORT" in checks[2].cure
     assert "hunter" not in str(checks)
+
+
+@pytest.mark.parametrize("said", [(b"* OK slow",), (b"* OK hello\r\n", b"* CAPABILITY slow")])
+def test_a_server_that_never_finishes_its_answer_does_not_hold_a_job(
+    raw: Callable[..., RawServer], said: tuple[bytes, ...]
+) -> None:
+    """Neither while it greets nor later."""
+    given: dict[str, Any] = {"imap_host": "127.0.0.1", "imap_port": raw(*said, drip=b"-").port, "imap_security": "none"}
+    settings = Settings(_env_file=None, imap_user=USER, imap_password=PASSWORD, **given)
+    with pytest.raises(TimeoutError, match=r"not done within 0.3 s"), imap.connection(settings, limit=0.3):
+        pytest.fail("nobody let us in")

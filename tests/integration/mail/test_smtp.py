@@ -1,6 +1,7 @@
 """Mail is handed to a real SMTP server, and its answers are understood."""
 
 import smtplib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from project.integrations import mail
 from project.integrations.mail import MailRefused
 from project.settings import Settings
-from tests.support.mail import SmtpServer
+from tests.support.mail import PASSWORD, USER, RawServer, SmtpServer
 from tests.support.ports import free_port
 
 Start = Callable[..., tuple[SmtpServer, Settings]]
@@ -122,3 +123,32 @@ def test_the_check_says_what_is_wrong_and_not_the_password(start: Start, trusted
     assert "535" in checks[1].found
     assert checks[2].cure == "start the stack"
     assert "hunter" not in str(checks)
+
+
+def test_a_server_that_offers_no_login_we_know_is_refused(raw: Callable[..., RawServer]) -> None:
+    """It would offer none the next time too."""
+    port = raw(b"220 hello\r\n", b"250-hello\r\n250 AUTH GSSAPI\r\n").port
+    settings = Settings(_env_file=None, smtp_host="127.0.0.1", smtp_port=port, smtp_user=USER, smtp_password=PASSWORD)
+    with pytest.raises(MailRefused, match="No suitable authentication method"):
+        send(settings)
+
+
+@pytest.mark.parametrize("said", [(b"220-slow",), (b"220 hello\r\n", b"250-slow")])
+def test_a_server_that_never_finishes_its_answer_does_not_hold_a_job(
+    raw: Callable[..., RawServer], said: tuple[bytes, ...]
+) -> None:
+    """Neither while it greets nor later; each byte is in time, all of them are not."""
+    settings = Settings(_env_file=None, smtp_host="127.0.0.1", smtp_port=raw(*said, drip=b"-").port)
+    with pytest.raises(TimeoutError, match=r"not done within 0.3 s"), mail.connection(settings, limit=0.3) as smtp:
+        smtp.noop()
+
+
+def test_the_check_does_not_wait_for_a_slow_server(
+    raw: Callable[..., RawServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks how things are wants to know soon."""
+    monkeypatch.setattr(mail, "CHECK_TIMEOUT", 0.2)
+    settings = Settings(_env_file=None, smtp_host="127.0.0.1", smtp_port=raw(b"220-slow", drip=b"-").port)
+    begun = time.monotonic()
+    assert mail.check(settings).state == "failed"
+    assert time.monotonic() - begun < 2

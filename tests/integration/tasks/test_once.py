@@ -1,0 +1,53 @@
+"""A step of a job is done once, whichever of two runs is quicker, and again for another job with the same id."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from project.celery_config import once
+from project.celery_config.once import Once
+from project.settings import get_settings
+
+
+@pytest.fixture(autouse=True)
+def _notes(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("REDIS_PORT", str(redis.connection_pool.connection_kwargs["port"]))
+    _forget_settings()
+    yield
+    _forget_settings()
+
+
+def _forget_settings() -> None:
+    get_settings.cache_clear()
+    once._redis.cache_clear()
+
+
+def sent() -> dict[str, Any]:
+    """Do what must not be done twice."""
+    return {"message_id": "1"}
+
+
+def again() -> dict[str, Any]:
+    """Fail the test."""
+    pytest.fail("done again")
+
+
+def test_a_run_that_looked_too_early_finds_what_another_one_did_meanwhile(redis: Redis) -> None:
+    """It connects and logs in between the look and the step; the note stays for a third run."""
+    slow, quick = Once("job", "mail"), Once("job", "mail")
+    assert slow.result() is None
+    done = quick.run(sent, ())
+    assert slow.run(again, ()) == done == slow.result() == {"message_id": "1", "perhaps_twice": False}
+
+
+def test_an_id_that_was_forgotten_can_be_given_to_the_same_work(redis: Redis) -> None:
+    """A job that was deleted and submitted again sends again; one that was requeued does not."""
+    redis.hset("job:mine", "submitted_at", "1795245213.000")
+    Once("mine", "mail").run(sent, ())
+    redis.hset("job:mine", "status", "RETRY")
+    assert Once("mine", "mail").result()
+    redis.delete("job:mine")
+    redis.hset("job:mine", "submitted_at", "1795245999.000")
+    assert Once("mine", "mail").result() is None
