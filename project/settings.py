@@ -52,6 +52,19 @@ def _web_address(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _place(url: str) -> tuple[Any, ...]:
+    """Return which database a URL names, whoever uses it."""
+    # here, as a stack with one URL or none starts sooner without
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # whose text may show a part of the password
+        raise ValueError("a DATABASE_…URL is none; escape what is special in its password, such as %2F for /") from None
+    return parsed.get_backend_name(), parsed.host or parsed.query.get("host"), parsed.port or 5432, parsed.database
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
@@ -188,6 +201,16 @@ class Settings(BaseSettings):
         for secret in (self.smtp_password, self.imap_password):
             if not secret.get_secret_value().isascii():
                 raise ValueError("SMTP_PASSWORD and IMAP_PASSWORD must be ASCII: the logins know nothing else")
+        return self
+
+    @model_validator(mode="after")
+    def _roles_share_a_database(self) -> Self:
+        secrets = (self.database_url, self.database_reader_url, self.database_owner_url)
+        urls = [secret.get_secret_value() for secret in secrets if secret.get_secret_value()]
+        if len(urls) > 1 and len({_place(url) for url in urls}) > 1:
+            raise ValueError(
+                "DATABASE_URL, DATABASE_READER_URL and DATABASE_OWNER_URL must name the same host, port and database"
+            )
         return self
 
     @classmethod

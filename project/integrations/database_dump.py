@@ -8,6 +8,7 @@ from typing import Any
 
 from project.integrations import postgres_dump
 from project.integrations.backups import BackupError, Report
+from project.integrations.database import parse
 
 PAGES = 256  # of SQLite that are copied between two reports: 1 MiB
 BUSY = 10  # seconds that SQLite waits for another writer
@@ -16,7 +17,7 @@ DUMP, SQLITE = ".dump", ".sqlite3"
 
 def suffix(url: str) -> str:
     """Return how the names of archives of the database at *url* end."""
-    return SQLITE if url.startswith("sqlite") else DUMP
+    return SQLITE if parse(url).get_backend_name() == "sqlite" else DUMP
 
 
 def write(url: str, path: Path, report: Report) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _write_sqlite(source_path: Path, path: Path, report: Report) -> None:
 
 
 def _sqlite_path(url: str) -> Path:
-    return Path(url.partition("///")[2].partition("?")[0])
+    return Path(str(parse(url).database))
 
 
 def _pages(report: Report) -> Callable[[int, int, int], None]:

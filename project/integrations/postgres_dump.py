@@ -1,7 +1,8 @@
 """PostgreSQL by its own programs: pg_dump and pg_restore, which must not be older than the server.
 
 Data goes through a pipe. When this process dies, its child has nobody to write to, or sees its input end early: it
-ends too, and PostgreSQL takes back what it did.
+ends too, and PostgreSQL takes back what it did. Only a pg_restore that has read all of an archive goes on: it may wait
+for a lock at that moment, and complete the restore later.
 """
 
 import os
@@ -12,15 +13,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import unquote, urlsplit
+
+from psycopg.conninfo import make_conninfo
 
 from project.integrations.backups import BackupError, Report
 from project.integrations.checks import CHECK_TIMEOUT, Check
+from project.integrations.database import parse
 from project.settings import Settings
 
 CHUNK = 2**20  # bytes
 CONNECT_TIMEOUT = 10  # seconds
 LOCK_WAIT = "30s"
+# of what the programs say: what another try does not cure
+FINAL = ("server version mismatch", "permission denied", "password authentication failed")
 CURE = "install PostgreSQL's client in the server's version or a newer one (Debian: postgresql-client)"
 
 
@@ -49,11 +54,14 @@ def restore(url: str, path: Path, report: Report) -> None:
 def check(settings: Settings) -> Check:
     """Tell whether pg_dump is there and not older than the server."""
     url = settings.database
-    if url.startswith("sqlite"):
-        return Check("pg_dump", "off", "not needed: the database is SQLite")
     try:
+        if parse(url).get_backend_name() == "sqlite":
+            return Check("pg_dump", "off", "not needed: the database is SQLite")
         ours = re.search(r"\d+", _output("pg_dump", "--version"))
-        server = _output("psql", *_dbname(url), "--no-psqlrc", "-Atc", "SHOW server_version_num", url=url)
+        where, password = _connection(url)
+        server = _output("psql", where, "--no-psqlrc", "-Atc", "SHOW server_version_num", password=password)
+    except ValueError as error:
+        return Check("pg_dump", "failed", str(error), "mend DATABASE_URL in .env")
     except BackupError as error:
         return Check("pg_dump", "failed", str(error), CURE)
     except PostgresFailed as error:
@@ -73,27 +81,30 @@ def _feed(pipe: IO[bytes], file: IO[bytes], progress: Callable[[int], None]) -> 
 
 @contextmanager
 def _running(program: str, url: str, *options: str, **pipe: Any) -> Iterator[Any]:
-    """Run a program on the database; raise PostgresFailed with what it said when it does not end well."""
+    """Run a program on a database; raise PostgresFailed, or BackupError, with what it said when it ends badly."""
     with tempfile.TemporaryFile() as said:
         try:
-            command = [program, *options, *_dbname(url)]
-            process = subprocess.Popen(command, env=_environment(url, CONNECT_TIMEOUT), stderr=said, **pipe)
+            where, password = _connection(url)
+            environment = _environment(password, CONNECT_TIMEOUT)
+            process = subprocess.Popen([program, *options, where], env=environment, stderr=said, **pipe)
         except FileNotFoundError:
             raise BackupError(f"there is no {program}: {CURE}") from None
         with process:
             try:
                 yield process
+                process.wait()  # here: it may take long, and a time limit may end it
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
             said.seek(0)
-            raise PostgresFailed(f"{program}: {said.read(2000).decode(errors='replace').strip()}")
+            reason = f"{program}: {said.read(2000).decode(errors='replace').strip()}"
+            raise BackupError(reason) if any(words in reason for words in FINAL) else PostgresFailed(reason)
 
 
-def _output(*command: str, url: str = "") -> str:
+def _output(*command: str, password: str = "") -> str:
     """Return what a program prints within the time of a check."""
-    environment, limit = _environment(url, CHECK_TIMEOUT), CHECK_TIMEOUT
+    environment, limit = _environment(password, CHECK_TIMEOUT), CHECK_TIMEOUT
     try:
         done = subprocess.run(command, env=environment, timeout=limit, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -105,14 +116,16 @@ def _output(*command: str, url: str = "") -> str:
     return done.stdout.strip()
 
 
-def _dbname(url: str) -> tuple[str]:
-    """Return the option that says where the database is: SQLAlchemy's URL as libpq reads it, without the password."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return (f"--dbname={parts._replace(scheme='postgresql', netloc=user.partition(':')[0] + at + host).geturl()}",)
+def _connection(url: str) -> tuple[str, str]:
+    """Return the option that says where the database is, as SQLAlchemy understands its URL, and the password to it."""
+    parsed = parse(url)
+    _, parts = parsed.get_dialect()().create_connect_args(parsed)
+    password = str(parts.pop("password", ""))
+    return f"--dbname={make_conninfo(**parts)}", password
 
 
-def _environment(url: str, connect_timeout: int) -> dict[str, str]:
+def _environment(password: str, connect_timeout: int) -> dict[str, str]:
     """Return the environment of a program: the password is there, as everyone can see a command line."""
-    password = unquote(urlsplit(url).password or "")
-    return {**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": str(connect_timeout)}
+    # its errors in the language that FINAL is in
+    ours = {"PGPASSWORD": password, "PGCONNECT_TIMEOUT": str(connect_timeout), "LC_ALL": "C"}
+    return os.environ | ours

@@ -67,3 +67,27 @@ def test_the_soft_limit_must_come_before_the_hard_one() -> None:
     """Otherwise a job never gets the chance to clean up."""
     with pytest.raises(ValidationError, match="TASK_SOFT_TIME_LIMIT must be smaller"):
         Settings(task_time_limit=10, task_soft_time_limit=10)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["postgresql://r:hunter2@else/d", "postgresql://r:hunter2@h:1/d", "postgresql://r:hunter2@h/e", "sqlite:////h/d"],
+)
+def test_the_roles_of_the_database_share_it(other: str) -> None:
+    """In containers the reader has a default: with DATABASE_URL alone it would read another database, without a word."""
+    same = Settings(
+        _env_file=None, database_url="postgresql+psycopg://a:p/?#[@h/d", database_owner_url="postgresql://o@h:5432/d"
+    )
+    for reader, owner in (other, ""), ("", other):
+        with pytest.raises(ValidationError, match="must name the same host, port and database") as caught:
+            Settings(_env_file=None, database_url=same.database, database_reader_url=reader, database_owner_url=owner)
+        assert "hunter2" not in caught.value.errors()[0]["msg"]
+
+
+def test_a_url_that_is_none_is_not_repeated() -> None:
+    """The place where it breaks may be in the middle of the password."""
+    with pytest.raises(ValidationError, match="a DATABASE_…URL is none") as caught:
+        Settings(
+            _env_file=None, database_url="postgresql://a@h/d", database_reader_url="postgresql://r:hunter2/@x:y@h/d"
+        )
+    assert "hunter2" not in caught.value.errors()[0]["msg"]

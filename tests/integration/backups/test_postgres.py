@@ -1,14 +1,20 @@
 """Backups of a PostgreSQL database, and restoring them into another one."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
+import psycopg
 import pytest
 
 from project.integrations import postgres_dump
+from project.integrations.backups import BackupError
 from project.integrations.checks import Check
 from project.settings import Settings
 from tests.support.ports import free_port
@@ -61,6 +67,22 @@ def _sql(url: str, *commands: str) -> str:
 
 def _check(url: str) -> Check:
     return postgres_dump.check(Settings(_env_file=None, database_url=url))
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the block by a signal, as Celery's soft time limit does it."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _ignore(fraction: float, text: str) -> None:
@@ -121,6 +143,49 @@ def test_an_error_says_what_postgresql_said_without_the_password(postgres: Postg
         with pytest.raises(postgres_dump.PostgresFailed, match=reason) as caught:
             postgres_dump.dump(url, tmp_path / "x", _ignore)
         assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [":…@", "?password="])
+def test_the_password_is_never_on_a_command_line(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """However it stands in the URL: SQLAlchemy takes it, so it works here too."""
+    password = "s/e?c#r[et"
+    _sql(postgres.url, "DROP ROLE IF EXISTS ann", f"CREATE ROLE ann LOGIN PASSWORD '{password}'")
+    url = postgres.url_of("ann", password)
+    if place == "?password=":
+        url = f"{url.replace(f':{password}', '')}?password={quote(password)}"
+    told = tmp_path / "pg_dump"
+    told.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/told\nexec {program("pg_dump")} "$@"\n')
+    told.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    postgres_dump.dump(url, tmp_path / "x.dump", _ignore)
+    assert _check(url).state == "ok"
+    assert password not in (tmp_path / "told").read_text()
+
+
+def test_what_another_try_does_not_cure_is_final(postgres: Postgres, tmp_path: Path) -> None:
+    """A table that is not for this role, and a wrong password."""
+    _sql(postgres.url, f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'")
+    stranger = postgres.url_of("stranger", database="full")
+    for url, reason in [
+        (stranger, "permission denied for table run"),
+        (stranger.replace(PASSWORD, "wrong"), 'password authentication failed for user "stranger"'),
+    ]:
+        with pytest.raises(BackupError, match=reason):
+            postgres_dump.dump(url, tmp_path / "x", _ignore)
+
+
+def test_a_restore_that_waits_ends_with_its_job(postgres: Postgres, empty: str, tmp_path: Path) -> None:
+    """All of a small archive is in the pipe at once; what is restored after its job has failed nobody expects."""
+    _sql(empty, "CREATE TABLE run (mine int)")
+    path = tmp_path / "small.dump"
+    postgres_dump.dump(empty, path, _ignore)
+    with psycopg.connect(empty.replace("+psycopg", "")) as user:
+        user.execute("LOCK TABLE run")
+        with pytest.raises(TimeoutError), _time_limit(1):
+            postgres_dump.restore(empty, path, _ignore)
+        assert not [each for each in psutil.Process().children() if each.name() == "pg_restore"]
 
 
 def test_the_check_compares_versions(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
