@@ -41,7 +41,7 @@ class Base(DeclarativeBase):
 
 @contextmanager
 def transaction(url: str) -> Iterator[Session]:
-    """Run a block in a transaction of its own; raise DatabaseUnavailable if the database is away.
+    """Run a block in a transaction of its own; raise DatabaseUnavailable, with the reason, if the database is away.
 
     Keep the block short: SQLite has one writer at a time.
     """
@@ -50,7 +50,7 @@ def transaction(url: str) -> Iterator[Session]:
         with Session(_engine(url), expire_on_commit=False) as session, session.begin():
             yield session
     except AWAY as error:
-        raise DatabaseUnavailable from error
+        raise DatabaseUnavailable(f"the database says: {reason(error)}") from error
 
 
 @cache

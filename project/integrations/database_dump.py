@@ -1,5 +1,7 @@
 """The database as a file, and back: SQLite by its backup API, PostgreSQL by its own programs."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from project.integrations.database import parse
 PAGES = 256  # of SQLite that are copied between two reports: 1 MiB
 BUSY = 10  # seconds that SQLite waits for another writer
 DUMP, SQLITE = ".dump", ".sqlite3"
+# a quota or a limit on the size of files is an error of writing
+FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def suffix(url: str) -> str:
@@ -25,7 +29,12 @@ def write(url: str, path: Path, report: Report) -> dict[str, Any]:
     if suffix(url) == DUMP:
         postgres_dump.dump(url, path, report)
         return {"database": "PostgreSQL"}
-    _write_sqlite(_sqlite_path(url), path, report)
+    try:
+        _write_sqlite(_sqlite_path(url), path, report)
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) not in FULL:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error  # as of any other archive
     return {"database": "SQLite"}
 
 

@@ -52,7 +52,9 @@ class Mirror:
         """
         left_out: set[str] = set()
         with ftp.connected(settings) as client:
-            listed = sorted(ftp.files(client, left_out))
+            found = list(ftp.files(client, left_out))
+            left_out |= {file.path for file in found if not self._fits(file.path)}
+            listed = sorted(file for file in found if file.path not in left_out)
             self._prune(listed, left_out)
             missing = [file for file in listed if not self._is_complete(file)]
             for file, progress in _with_progress(missing, report):
@@ -75,6 +77,12 @@ class Mirror:
     def _local(self, path: str) -> Path:
         """Return where a file of the server is here; its bytes are its name."""
         return self.files / os.fsdecode(path.encode(ftp.ENCODING))
+
+    def _fits(self, path: str) -> bool:
+        """Tell whether all names in a path, and the path, are as short as the disk here needs them."""
+        longest, longest_path = (os.pathconf(self.files, limit) for limit in ("PC_NAME_MAX", "PC_PATH_MAX"))
+        whole = len(os.fsencode(self._local(path)))
+        return max(map(len, path.split("/"))) <= longest and whole < longest_path  # which counts the NUL at its end
 
     def _is_complete(self, file: ftp.File) -> bool:
         with suppress(FileNotFoundError, NotADirectoryError):

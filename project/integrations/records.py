@@ -11,6 +11,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from project.integrations.database import Base, transaction
 
+BATCH = 10_000  # rows that are deleted at once: well within STATEMENT_TIMEOUT, and other writers get their turn
+
 
 class Moment(TypeDecorator[datetime]):
     """A moment in UTC; SQLite, which forgets time zones, gives it back with one too."""
@@ -71,7 +73,13 @@ def page(session: Session, limit: int, before: int | None = None) -> list[Record
     return list(session.scalars(query if before is None else query.where(Record.id < before)))
 
 
-def purge(session: Session, before: datetime) -> int:
-    """Delete the records of jobs that started before a moment; return how many."""
-    deleted: Any = session.execute(delete(Record).where(Record.started_at < before))
-    return int(deleted.rowcount)
+def purge(url: str, before: datetime, batch: int = BATCH) -> int:
+    """Delete the records of jobs that started before a moment, a batch per transaction; return how many there were."""
+    old = select(Record.id).where(Record.started_at < before).limit(batch)
+    total, deleted = 0, batch
+    while deleted == batch:
+        with transaction(url) as session:
+            result: Any = session.execute(delete(Record).where(Record.id.in_(old)))
+            deleted = result.rowcount
+        total += deleted
+    return total

@@ -10,7 +10,6 @@ from project.celery_config.job import shared_task
 from project.celery_config.retry import ALWAYS, ONCE
 from project.integrations import records as records_in_database
 from project.integrations import webhook
-from project.integrations.database import transaction
 from project.schedules.store import Store
 from project.settings import get_settings
 
@@ -21,13 +20,11 @@ BATCH = 1000  # members of an index that are looked at in one round trip
 def purge_records() -> dict[str, int]:
     """Delete old rows of the database, and take out of the indexes what has expired."""
     store, settings = Store(current_app), get_settings()
-    with transaction(settings.database) as session:
-        rows = records_in_database.purge(session, datetime.now(UTC) - timedelta(seconds=settings.records_ttl))
-    return {
-        "rows": rows,
-        "jobs": _forget_gone(store.client, "jobs:recent", records.key),
-        "schedules": _forget_gone(store.client, store.index, str),
-    }
+    # first: while the database is away the indexes must not grow
+    jobs = _forget_gone(store.client, "jobs:recent", records.key)
+    schedules = _forget_gone(store.client, store.index, str)
+    before = datetime.now(UTC) - timedelta(seconds=settings.records_ttl)
+    return {"rows": records_in_database.purge(settings.database, before), "jobs": jobs, "schedules": schedules}
 
 
 @shared_task(queue="notifications", retry_policy=ALWAYS, final_errors=(webhook.NotifyRefused,))

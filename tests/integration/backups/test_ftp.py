@@ -127,6 +127,23 @@ def test_a_file_that_shrinks_while_it_is_listed_is_not_taken(server: FtpServer, 
         _update(settings)
 
 
+def test_a_name_that_is_too_long_for_the_disk_is_left_out(server: FtpServer, settings: Settings) -> None:
+    """Else it would fail the backup each night; one of 255 bytes is not."""
+    _write(server.folder, {"n" * 255: b"n"})
+    server.lines.append(f"type=file;size=1;modify=20200101000000; {'n' * 256}")
+    told = _update(settings)
+    assert (told["files"], told["left_out_names"]) == (6, ["n" * 256])
+    assert _packed(settings) == {**TREE, "n" * 255: b"n"}
+
+
+def test_a_path_that_is_too_long_for_the_disk_does_not_fit(tmp_path: Path) -> None:
+    """The folder of the mirror counts too."""
+    mirror = ftp_mirror.Mirror(tmp_path)
+    room = os.pathconf(tmp_path, "PC_PATH_MAX") - len(os.fsencode(mirror.files)) - 2  # slash and NUL
+    path = ("d" * 99 + "/") * 50
+    assert mirror._fits(path[: room - 1] + "x") and not mirror._fits(path[:room] + "x")
+
+
 @pytest.mark.parametrize(
     "name", ["../out", "/etc/out", "..", ".", "", "a/b", "bell\a", "with\nline; end", "back\\slash"]
 )

@@ -28,6 +28,19 @@ while True:
 """
 
 
+# the kernel refuses to let files grow any further in the middle of an archive
+FULL = """
+import resource, sys
+from project.celery_config.tasks import maintenance
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+try:
+    maintenance.backup_database()
+except maintenance.FINAL as error:
+    print(error)
+"""
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """A database of some megabytes."""
@@ -105,6 +118,13 @@ def test_nothing_is_restored_from_what_is_broken(database: Path, settings: Setti
     with pytest.raises(backups.BackupError, match="not of the kind"):
         database_dump.restore("postgresql://x/y", archive, print)
     assert _rows(database) == {0: 4000}
+
+
+def test_a_full_disk_fails_the_job_at_once(database: Path, settings: Settings) -> None:
+    """SQLite has errors of its own for it; nothing is left of the archive."""
+    child = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
+    assert child.stdout == f"there is no room in {settings.backups}: No space left on device\n"
+    assert [path.name for path in settings.backups.iterdir()] == [".database.lock"]
 
 
 def test_a_database_that_is_not_there_is_not_made(settings: Settings, database: Path) -> None:

@@ -5,13 +5,14 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from project.errors import DatabaseUnavailable
 from project.integrations import records
 from project.integrations.database import transaction
 from project.settings import Settings
 from tests.support.ports import free_port
-from tests.support.postgres import running_postgres
+from tests.support.postgres import PASSWORD, Postgres, running_postgres
 
 
 def _rows(settings: Settings, limit: int = 10, before: int | None = None) -> list[records.Record]:
@@ -56,12 +57,16 @@ def test_pages_are_newest_first_and_meet_without_a_gap(migrated: Settings) -> No
 
 
 def test_purging_takes_what_is_older(migrated: Settings) -> None:
-    """And leaves the rest."""
+    """However much it is, a batch after the other; and leaves the rest."""
     with transaction(migrated.database) as session:
-        records.start(session, "one", "hello", "consumer")
-        assert records.purge(session, datetime.now(UTC) - timedelta(hours=1)) == 0
-        assert records.purge(session, datetime.now(UTC) + timedelta(hours=1)) == 1
-    assert _rows(migrated) == []
+        for name in "abcd":
+            records.start(session, name, "hello", "consumer")
+    middle = datetime.now(UTC)
+    with transaction(migrated.database) as session:
+        records.start(session, "e", "hello", "consumer")
+    assert records.purge(migrated.database, middle - timedelta(hours=1)) == 0
+    assert records.purge(migrated.database, middle, batch=2) == 4
+    assert [row.job_id for row in _rows(migrated)] == ["e"]
 
 
 def test_a_forked_child_talks_on_a_connection_of_its_own(migrated: Settings) -> None:
@@ -86,11 +91,25 @@ def _work(url: str) -> None:
             records.start(session, f"child {number}", "hello", "consumer")
 
 
+def test_an_error_says_what_the_database_said(migrated: Settings, postgres: Postgres) -> None:
+    """A table that is not there, or a statement that took too long: one looks elsewhere then than for a dead server."""
+    if "sqlite" in migrated.database:
+        command, why = text("SELECT * FROM nowhere"), "no such table: nowhere"
+    else:
+        command, why = text("SET statement_timeout = 1; SELECT pg_sleep(1)"), "due to statement timeout"
+    with pytest.raises(DatabaseUnavailable, match=why) as caught, transaction(migrated.database) as session:
+        session.execute(command)
+    assert PASSWORD not in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_a_database_that_is_away_is_said_to_be(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Refused at once; and a connection that broke is replaced without an error when the database is back."""
     url = f"postgresql://app:secret@127.0.0.1:{free_port()}/d"
     begun = time.monotonic()
-    with pytest.raises(DatabaseUnavailable, match="does not answer"), transaction(url) as session:
+    with (
+        pytest.raises(DatabaseUnavailable, match=r"the database says: .*Connection refused"),
+        transaction(url) as session,
+    ):
         records.page(session, 1)
     assert time.monotonic() - begun < 1
     with running_postgres(tmp_path_factory.mktemp("away")) as server:

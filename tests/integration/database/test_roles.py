@@ -45,7 +45,7 @@ def test_the_app_can_do_what_jobs_need(migrated: Settings) -> None:
         records.start(session, "one", "hello", "consumer")
         records.finish(session, "one")
         assert len(records.page(session, 10)) == 1
-        assert records.purge(session, datetime.now(UTC)) == 1
+    assert records.purge(migrated.database, datetime.now(UTC)) == 1
 
 
 @pytest.mark.parametrize("command", MAKES + WRITES)

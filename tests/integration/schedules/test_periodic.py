@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
+from project.errors import DatabaseUnavailable
 from project.integrations import records
 from project.integrations.database import transaction
 from project.migrate import migrate
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import get_settings
 from tests.integration.schedules.conftest import Jobs, StartScheduler
+from tests.support.ports import free_port
 from tests.support.processes import RedisServer
 from tests.support.wait import wait_until
 
@@ -79,3 +81,17 @@ def test_purging_forgets_what_has_expired_and_nothing_else(
     with transaction(database) as session:
         assert [row.job_id for row in records.page(session, 10)] == ["new"]
     assert app.tasks["purge_records"]() == {"rows": 0, "jobs": 0, "schedules": 0}
+
+
+@pytest.mark.usefixtures("database")
+def test_purging_keeps_the_indexes_small_while_the_database_is_away(
+    app: Celery, scheduler: TaskScheduler, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Redis has is forgotten before the database is asked."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://app@127.0.0.1:{free_port()}/d")
+    get_settings.cache_clear()
+    _, job_id = scheduler.run(scheduler.schedule("sum", "", args=[1], cron="@yearly"))
+    server.client.delete(f"job:{job_id}")
+    with pytest.raises(DatabaseUnavailable):
+        app.tasks["purge_records"]()
+    assert server.client.zcard("jobs:recent") == 0
