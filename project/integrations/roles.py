@@ -25,17 +25,20 @@ NOBODY = ("REVOKE ALL ON DATABASE {database} FROM PUBLIC", "REVOKE CREATE ON SCH
 def grant(connection: Connection, app: str, reader: str) -> None:
     """Let the roles of two URLs do their part, and make them if the owner, who is connected, may; else they must exist.
 
-    A URL that names the owner itself changes nothing: then there is one role for all.
+    A URL that names the owner itself changes nothing: then there is one role for all. A role that somebody else made
+    keeps its password, and as long as none is made here, what everybody may do in the database is not changed either.
+    Raises ValueError if a URL names no user.
     """
     owner = connection.engine.url
     wanted = [(parse(reader), READ), (parse(app), (*READ, *WRITE))]
     others = [(url, commands) for url, commands in wanted if url.username != owner.username]
     driver: Any = connection.connection.driver_connection
-    if others:
+    if not all(url.username for url, _ in others):
+        raise ValueError("DATABASE_URL and DATABASE_READER_URL must name a user, as DATABASE_OWNER_URL does")
+    made = [_make(driver, url) for url, _ in others] if _may_make_roles(driver) else []
+    if any(made):
         _run(driver, NOBODY, owner)
     for url, commands in others:
-        if _may_make_roles(driver):
-            _make(driver, url)
         _run(driver, commands, url)
 
 
@@ -44,13 +47,22 @@ def _may_make_roles(driver: Any) -> bool:
     return bool(row[0])
 
 
-def _make(driver: Any, url: URL) -> None:
-    """Make a role that can log in, or give it the password of the URL; the server is told its hash only."""
-    name = str(url.username)
-    known = driver.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is not None
+def _make(driver: Any, url: URL) -> bool:
+    """Make a role that can log in, or give one that was made here the password of the URL; tell whether it is new.
+
+    The server is told the password's hash only.
+    """
+    name, mark = str(url.username), f"made by Glassqueue for the database {url.database}"
+    comment = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = %s"
+    known = driver.execute(comment, [name]).fetchone()
+    if known and known[0] != mark:
+        return False
+    role = sql.Identifier(name)
     hashed = driver.pgconn.encrypt_password(str(url.password or "").encode(), name.encode(), b"scram-sha-256")
     command = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}")
-    driver.execute(command.format(sql.Identifier(name), sql.Literal(hashed.decode())))
+    driver.execute(command.format(role, sql.Literal(hashed.decode())))
+    driver.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(mark)))
+    return known is None
 
 
 def _run(driver: Any, commands: tuple[str, ...], url: URL) -> None:

@@ -30,6 +30,6 @@ def test_the_roles_of_records_are_least_privileged(stack: ComposeStack) -> None:
 
 
 def test_records_know_no_secret_that_is_not_theirs(stack: ComposeStack) -> None:
-    """Only the migration, which has ended, had the password of the owner."""
+    """Only the migration, which has ended, and the consumer that restores backups have the password of the owner."""
     for service in ("producer", "consumer", "scheduler", "flower"):
         assert "owner:" not in stack.execute(service, "env")

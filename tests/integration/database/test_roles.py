@@ -92,6 +92,31 @@ def test_an_owner_who_may_not_make_roles_grants_to_those_that_are_there(postgres
     assert postgres.execute("SELECT * FROM records", settings.database_reader) == []
 
 
+def test_what_somebody_else_made_stays_as_it_is(postgres: Postgres) -> None:
+    """In a database that others use too: neither passwords of roles nor the rights of everybody are changed."""
+    settings = empty_database(postgres)
+    database = settings.database.rpartition("/")[2]
+    for url in (settings.database, settings.database_reader):
+        postgres.execute(f"CREATE ROLE {make_url(url).username} LOGIN PASSWORD 'of-another'")
+    # an administrator, who may do all of it
+    owner = SecretStr(postgres.url_of(database=database))
+    migrate(settings.model_copy(update={"database_owner_url": owner}))
+    theirs = settings.database_reader.replace(PASSWORD, "of-another")
+    assert postgres.execute("SELECT * FROM records", theirs) == []
+    everybody = f"SELECT has_database_privilege('pg_monitor', '{database}', 'CONNECT')"
+    assert postgres.execute(everybody) == [(True,)]
+
+
+@pytest.mark.parametrize("name", ["database_url", "database_reader_url"])
+def test_a_url_without_a_user_is_refused(postgres: Postgres, name: str) -> None:
+    """The role would be one with the name None."""
+    settings = empty_database(postgres)
+    url = make_url(settings.database)._replace(username=None, password=None)
+    nobody = SecretStr(url.render_as_string(hide_password=False))
+    with pytest.raises(ValueError, match="must name a user"):
+        migrate(settings.model_copy(update={name: nobody}))
+
+
 def test_one_role_for_all_works_too(postgres: Postgres) -> None:
     """With DATABASE_URL alone, which is then the owner's."""
     owner, *_ = postgres.new_database()
