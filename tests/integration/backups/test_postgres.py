@@ -177,15 +177,19 @@ def test_what_another_try_does_not_cure_is_final(postgres: Postgres, tmp_path: P
 
 
 def test_a_restore_that_waits_ends_with_its_job(postgres: Postgres, empty: str, tmp_path: Path) -> None:
-    """All of a small archive is in the pipe at once; what is restored after its job has failed nobody expects."""
+    """All of a small archive is in the pipe at once; when its job has failed nothing may be restored any more."""
     _sql(empty, "CREATE TABLE run (mine int)")
     path = tmp_path / "small.dump"
     postgres_dump.dump(empty, path, _ignore)
+    _sql(empty, "INSERT INTO run VALUES (1)")
     with psycopg.connect(empty.replace("+psycopg", "")) as user:
         user.execute("LOCK TABLE run")
         with pytest.raises(TimeoutError), _time_limit(1):
             postgres_dump.restore(empty, path, _ignore)
         assert not [each for each in psutil.Process().children() if each.name() == "pg_restore"]
+    restoring = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'empty'"
+    wait_until(lambda: _sql(postgres.url, restoring) == "0")
+    assert _sql(empty, "TABLE run") == "1"
 
 
 def test_the_check_compares_versions(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
