@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from project.integrations import backups, database, ftp, imap, mail, postgres_dump, webhook
+from project.integrations import backups, database_check, ftp, imap, mail, postgres_dump, webhook
 from project.integrations.checks import Check
 from project.jobs import broker_check, queue_check
 from project.settings import Settings
@@ -13,7 +13,7 @@ from project.settings import Settings
 CHECKS: dict[str, Callable[[Settings], Check]] = {
     "broker": broker_check.check,
     "queues": queue_check.check,
-    "database": database.check,
+    "database": database_check.check,
     "SMTP": mail.check,
     "IMAP": imap.check,
     "webhook": webhook.check,

@@ -10,13 +10,11 @@ from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import URL, Engine, MetaData, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from project.errors import DatabaseUnavailable
-from project.integrations import migrations
-from project.integrations.checks import CHECK_TIMEOUT, Check
-from project.settings import Settings
+from project.integrations.checks import CHECK_TIMEOUT
 
 # per process; a prefork child uses one connection
 POOL = {"pool_size": 5, "max_overflow": 0, "pool_timeout": 1, "pool_pre_ping": True}
@@ -102,22 +100,6 @@ def describe(url: str) -> str:
 def reason(error: Exception) -> str:
     """Return the first line of what the database said; SQLAlchemy's own text adds the statement and a link."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-
-
-def check(settings: Settings) -> Check:
-    """Say whether the database answers within CHECK_TIMEOUT and has all its tables."""
-    try:
-        name, engine = describe(settings.database), make_engine(settings.database, poolclass=NullPool)
-    except ValueError as error:
-        return Check("database", "failed", str(error), "mend DATABASE_URL in .env")
-    try:
-        with engine.connect() as connection:
-            behind = migrations.behind(connection)
-    except SQLAlchemyError as error:
-        return Check("database", "failed", f"{name}: {reason(error)}", "start it, or mend DATABASE_URL in .env")
-    if behind:
-        return Check("database", "failed", f"{name}: {behind}", "start the stack again: it migrates first")
-    return Check("database", "ok", f"{name} answers and has all tables")
 
 
 def _check_foreign_keys(connection: Any, _: Any) -> None:

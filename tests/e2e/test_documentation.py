@@ -22,7 +22,7 @@ DELAY = Path("docs/explanation/delay.md")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     """A stack of the module's own: the pages show what happens when no other job is on its way."""
     run_dir = tmp_path_factory.mktemp("documentation") / "run"
-    stack = NativeStack(run_dir, SHUTDOWN_TIMEOUT="1", NOTIFICATION_CONSUMERS="1").start()
+    stack = NativeStack(run_dir, SHUTDOWN_TIMEOUT="1").start()
     yield stack
     stack.stop()
 

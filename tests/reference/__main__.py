@@ -7,7 +7,7 @@ from tests.reference.pages import pages
 from tests.support.stack import NativeStack
 
 with TemporaryDirectory() as folder:
-    stack = NativeStack(Path(folder) / "run", NOTIFICATION_CONSUMERS="1").start()
+    stack = NativeStack(Path(folder) / "run").start()
     try:
         with stack.client() as http:
             for path, text in pages(http).items():

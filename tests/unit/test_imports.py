@@ -6,5 +6,5 @@ import sys
 
 def test_a_consumer_loads_nothing_of_the_http_side() -> None:
     """Three consumers, their pools and the scheduler start with what this imports."""
-    program = "import sys, project.consumer; print({'fastapi', 'starlette', 'uvicorn'} & set(sys.modules))"
+    program = "import sys, project.consumer; print({'fastapi', 'starlette', 'uvicorn', 'alembic'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "set()\n"

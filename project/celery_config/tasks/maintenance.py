@@ -60,7 +60,7 @@ def verify_backup(name: ArchiveName) -> dict[str, Any]:
 
 
 # not longer: it may wait for those who use the tables, and all other jobs of the queue wait for it
-@shared_task(queue="maintenance", soft_time_limit=HOUR // 6, time_limit=HOUR // 6 + 60)
+@shared_task(queue="maintenance", soft_time_limit=HOUR, time_limit=HOUR + 60)
 def restore_database(name: ArchiveName) -> dict[str, Any]:
     """Put a backup in the place of the database (without a route: it throws away what was written since)."""
     settings = get_settings()

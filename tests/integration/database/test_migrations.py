@@ -13,7 +13,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import NullPool, inspect
 
-from project.integrations.database import Base, check, make_engine, transaction
+from project.integrations.database import Base, make_engine, transaction
+from project.integrations.database_check import check
 from project.integrations.records import page
 from project.migrate import main, migrate
 from project.settings import Settings, get_settings

@@ -1,0 +1,25 @@
+"""Check the database: apart from database.py, as only who checks needs Alembic."""
+
+from sqlalchemy import NullPool
+from sqlalchemy.exc import SQLAlchemyError
+
+from project.integrations import migrations
+from project.integrations.checks import Check
+from project.integrations.database import describe, make_engine, reason
+from project.settings import Settings
+
+
+def check(settings: Settings) -> Check:
+    """Say whether the database answers within CHECK_TIMEOUT and has all its tables."""
+    try:
+        name, engine = describe(settings.database), make_engine(settings.database, poolclass=NullPool)
+    except ValueError as error:
+        return Check("database", "failed", str(error), "mend DATABASE_URL in .env")
+    try:
+        with engine.connect() as connection:
+            behind = migrations.behind(connection)
+    except SQLAlchemyError as error:
+        return Check("database", "failed", f"{name}: {reason(error)}", "start it, or mend DATABASE_URL in .env")
+    if behind:
+        return Check("database", "failed", f"{name}: {behind}", "start the stack again: it migrates first")
+    return Check("database", "ok", f"{name} answers and has all tables")
