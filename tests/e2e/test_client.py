@@ -14,6 +14,7 @@ from celery import states
 from project.client import Client, ProblemError
 from project.jobs.representation import Job
 from tests.support import shell
+from tests.support.ports import free_port
 from tests.support.shell import running
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
@@ -25,7 +26,7 @@ FULL = 3  # jobs that may wait in a queue
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     """A stack where jobs fail and queues are full soon."""
-    stack = NativeStack(tmp_path_factory.mktemp("client") / "run", SHUTDOWN_TIMEOUT="1")
+    stack = NativeStack(tmp_path_factory.mktemp("client") / "run", SHUTDOWN_TIMEOUT="1", FLOWER_PORT=str(free_port()))
     limits = {"TASK_SOFT_TIME_LIMIT": LIMIT, "TASK_TIME_LIMIT": LIMIT + 1, "QUEUE_LIMIT": FULL}
     stack.settings |= {name: str(value) for name, value in limits.items()}
     yield stack.start()
@@ -150,7 +151,7 @@ def test_a_service_that_is_not_there_is_exit_code_3(stack: NativeStack, run: she
     assert away == shell.Ended(
         3, "", "glassqueue: http://127.0.0.1:1 does not answer: [Errno 111] Connection refused\n"
     )
-    other = run("list", f"--url={stack.url}/producer/docs")
+    other = run("list", f"--url=http://127.0.0.1:{stack.settings['FLOWER_PORT']}")
     assert other.error == "glassqueue: The answer is not one that Glassqueue gives. Is the address right?\n"
 
 
@@ -249,7 +250,7 @@ def test_watching_all_jobs_on_a_terminal_is_a_table(stack: NativeStack, client: 
 def test_ctrl_c_while_waiting_leaves_the_job_alone(stack: NativeStack, client: Client) -> None:
     """Exit code 130, and one line that says so."""
     with running(
-        stack.url, "submit", "wait_and_return", "seconds=4", "--job-id=mine", "--wait", terminal=True
+        stack.url, "submit", "wait_and_return", "seconds=2", "--job-id=mine", "--wait", terminal=True
     ) as submit:
         wait_until(lambda: any(job.job_id == "mine" for job in client.jobs(status="STARTED").jobs))
         assert submit.ended(signal.SIGINT) == 130

@@ -13,6 +13,8 @@ import pytest
 from tests.support.http import assert_problem, finished, submit
 from tests.support.stack import PORTS, NativeStack
 
+pytestmark = pytest.mark.heavy
+
 
 def test_the_stack_stops_without_a_trace_and_starts_again(tmp_path: Path) -> None:
     """Ctrl-C, `kill` or a closed terminal: no process, no port and no lock is left; accepted jobs are."""

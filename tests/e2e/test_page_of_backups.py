@@ -3,7 +3,11 @@
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tests.support.newcomer import Newcomer
+
+pytestmark = pytest.mark.heavy
 
 
 def test_a_newcomer_can_back_up_and_restore(tmp_path: Path) -> None:

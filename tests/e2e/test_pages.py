@@ -7,10 +7,15 @@ import pytest
 
 from tests.support.newcomer import Newcomer
 
+pytestmark = pytest.mark.heavy
+
 PAGES = ["docs/tutorial.md", "docs/how-to/retry-safely.md", "docs/how-to/chain-tasks.md"]
 PAGES += ["docs/how-to/choose-ids-and-wait.md", "docs/how-to/use-the-client.md", "docs/how-to/schedule-jobs.md"]
 PAGES += ["docs/how-to/send-mail.md", "docs/how-to/keep-records.md"]
-NEEDS = {"docs/how-to/send-mail.md": {"NOTIFICATION_CONSUMERS": "1", "SMTP_HOST": ""}}
+NEEDS = {
+    "docs/tutorial.md": {"SMTP_HOST": ""},
+    "docs/how-to/send-mail.md": {"NOTIFICATION_CONSUMERS": "1", "SMTP_HOST": ""},
+}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -23,6 +23,8 @@ from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 from tests.support.webhook import Webhook
 
+pytestmark = pytest.mark.heavy
+
 JOBS: dict[str, dict[str, Any]] = {
     "sum": {"number": 10},
     "send_email": {"to": ["bob@example.org"], "subject": "Homework", "text": "It is due."},

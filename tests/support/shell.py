@@ -75,6 +75,8 @@ def running(url: str, *words: str, terminal: bool = False) -> Iterator[Running]:
     output, its_end = pty.openpty() if terminal else os.pipe()
     error = its_end if terminal else subprocess.PIPE
     environment = {**os.environ, "GLASSQUEUE_URL": url}
+    # tests that a shell runs in the background ignore Ctrl-C, and what they start would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen([*COMMAND, *words], env=environment, stdout=its_end, stderr=error) as process:
         os.close(its_end)
         command = Running(process, output)
