@@ -16,7 +16,7 @@ pytestmark = pytest.mark.heavy
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[NativeStack]:
     """A stack of its own: the fuzzer leaves many jobs that wait for up to a minute."""
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1", NOTIFICATION_CONSUMERS="1").start()
+    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1", whole=True).start()
     yield stack
     stack.stop()
 
