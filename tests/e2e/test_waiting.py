@@ -93,6 +93,7 @@ def test_a_thousand_waiters_cost_one_connection_and_no_threads(
         async with httpx.AsyncClient(base_url=stack.url, timeout=60, limits=httpx.Limits(max_connections=None)) as many:
             waiting = [asyncio.create_task(many.get(f"{WAIT}/{job_id}", params={"wait": 30})) for _ in range(1000)]
             await asyncio.to_thread(wait_until, lambda: producer.num_fds() >= 1000, 30, "all have arrived")
+            await asyncio.to_thread(wait_until, lambda: listeners(redis, job_id), 30, "the producer listens")
             assert len(redis.client_list(_type="pubsub")) < 20
             assert listeners(redis, job_id) == 1
             assert producer.num_threads() < 60
