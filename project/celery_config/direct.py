@@ -6,14 +6,12 @@ What this module does not know goes Celery's way: `entrance()` then returns None
 """
 
 import math
-import os
 import secrets
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from celery import Celery, signals
@@ -22,7 +20,7 @@ from celery.utils.nodenames import anon_nodename
 from celery.utils.saferepr import saferepr
 from kombu.exceptions import OperationalError
 from kombu.serialization import dumps
-from redis import ConnectionPool, Redis
+from redis import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from project.broker import admission
@@ -43,20 +41,14 @@ NOTHING_FOLLOWS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
 
 
 class Entrance:
-    """Where the jobs of one app come in: a connection for each thread, with the transport's own timeouts."""
+    """Where the jobs of one app come in: a bounded pool of connections with the transport's own timeouts."""
 
     def __init__(self, app: Celery, channel: Any) -> None:
         """Take over what the transport was configured with."""
-        self._params, self._own = channel._connparams(), threading.local()
+        params = channel._connparams()
+        params |= {"max_connections": app.conf.broker_pool_limit, "timeout": app.conf.broker_pool_acquire_timeout}
+        self.client = Redis(connection_pool=BlockingConnectionPool(**params))  # type: ignore[no-untyped-call]
         self.channel, self.queues = channel, app.amqp.queues
-
-    @property
-    def client(self) -> Redis:
-        """Return this thread's client: to take a connection from a shared pool is a quarter of a publish (measured)."""
-        if getattr(self._own, "pid", None) != os.getpid():  # a fork may not write into its parent's connection
-            pool = ConnectionPool(**self._params)
-            self._own.client, self._own.pid = Redis(connection_pool=pool, single_connection_client=True), os.getpid()
-        return cast(Redis, self._own.client)
 
     def admit(self, task: Any, args: Any, kwargs: Any, job_id: str, options: dict[str, Any]) -> None:
         """Admit one job; raise JobExists, QueueFull or kombu's OperationalError."""

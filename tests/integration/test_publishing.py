@@ -1,7 +1,6 @@
 """Publishing from the producer: on the right broker, without subscribing, without stalling."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from kombu.exceptions import EncodeError
 from redis import Redis
 
 from project.broker import QueueFull
-from project.celery_config import direct
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.settings import Settings
@@ -56,19 +54,6 @@ def test_many_publishes_through_one_process_never_stall(redis: Redis) -> None:
         slowest = max(slowest, time.monotonic() - begun)
     assert redis.llen("cpu") == 40_000
     assert slowest < 2
-
-
-def test_threads_and_forks_have_a_connection_of_their_own(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two that write into one connection would each read the other's answers."""
-    wait_and_return.delay()
-    door = direct.entrance(wait_and_return, (), {})
-    assert door
-    mine = door.client
-    assert door.client is mine
-    with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(lambda: door.client).result() is not mine
-    monkeypatch.setattr(os, "getpid", lambda: 1)  # as in a fork
-    assert door.client is not mine
 
 
 @pytest.mark.usefixtures("app")
