@@ -108,11 +108,10 @@ class Jobs:
         job = await run_sync(self.look_up, task, job_id)
         if job.ready or not seconds or self._is_full():
             return job
-        async with self._changes.watch(records.key(job_id)) as changes:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._end_of(task, job_id, changes)
-            return await run_sync(self.look_up, task, job_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._changes.watch(records.key(job_id)) as changes:
+                await self._end_of(task, job_id, changes)
+        return await run_sync(self.look_up, task, job_id)
 
     async def _end_of(self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Any]) -> None:
         change = None

@@ -11,8 +11,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from project.errors import BrokerUnavailable
-
 ALL = "jobs"  # the channel of every job's changes
 ALWAYS = "jobs:watch"  # nobody publishes here; a subscription to it keeps the connection open between waiters
 HELD = 1000  # changes kept for a listener that is slow to take them; older ones are dropped
@@ -28,6 +26,12 @@ class Channel:
         self.queues: set[asyncio.Queue[Change]] = set()
         self.confirmed = asyncio.Event()
 
+    def confirm(self) -> None:
+        """Let those in who wait for the subscription; those who are in look again, as it was interrupted."""
+        if self.confirmed.is_set():
+            self.tell(None)
+        self.confirmed.set()
+
     def tell(self, change: Change) -> None:
         """Pass a change on to all listeners."""
         for queue in self.queues:
@@ -40,12 +44,12 @@ class Changes:
     """The changes of jobs, for any number of listeners in one event loop."""
 
     def __init__(self, url: str, timeout: float) -> None:
-        self._timeout = timeout
         self._redis = Redis.from_url(
             url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
         )
         self._pubsub = self._redis.pubsub()
         self._channels: dict[str, Channel] = {}
+        self._wanted = {ALWAYS}  # channels that Redis is still to be asked for
         self._lock = asyncio.Lock()  # the library makes a connection for each of two first subscriptions
         self._reader: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -59,17 +63,25 @@ class Changes:
     async def watch(self, name: str) -> AsyncIterator[asyncio.Queue[Change]]:
         """Listen to a channel: `job:<id>` or ALL; what happens after the block was entered is heard.
 
-        Raises BrokerUnavailable if Redis does not confirm the subscription in time.
+        It is entered when Redis has confirmed the subscription; while Redis is away, that takes until it is back.
         """
         queue: asyncio.Queue[Change] = asyncio.Queue(HELD)
         channel = self._channels.setdefault(name, Channel())
         channel.queues.add(queue)
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read())
         try:
-            await self._subscribe(name, channel)
+            if len(channel.queues) == 1:
+                self._wanted.add(name)
+                with suppress(RedisError, OSError):  # the reader will do it when Redis is back
+                    await self._subscribe()
+            await channel.confirmed.wait()
             yield queue
         finally:
             channel.queues.discard(queue)
             if not channel.queues:
+                del self._channels[name]
+                self._wanted.discard(name)
                 self._unsubscribe(name)
 
     async def close(self) -> None:
@@ -81,26 +93,21 @@ class Changes:
         await self._pubsub.aclose()  # type: ignore[no-untyped-call]
         await self._redis.aclose()
 
-    async def _subscribe(self, name: str, channel: Channel) -> None:
-        if self._reader is None:
-            self._reader = asyncio.create_task(self._read())
-        try:
-            async with asyncio.timeout(self._timeout):
-                if len(channel.queues) == 1:
-                    async with self._lock:
-                        await self._pubsub.subscribe(name)
-                await channel.confirmed.wait()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise BrokerUnavailable from error
+    async def _subscribe(self) -> None:
+        async with self._lock:
+            if names := self._wanted.copy():
+                await self._pubsub.subscribe(*names)
+                self._wanted -= names
 
     def _unsubscribe(self, name: str) -> None:
         """Leave a channel, in a task of its own: the listener's may be cancelled already."""
 
         async def leave() -> None:
             with suppress(RedisError, OSError):
-                await self._pubsub.unsubscribe(name)
+                async with self._lock:
+                    if name not in self._channels:  # nobody came meanwhile
+                        await self._pubsub.unsubscribe(name)
 
-        del self._channels[name]
         task = asyncio.create_task(leave())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -108,21 +115,19 @@ class Changes:
     async def _read(self) -> None:
         while True:
             try:
-                async with self._lock:
-                    if not self._pubsub.subscribed:
-                        await self._pubsub.subscribe(ALWAYS)
+                await self._subscribe()
                 if message := await self._pubsub.get_message(timeout=PAUSE):
                     self._hear(message)
             except (RedisError, OSError):  # the library subscribes to everything again when it reconnects
                 await asyncio.sleep(PAUSE)
 
     def _hear(self, message: dict[str, Any]) -> None:
-        channel = self._channels.get(message["channel"].decode())
-        if channel is None:
-            return
-        if message["type"] == "message":
+        name = message["channel"].decode()
+        channel = self._channels.get(name)
+        if message["type"] == "subscribe":
+            if channel:
+                channel.confirm()
+            elif name != ALWAYS:  # its last listener left while Redis was away
+                self._unsubscribe(name)
+        elif message["type"] == "message" and channel:
             channel.tell(json.loads(message["data"]))
-        elif message["type"] == "subscribe":
-            if channel.confirmed.is_set():  # again, after an outage
-                channel.tell(None)
-            channel.confirmed.set()
