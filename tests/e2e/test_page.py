@@ -109,13 +109,14 @@ def test_the_curl_line_submits_the_same_job(page: Page) -> None:
 
 def test_the_newest_job_comes_first_and_an_ended_one_is_left_alone(page: Page) -> None:
     """Several jobs are followed at once; nobody asks for a job again once it has ended."""
-    slow = submit(page, "wait_and_return", seconds="1").locator(".accepted a").get_attribute("href")
+    submit(page, "wait_and_return", seconds="2")
     quick = submit(page, "sum", number="4")
     expect(quick.locator(".outcome")).to_have_text("10")
+    address = quick.locator(".accepted a").get_attribute("href")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     expect(page.locator("#jobs > li").nth(1).locator(".badge")).to_have_text(states.SUCCESS)
-    assert set(asked) == {slow}
+    assert address not in asked
 
 
 @pytest.mark.parametrize(
