@@ -55,6 +55,11 @@ class Killer:
         self._thread.join()
 
     @property
+    def done(self) -> bool:
+        """Tell whether each kind was killed."""
+        return set(self.killed) == set(self.kinds)
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """Return what is killed."""
         return (*KINDS, "rabbitmq") if self.rabbit else KINDS
@@ -115,13 +120,13 @@ def _listens(process: psutil.Process) -> bool:
 
 
 class Clients:
-    """A few clients at once that submit until so many jobs are accepted."""
+    """A few clients at once that submit until so many jobs are accepted and each kind of process was killed."""
 
-    def __init__(self, url: str, jobs: int, seed: int, clients: int = 8) -> None:
+    def __init__(self, url: str, jobs: int, seed: int, killer: Killer, clients: int = 8) -> None:
         self.accepted: list[Submitted] = []
         self.refused: Counter[str] = Counter()
         self.unexpected: list[str] = []
-        self._url, self._jobs = url, jobs
+        self._url, self._jobs, self._killer = url, jobs, killer
         self._threads = [threading.Thread(target=self._run, args=(random.Random(seed + n),)) for n in range(clients)]
 
     def run(self) -> Self:
@@ -134,9 +139,13 @@ class Clients:
 
     def _run(self, dice: random.Random) -> None:
         with httpx.Client(base_url=self._url, timeout=10) as http:
-            while len(self.accepted) < self._jobs and len(self.unexpected) < 10:
+            while not self._enough() and len(self.unexpected) < 10:
                 self._submit(http, *_any_job(dice))
                 time.sleep(THINKING)
+
+    def _enough(self) -> bool:
+        wanted = self._jobs if self._killer.done else 10 * self._jobs  # who cannot be killed does not hold it up
+        return len(self.accepted) >= wanted
 
     def _submit(self, http: httpx.Client, task: str, arguments: dict[str, Any], result: Any) -> None:
         """Submit one job; without an answer nobody knows whether it was accepted, and nobody claims it was."""
