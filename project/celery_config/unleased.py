@@ -33,6 +33,7 @@ from project.celery_config.leased import LeasedBackend
 LUA = Path(__file__).parent / "lua"
 REGISTER, ASK, SETTLE, BEGIN, REPORT = (Script(name, LUA) for name in ("register", "ask", "settle", "begin", "report"))
 PATIENCE = 60  # seconds: longer than any sender waits for a broker
+SENDING = 4  # seconds after which a sender that has said nothing is taken for dead
 KEPT = 10_000  # jobs in the index of recent ones
 #: What is said anew whenever a message is sent, by us.
 OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
@@ -129,11 +130,21 @@ def _register_and_send(message: Message) -> Any:
     message.nonce = new_nonce()  # again if this is tried again: the message before may have arrived all the same
     queue = message.options.get("queue") or message.task.waits_in
     told = [message.job_id, message.nonce, message.task.name, queue, message.text(), parent or "", request]
-    with library_errors():
-        answer = REGISTER(message.task.backend.client, [message.key], [*told, PATIENCE, KEPT, *extra])
+    answer = _register(message, [*told, PATIENCE, SENDING, KEPT, *extra])
     if answer == b"EXISTS":
         raise JobExists(message.job_id)
     return _send_and_settle(message) if answer == b"OK" else message.task.AsyncResult(message.job_id)
+
+
+def _register(message: Message, told: list[Any]) -> Any:
+    """Write the record once nobody else sends a message for this id, and return what the script says."""
+    end = time.monotonic() + SENDING + 1
+    with library_errors():
+        while (answer := REGISTER(message.task.backend.client, [message.key], told)) == b"BUSY":
+            if time.monotonic() > end:
+                raise OperationalError(f"others try to send job {message.job_id}")
+            time.sleep(0.05)
+    return answer
 
 
 def _send_and_settle(message: Message) -> Any:

@@ -1,15 +1,16 @@
 -- Write the record of a job whose message is about to be sent to a broker that keeps no records.
 -- KEYS job:<id>
 -- ARGV id, nonce, task, queue, message, parent (the job that publishes, or ''), request (what tells the same call from
---      another, or ''), patience (seconds: how long the record lives if its sender dies), kept (recent jobs), n values
---      for the record (field, value, ...)
--- returns OK, KNOWN (the same call, or a parent that runs again) or EXISTS
+--      another, or ''), patience (seconds: how long the record lives if its sender dies), sending (seconds: how long a
+--      sender takes at most), kept (recent jobs), n values for the record (field, value, ...)
+-- returns OK, KNOWN (the same call, or a parent that runs again), EXISTS, or BUSY (somebody else sends it just now)
 local key = KEYS[1]
-local id, nonce, task, queue, message, parent, request, patience, kept = unpack(ARGV, 1, 9)
+local id, nonce, task, queue, message, parent, request, patience, sending, kept = unpack(ARGV, 1, 10)
 local status, queued, before = unpack(redis.call('HMGET', key, 'status', 'queued', 'request'))
 if status and queued then return (parent ~= '' or (request ~= '' and request == before)) and 'KNOWN' or 'EXISTS' end
+if status and redis.call('TTL', key) > patience - sending then return 'BUSY' end
 redis.call('HSET', key, 'nonce', nonce, 'task', task, 'queue', queue, 'message', message, 'status', 'PENDING',
-  'submitted_at', stamp, 'request', request, unpack(ARGV, 10))
+  'submitted_at', stamp, 'request', request, unpack(ARGV, 11))
 redis.call('EXPIRE', key, patience)
 redis.call('ZADD', 'jobs:recent', now, id)
 redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(kept + 1))
