@@ -71,6 +71,11 @@ def _job_model(task: JobTask) -> Any:
     return Job[result_type(task)]  # type: ignore[misc]  # the type is known at run time only
 
 
+def _answers(task: JobTask) -> dict[int | str, Any]:
+    """Describe what is said of a job; a result that is not what the task promised is shown all the same."""
+    return {200: {"model": _job_model(task)}} | problem_responses(404, 422, 429, 503)
+
+
 def _links(task: JobTask) -> dict[str, Any]:
     """Say in OpenAPI what can be done with the job that an answer names."""
     parameters = {"job_id": "$response.body#/job_id"}
@@ -90,17 +95,19 @@ def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         summary=f"Look up a {task.name} job",
         operation_id=f"get_{task.name}",
         tags=[task.name],
-        response_model=_job_model(task),
-        responses=problem_responses(404, 422, 429, 503),
+        response_model=Job[Any],
+        responses=_answers(task),
     )
 
 
 def _add_take_back(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
     async def take_back(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
+        async def answer() -> Any:
+            await jobs.wait(task, job_id, wait)
+            return await run_sync(jobs.take_back, task, job_id)
+
         _say_what_was_applied(request, response, wait)
-        if wait:
-            await _unless_disconnected(request, jobs.wait(task, job_id, wait))
-        return await run_sync(jobs.take_back, task, job_id)
+        return await (_unless_disconnected(request, answer()) if wait else run_sync(jobs.take_back, task, job_id))
 
     router.add_api_route(
         f"/{task.route}/{{job_id}}",
@@ -109,8 +116,8 @@ def _add_take_back(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         summary=f"Cancel a {task.name} job, or fetch and forget it once it has ended",
         operation_id=f"delete_{task.name}",
         tags=[task.name],
-        response_model=_job_model(task),
-        responses=problem_responses(404, 422, 429, 503),
+        response_model=Job[Any],
+        responses=_answers(task),
     )
 
 

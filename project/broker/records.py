@@ -26,7 +26,7 @@ def read(client: Redis, job_id: str) -> dict[str, str] | None:
 
 def readable(raw: Any) -> dict[str, str] | None:
     """Return what HGETALL answered as text, without what is internal; None for a job that is not known."""
-    if b"status" not in raw:
+    if not {b"status", b"task"} <= raw.keys():
         return None
     record = {name.decode(): value.decode(errors="replace") for name, value in raw.items()}
     # Jobs handed back before they ran were taken, but not attempted.

@@ -36,4 +36,7 @@ class Availability:
         except _AWAY as error:
             self._away, self._try_again_at = True, time.monotonic() + self._pause
             raise BrokerUnavailable(self._detail) from error
+        except Exception:  # a 404, say: it has answered
+            self._away = False
+            raise
         self._away = False

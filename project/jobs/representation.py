@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, Field
 
@@ -56,7 +56,7 @@ class Job(BaseModel, Generic[Result]):
     @classmethod
     def from_record(cls, job_id: str, record: dict[str, str]) -> Self:
         """Return the representation of a record; its result as stored, not checked against the task."""
-        status = record["status"]
+        status = record["status"] if record["status"] in get_args(Status) else "STARTED"  # a task may have its own
         optional = {name: record.get(name) for name in ("consumer", "parent", "started_at", "finished_at")}
         begun = status not in ("PENDING", "RETRY")  # else what is there was reported by an earlier run
         return cls.model_validate(
@@ -64,13 +64,22 @@ class Job(BaseModel, Generic[Result]):
                 **record,
                 **optional,
                 "job_id": job_id,
+                "status": status,
                 "ready": status in ENDED,
-                "result": json.loads(record["result"]) if status == "SUCCESS" else None,
-                "progress": json.loads(record["progress"]) if begun and "progress" in record else None,
+                "result": _load(record.get("result")) if status == "SUCCESS" else None,
+                "progress": _load(record.get("progress")) if begun else None,
                 "children": record.get("child_ids", "").split(),
-                "error": json.loads(record["error"]) if status == "FAILURE" else None,
+                "error": _load(record["error"]) if status == "FAILURE" else None,
             }
         )
+
+
+def _load(text: str | None) -> Any:
+    """Read JSON that a consumer wrote; half a character, which no answer can carry, becomes a question mark."""
+    value = json.loads(text or "null")
+    if text and r"\ud" in text:
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value
 
 
 class JobPage(BaseModel):

@@ -3,7 +3,7 @@
 import pytest
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
-from project.errors import BrokerUnavailable
+from project.errors import BrokerUnavailable, UnknownJob
 from project.jobs.availability import Availability
 from tests.support.wait import wait_until
 
@@ -40,6 +40,25 @@ def test_a_mistake_of_ours_is_not_called_an_outage() -> None:
     with pytest.raises(ResponseError), available():
         raise ResponseError("WRONGTYPE")
     assert _succeeds(available)
+
+
+def test_an_answer_that_is_an_error_ends_the_outage_too() -> None:
+    """Redis that knows no such job is back: nobody else is told that it is away."""
+    available = Availability(pause=0.05)
+    with pytest.raises(BrokerUnavailable), available():
+        raise TimeoutError
+    wait_until(lambda: _answers(available), 5)
+    assert _succeeds(available)
+
+
+def _answers(available: Availability) -> bool:
+    try:
+        with available():
+            raise UnknownJob
+    except UnknownJob:
+        return True
+    except BrokerUnavailable:
+        return False
 
 
 def _succeeds(available: Availability) -> bool:

@@ -1,0 +1,73 @@
+"""Jobs of tasks that do what Celery allows and our own tasks do not: they are shown, alone and in the list."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from redis import Redis
+
+from project.broker import records
+from tests.support.stack import NativeStack
+
+KNOWN = {"task": "sum", "queue": "cpu", "submitted_at": "2026-11-21T12:00:00Z"}
+
+
+@pytest.fixture
+def redis(stack: NativeStack) -> Iterator[Redis]:
+    """The Redis of the stack."""
+    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
+        yield client
+
+
+@pytest.fixture
+def ended(redis: Redis) -> Iterator[Any]:
+    """Write the record of a job as a consumer does, and return its id."""
+    written = []
+
+    def write(**fields: str) -> str:
+        written.append(job_id := f"test.{uuid4()}")
+        redis.hset(records.key(job_id), mapping=KNOWN | fields)
+        redis.zadd("jobs:recent", {job_id: float(redis.time()[0])})
+        return job_id
+
+    yield write
+    for job_id in written:
+        redis.delete(records.key(job_id))
+        redis.zrem("jobs:recent", job_id)
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        ({"status": "SUCCESS"}, {"status": "SUCCESS", "result": None}),  # ignore_result
+        ({"status": "SUCCESS", "result": '"text"'}, {"result": "text"}),  # declared -> int
+        ({"status": "SUCCESS", "result": r'"half \ud800 of it"'}, {"result": "half ? of it"}),
+        ({"status": "SUCCESS", "result": r'"all \ud83d\ude00 of it"'}, {"result": "all \N{GRINNING FACE} of it"}),
+        ({"status": "SUCCESS", "result": "NaN"}, {"result": None}),
+        ({"status": "PROGRESS"}, {"status": "STARTED", "ready": False, "result": None}),  # update_state
+        (
+            {"status": "FAILURE", "error": r'{"type": "ValueError", "message": "\udcff"}'},
+            {"error": {"type": "ValueError", "message": "?"}},
+        ),
+    ],
+)
+def test_a_job_with_an_unusual_ending_is_shown(
+    http: httpx.Client, ended: Any, record: dict[str, str], shown: dict[str, Any]
+) -> None:
+    """At its address, in the list, and when it is taken back."""
+    job_id = ended(**record)
+    job = http.get(f"/producer/api/sum/{job_id}").raise_for_status().json()
+    assert {name: job[name] for name in shown} == shown
+    assert job in http.get("/producer/api/jobs", params={"limit": 200}).raise_for_status().json()["jobs"]
+    if job["ready"]:
+        assert http.delete(f"/producer/api/sum/{job_id}").raise_for_status().json() == job
+
+
+def test_a_record_without_a_task_is_no_job(http: httpx.Client, redis: Redis) -> None:
+    """What Celery writes of a step of a chain that was never submitted is not a job yet."""
+    redis.hset(records.key("test.step"), mapping={"status": "FAILURE", "error": json.dumps({})})
+    assert http.get("/producer/api/jobs/test.step").status_code == 404
+    redis.delete(records.key("test.step"))
