@@ -22,6 +22,7 @@ URL = "http://127.0.0.1:8080"
 LONGEST_WAIT = 30  # seconds: the longest ?wait= that the producer accepts
 RETRY_AFTER = 2  # seconds, when the answer does not say
 ANSWER = 10  # seconds that an answer may take
+BROKEN = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError)
 NOT_OURS = "The answer is not one that Glassqueue gives. Is the address right?"
 
 T = TypeVar("T")
@@ -43,11 +44,12 @@ class ProblemError(Exception):
 class Client:
     """A client of the stack at *url*; all methods raise ProblemError, or httpx.TransportError if nobody answers.
 
-    patience: how long, in seconds, a submission or a wait tries again while the service is full or away (429, 502-504).
+    patience: how long, in seconds, a submission or a wait tries again while the service is full or away: 429, 502-504,
+    or a broken connection to a service that has answered before.
     """
 
     def __init__(self, url: str = URL, patience: float = 30) -> None:
-        self._patience = patience
+        self._patience, self._reached = patience, False
         self._http = httpx.Client(base_url=f"{url.rstrip('/')}/producer/api", timeout=ANSWER)
 
     def __enter__(self) -> Self:
@@ -62,12 +64,13 @@ class Client:
         """Submit a job, or return the first one if the idempotency key was used before.
 
         wishes: job_id, countdown, eta and priority, as POST has them. Unless they hold a job_id the client makes up a
-        key if you give none, so that trying again never makes a second job.
+        key if you give none, so that trying again never makes a second job. With a job_id a broken connection is not
+        tried again: if the job was accepted all the same, the answer would be that its id is taken.
         """
         key = idempotency_key or (None if wishes.get("job_id") else str(uuid4()))
         headers = {"Idempotency-Key": key} if key else {}
         ask = partial(self._ask, Accepted, "POST", task, json=arguments, params=wishes, headers=headers)
-        return self._patiently(ask, math.inf)
+        return self._patiently(ask, math.inf, again=bool(key))
 
     def get(self, job_id: str, wait: float = 0) -> Job[Any]:
         """Return the job when it ends, or as it is after *wait* seconds."""
@@ -132,22 +135,31 @@ class Client:
     def _ask(self, shape: type[T], method: str, *path: str, **options: Any) -> T:
         wishes = {name: value for name, value in options.pop("params", {}).items() if value is not None}
         response = self._http.request(method, _address(path), params=wishes, **options)
+        self._reached = True
         _refuse_problem(response)
         try:
             return TypeAdapter(shape).validate_json(response.content)
         except ValidationError:
             raise ProblemError(response.status_code, NOT_OURS) from None
 
-    def _patiently(self, ask: Callable[[], T], end: float) -> T:
-        """Ask until the answer is no passing problem, as Retry-After says, but not beyond the patience or the end."""
+    def _patiently(self, ask: Callable[[], T], end: float, again: bool = True) -> T:
+        """Ask until the answer is no passing problem, as Retry-After says, but not beyond the patience or the end.
+
+        again: ask once more, too, if the connection breaks.
+        """
         end = min(end, time.monotonic() + self._patience)
         while True:
             try:
                 return ask()
             except ProblemError as problem:
-                if not problem.passing or time.monotonic() + problem.retry_after > end:
+                pause = problem.retry_after
+                if not problem.passing or time.monotonic() + pause > end:
                     raise
-                time.sleep(problem.retry_after)
+            except BROKEN:
+                pause = RETRY_AFTER
+                if not (again and self._reached) or time.monotonic() + pause > end:
+                    raise
+            time.sleep(pause)
 
     def _events(self, path: tuple[str, ...]) -> Iterator[Job[Any] | Change]:
         # the service sends a comment every 15 seconds, so a longer silence means that it is gone

@@ -32,6 +32,7 @@ from project.settings import Settings
 
 INBOX, REJECTED = "inbox", "inbox:rejected"
 KEPT = 10_000  # rejected messages; older ones are dropped
+SHOWN = 10_000  # characters of a rejected message; they share Redis' memory with the jobs
 WAIT = 1  # seconds: how long to block, how often to look for Celery's messages
 PAUSES = (0.1, 2.0)  # seconds until the next try: the first, and the longest
 PUT_ASIDE = Script("put_aside", LUA)
@@ -172,4 +173,6 @@ class Inbox:
 
 def _told(text: bytes, reason: str) -> str:
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps({"message": text.decode(errors="backslashreplace"), "reason": reason, "at": at})
+    message = text.decode(errors="backslashreplace")
+    told = {"message": message[:SHOWN], "reason": reason, "at": at}
+    return json.dumps(told | {"length": len(message)} if len(message) > SHOWN else told)

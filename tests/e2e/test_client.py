@@ -189,6 +189,17 @@ def test_submitting_through_an_outage_makes_one_job(stack: NativeStack, client: 
     assert job.result == 4
 
 
+def test_a_wait_goes_on_when_its_connection_breaks(stack: NativeStack, client: Client) -> None:
+    """NGINX dies and is started again: who has reached it before asks again."""
+    job_id = client.submit("wait_and_return", {"seconds": 2}).job_id
+    with ThreadPoolExecutor(1) as thread, Client(stack.url) as other:
+        job = thread.submit(client.get, job_id, wait=30)
+        wait_until(lambda: other.get(job_id).status == states.STARTED)
+        for pid in stack.pids("nginx"):
+            os.kill(pid, signal.SIGKILL)
+        assert job.result(timeout=40).status == states.SUCCESS
+
+
 def test_the_client_says_what_is_wrong_and_repeats_no_job(client: Client) -> None:
     """A ProblemError has the status and the fields; the same key is the same job."""
     with pytest.raises(ProblemError, match=r"body\.number: Field required") as refused:

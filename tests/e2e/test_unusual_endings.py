@@ -12,7 +12,7 @@ from redis import Redis
 from project.broker import records
 from tests.support.stack import NativeStack
 
-KNOWN = {"task": "sum", "queue": "cpu", "submitted_at": "2026-11-21T12:00:00Z"}
+KNOWN: Any = {"task": "sum", "queue": "cpu", "submitted_at": "2026-11-21T12:00:00Z"}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def ended(redis: Redis) -> Iterator[Any]:
     """Write the record of a job as a consumer does, and return its id."""
     written = []
 
-    def write(**fields: str) -> str:
+    def write(**fields: Any) -> str:
         written.append(job_id := f"test.{uuid4()}")
         redis.hset(records.key(job_id), mapping=KNOWN | fields)
         redis.zadd("jobs:recent", {job_id: float(redis.time()[0])})

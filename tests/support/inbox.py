@@ -15,7 +15,7 @@ def push(redis: Any, *messages: Any) -> None:
     redis.lpush(INBOX, *(each if isinstance(each, str | bytes) else json.dumps(each) for each in messages))
 
 
-def rejected(redis: Any, count: int = 1) -> list[dict[str, str]]:
+def rejected(redis: Any, count: int = 1) -> list[dict[str, Any]]:
     """Wait until so many messages were put aside, and return them, oldest first."""
     wait_until(lambda: redis.llen(REJECTED) == count, what=f"{count} messages are put aside")
     return [json.loads(raw) for raw in reversed(redis.lrange(REJECTED, 0, -1))]

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from project.broker import scripts
-from project.jobs.inbox import INBOX, PUT_ASIDE, REJECTED
+from project.jobs.inbox import INBOX, PUT_ASIDE, REJECTED, SHOWN
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
 from tests.support.inbox import LIMIT, jobs, push, rejected
@@ -74,9 +74,10 @@ def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, message: Any, re
     push(redis, message, {"task": "sum", "args": [1]})
     (told,) = rejected(redis)
     text = message if isinstance(message, str | bytes) else json.dumps(message)
-    assert told["message"] == (text.decode(errors="backslashreplace") if isinstance(text, bytes) else text)
+    text = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
+    assert told["message"] == text[:SHOWN]
     assert told["reason"].startswith(reason)
-    assert told.keys() == {"message", "reason", "at"}
+    assert told.get("length", len(text)) == len(text)
     assert len(wait_until(lambda: jobs(redis))) == 1
 
 
@@ -138,6 +139,13 @@ def test_of_rejected_messages_the_latest_are_kept(redis: Any) -> None:
         assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [number, f"told {number}", 2]) == 1
     assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [3, "gone", 2]) == 0
     assert redis.lrange(REJECTED, 0, -1) == [b"told 3", b"told 2"]
+
+
+def test_of_a_long_rejected_message_the_beginning_is_kept(redis: Any) -> None:
+    """Rejected messages of 1 MiB each would soon fill the memory that the jobs need."""
+    push(redis, "x" * 10 * SHOWN)
+    (told,) = rejected(redis)
+    assert (told["message"], told["length"]) == ("x" * SHOWN, 10 * SHOWN)
 
 
 def test_an_idle_inbox_costs_a_few_commands_a_second(redis: Any, producer: Producer) -> None:
