@@ -54,6 +54,12 @@ class UnknownSchedule(GlassqueueError):
     status = 404
 
 
+class ScheduleOutdated(GlassqueueError):
+    """The task of this schedule is gone, or takes other arguments by now; delete the schedule."""
+
+    status = 409
+
+
 class BrokerUnavailable(GlassqueueError):
     """Redis does not answer at the moment; try again."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -14,7 +15,7 @@ from project.api.parameters import JobId, Wait, Wishes
 from project.api.problems import problem_responses
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.job import JobTask
-from project.errors import UnsupportedContentType
+from project.errors import UnknownJob, UnsupportedContentType
 from project.jobs.representation import Accepted, Change, Job
 from project.jobs.service import Jobs
 
@@ -126,8 +127,9 @@ def _add_follow(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         jobs.look_up(task, job_id)
 
     async def follow(job_id: JobId) -> AsyncIterator[ServerSentEvent]:
-        async for event in jobs.follow(task, job_id):
-            yield to_event(event)
+        with suppress(UnknownJob):  # somebody took it back as soon as it had ended
+            async for event in jobs.follow(task, job_id):
+                yield to_event(event)
 
     router.add_api_route(
         f"/{task.route}/{{job_id}}/events",

@@ -12,7 +12,9 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from project.errors import GlassqueueError, UnknownJob
+from project.schedules.errors import InvalidSchedule
 
+DOES_NOT_FIT = "The request does not fit what the task accepts."
 NOTHING_HERE = "Nothing is here; GET /producer/api/tasks lists the tasks."
 
 
@@ -52,6 +54,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer every error that can happen in the app with a problem."""
     app.add_exception_handler(GlassqueueError, _own_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(InvalidSchedule, _invalid_schedule)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _bug)
 
@@ -76,7 +79,11 @@ def _allowed(request: Request, error: Any) -> dict[str, str]:
 def _invalid_request(_: Request, error: Any) -> JSONResponse:
     # never echo the input: it may be NaN, which is not JSON, or a secret
     fields = [InvalidField(field=".".join(map(str, e["loc"])), message=e["msg"]) for e in error.errors()]
-    return problem(422, "The request does not fit what the task accepts.", errors=fields)
+    return problem(422, DOES_NOT_FIT, errors=fields)
+
+
+def _invalid_schedule(_: Request, error: Any) -> JSONResponse:
+    return problem(422, DOES_NOT_FIT, errors=[InvalidField(field=f"body.{error.field}", message=error.message)])
 
 
 def _bug(_: Request, __: Exception) -> JSONResponse:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, Strict
 
 from project.api.jobs import require_json
@@ -14,8 +13,7 @@ from project.api.problems import problem_responses
 from project.api.schedule_models import ScheduleOut
 from project.api.schedules import BODY_PROBLEMS, CREATED
 from project.jobs.availability import Availability
-from project.schedules.errors import InvalidSchedule
-from project.schedules.rules import Rule, make_rule
+from project.schedules.rules import make_rule
 from project.schedules.task_scheduler import TaskScheduler
 
 END_OF_CENTURY = 4_102_444_800  # unix seconds
@@ -100,16 +98,8 @@ def _schedule(scheduler: TaskScheduler, reminder: Reminder, request_id: str | No
         "notify",
         {"notification": shown},
         shown["title"],
-        _rule(reminder),
+        make_rule(rrule=reminder.rrule, start=datetime.fromtimestamp(reminder.start_datetime, UTC)),
         "last",
         schedule_id=request_id,
         secret=reminder.notification_metadata.auth_header.get_secret_value(),
     )
-
-
-def _rule(reminder: Reminder) -> Rule:
-    try:
-        return make_rule(rrule=reminder.rrule, start=datetime.fromtimestamp(reminder.start_datetime, UTC))
-    except InvalidSchedule as error:
-        problem = {"loc": ("body", "rrule"), "msg": error.message, "type": "value_error"}
-        raise RequestValidationError([problem]) from None

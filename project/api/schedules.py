@@ -14,8 +14,7 @@ from project.api.signature import arguments_model
 from project.jobs.availability import Availability
 from project.jobs.representation import Accepted
 from project.jobs.service import Jobs
-from project.schedules.errors import InvalidSchedule
-from project.schedules.rules import Rule, make_rule
+from project.schedules.rules import make_rule
 from project.schedules.task_scheduler import TaskScheduler
 
 BODY = [Depends(require_json)]
@@ -43,6 +42,7 @@ def schedules_router(jobs: Jobs, scheduler: TaskScheduler, prefix: str) -> APIRo
     _add_create(router, jobs, scheduler)
     _add_read(router, scheduler, jobs.available, prefix)
     _add_change(router, scheduler, jobs.available, prefix)
+    _add_run(router, scheduler, jobs, prefix)
     return router
 
 
@@ -55,7 +55,7 @@ def _add_preview(router: APIRouter) -> None:
         responses=problem_responses(*BODY_PROBLEMS[:-1]),
     )
     def preview(when: When) -> Preview:
-        return Preview.of(_rule(when))
+        return Preview.of(make_rule(**when.rule()))
 
 
 def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler) -> None:
@@ -70,7 +70,7 @@ def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler) -> None
         responses=CREATED | problem_responses(*BODY_PROBLEMS),
     )
     def create(wanted: NewSchedule, request_id: RequestId, response: Response) -> ScheduleOut:
-        rule, arguments = _rule(wanted), _arguments(tasks, wanted)
+        rule, arguments = make_rule(**wanted.rule()), _arguments(tasks, wanted)
         with jobs.available():
             schedule_id = scheduler.add(
                 wanted.task, arguments, wanted.description, rule, wanted.catch_up, schedule_id=request_id
@@ -127,25 +127,20 @@ def _add_change(router: APIRouter, scheduler: TaskScheduler, available: Availabi
         with available():
             scheduler.delete(schedule_id)
 
+
+def _add_run(router: APIRouter, scheduler: TaskScheduler, jobs: Jobs, prefix: str) -> None:
     @router.post(
         "/{schedule_id}/run",
         status_code=202,
         summary="Run the task of a schedule now",
         operation_id="run_schedule",
-        responses=problem_responses(404, 429, 503),
+        responses=problem_responses(404, 409, 429, 503),
     )
     def run(schedule_id: ScheduleId, request_id: RequestId, response: Response) -> Accepted:
-        with available():
+        with jobs.admission():
             task, job_id = scheduler.run(schedule_id, request_id)
         response.headers["Location"] = f"{prefix}/jobs/{job_id}"
         return Accepted(job_id=job_id, task=task)
-
-
-def _rule(when: When) -> Rule:
-    try:
-        return make_rule(**when.rule())
-    except InvalidSchedule as error:
-        raise _invalid(error.field, message=error.message) from None
 
 
 def _arguments(tasks: dict[str, Any], wanted: NewSchedule) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -63,6 +63,15 @@ class Jobs:
         public = [task for task in self.app.tasks.values() if getattr(task, "route", None)]
         return sorted(public, key=lambda task: task.name)
 
+    @contextmanager
+    def admission(self) -> Iterator[None]:
+        """Run a block that submits jobs; raise TooManyJobs if a queue is full, BrokerUnavailable if it is away."""
+        with self._sending():
+            try:
+                yield
+            except QueueFull as error:
+                raise TooManyJobs(self._drain.seconds_until_room(error.queue)) from error
+
     def submit(self, task: JobTask, arguments: dict[str, Any], wish: Submission | None = None) -> Accepted | Job[Any]:
         """Queue a job for the task with arguments that were validated before.
 
@@ -74,7 +83,7 @@ class Jobs:
         if wish.idempotency_key:
             job_id = str(uuid5(KEYS, f"{task.name} {wish.idempotency_key}"))
             record = {"fingerprint": _fingerprint(arguments)}
-        with self._sending():
+        with self.admission():
             try:
                 task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
             except JobExists:
@@ -82,8 +91,6 @@ class Jobs:
                     return self._replay(task, job_id, record["fingerprint"])
                 if wish.job_id or not wish.request_id:
                     raise JobIdTaken from None
-            except QueueFull as error:
-                raise TooManyJobs(self._drain.seconds_until_room(error.queue)) from error
         return Accepted(job_id=job_id, task=task.name)
 
     def _replay(self, task: JobTask, job_id: str, fingerprint: str) -> Job[Any]:
@@ -117,16 +124,16 @@ class Jobs:
         change = None
         while True:
             # nothing was heard yet, or something was missed: it may have ended all the same
-            if change is None and await self._has_ended(task, job_id):
+            if change is None and (await self._look_up_patiently(task, job_id)).ready:
                 return
             change = await changes.get()
             if change and change["status"] in ENDED:
                 return
 
-    async def _has_ended(self, task: JobTask | None, job_id: str) -> bool:
+    async def _look_up_patiently(self, task: JobTask | None, job_id: str) -> Job[Any]:
         while True:
             try:
-                return (await run_sync(self.look_up, task, job_id)).ready
+                return await run_sync(self.look_up, task, job_id)
             except BrokerUnavailable:  # who waits has time until Redis is back
                 await asyncio.sleep(PAUSE)
 
@@ -139,9 +146,12 @@ class Jobs:
         return self._changes.listeners >= self._max_waiters
 
     async def follow(self, task: JobTask, job_id: str) -> AsyncIterator[Job[Any] | Change]:
-        """Yield the job as it is, then each change, and the job again when it reports progress or has ended."""
+        """Yield the job as it is, then each change, and the job again when it reports progress or has ended.
+
+        Raises UnknownJob if it is forgotten meanwhile.
+        """
         async with self._changes.watch(records.key(job_id)) as changes:
-            job = await run_sync(self.look_up, task, job_id)
+            job = await self._look_up_patiently(task, job_id)
             yield job
             status: str = job.status
             while not job.ready:
@@ -150,7 +160,7 @@ class Jobs:
                     status = change["status"]
                     yield Change.model_validate(change)
                 else:
-                    job = await run_sync(self.look_up, task, job_id)
+                    job = await self._look_up_patiently(task, job_id)
                     yield job
 
     async def follow_all(self) -> AsyncIterator[Change]:
@@ -172,25 +182,19 @@ class Jobs:
 
     def requeue(self, job_id: str) -> Accepted:
         """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""
-        with self._sending():
+        with self.admission():
             record = records.read(self._redis, job_id)
             if record is None:
                 raise UnknownJob
-            if not self._requeue([job_id]):
+            if not self._queueing.requeue([job_id]):
                 raise NotRequeueable
         return Accepted(job_id=job_id, task=record["task"])
 
     def requeue_failed(self, task: str | None) -> list[str]:
         """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
-        with self._sending():
+        with self.admission():
             failed, _ = listing.recent(self._redis, listing.KEPT, task=task, status="FAILURE")
-            return self._requeue([record["job_id"] for record in failed])
-
-    def _requeue(self, job_ids: list[str]) -> list[str]:
-        try:
-            return self._queueing.requeue(job_ids)
-        except QueueFull as error:
-            raise TooManyJobs(self._drain.seconds_until_room(error.queue)) from error
+            return self._queueing.requeue([record["job_id"] for record in failed])
 
     def recent(self, limit: int, before: float | None, task: str | None, status: str | None) -> JobPage:
         """Return recent jobs, newest first."""

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
+from itertools import product
 from math import prod
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from dateutil.rrule import rrule, rrulestr
+from dateutil.rrule import DAILY, rrule, rrulestr
 
 from project.schedules.wall_clock import HORIZON, some_day_fits
 
@@ -21,6 +22,8 @@ STEPS = {  # with COUNT gone, these can begin later with the same result
     "WEEKLY": timedelta(weeks=1),
 }
 ALL_DAY = ("SECONDLY", "MINUTELY", "HOURLY")
+LOOKED_THROUGH = 8 * 366  # days, of rules that go on all day: dateutil would try up to the year 9999
+SECOND_BY_SECOND = 40  # days, where it tries each second
 _LIMITS = {
     "INTERVAL": (1, 1_000_000), "COUNT": (1, MOST), "BYSECOND": (0, 59), "BYMINUTE": (0, 59), "BYHOUR": (0, 23),
     "BYMONTHDAY": (-31, 31), "BYYEARDAY": (-366, 366), "BYWEEKNO": (-53, 53), "BYMONTH": (1, 12),
@@ -47,6 +50,8 @@ class Recurrence:
         if not _has_days(parts, self._rule):
             raise ValueError("it never fires: no year has such a day")
         self.all_day = parts["FREQ"] in ALL_DAY
+        if self.all_day and not _meets_soon(parts, self._rule, self.start):
+            raise ValueError("it never fires, or not for long: INTERVAL and the BY parts do not meet")
 
     def readings(self, begin: datetime) -> Iterator[datetime]:
         """Yield what the clock shows when it fires, from *begin* on."""
@@ -118,6 +123,8 @@ def _check_combination(parts: dict[str, str]) -> None:
             raise ValueError(f"{name} does not go with FREQ={freq}")
     if "BYMONTHDAY" in by and freq == "WEEKLY":
         raise ValueError("BYMONTHDAY does not go with FREQ=WEEKLY")
+    if freq == "SECONDLY" and by & {"BYHOUR", "BYMINUTE"} and by & {"BYMONTH", "BYMONTHDAY", "BYYEARDAY"}:
+        raise ValueError("it would be looked for second by second, for years; write it with FREQ=DAILY and BYSECOND")
     if "BYSETPOS" not in by:
         return
     if by == {"BYSETPOS"}:
@@ -132,9 +139,26 @@ def _check_combination(parts: dict[str, str]) -> None:
 def _has_days(parts: dict[str, str], rule: Any) -> bool:
     if parts["FREQ"] not in STEPS or not {"BYMONTH", "BYMONTHDAY", "BYYEARDAY"} & parts.keys():
         return True
+    return some_day_fits(**_of_days(rule))
+
+
+def _of_days(rule: Any) -> dict[str, Any]:
     names = ("bymonth", "bymonthday", "byyearday", "byweekday")
     # what the rule was told: what dateutil takes over from DTSTART is no restriction
-    return some_day_fits(**{name: value for name, value in rule._original_rule.items() if name in names})
+    return {name: value for name, value in rule._original_rule.items() if name in names}
+
+
+def _meets_soon(parts: dict[str, str], rule: Any, start: datetime) -> bool:
+    """Tell whether a time of the day that fits comes on a day that fits, for rules that go on all day."""
+    freq, midnight, interval = parts["FREQ"], datetime.combine(start, time()), int(parts.get("INTERVAL", 1))
+    unit = STEPS[freq].seconds
+    times = product(rule._byhour or range(24), rule._byminute or range(60), rule._bysecond or range(60))
+    fitting = {(3600 * hour + 60 * minute + second) // unit % interval for hour, minute, second in times}
+    slow = freq == "SECONDLY" and {"BYHOUR", "BYMINUTE"} & parts.keys()
+    until = midnight + timedelta(days=SECOND_BY_SECOND if slow else LOOKED_THROUGH)
+    begin, a_day = (start - midnight).seconds // unit, 86_400 // unit
+    days = rrule(DAILY, dtstart=midnight, until=until, **_of_days(rule))
+    return any((begin - a_day * (day - midnight).days) % interval in fitting for day in days)
 
 
 def _dtstart(line: str, zone: ZoneInfo) -> tuple[ZoneInfo, datetime]:

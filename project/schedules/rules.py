@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice, takewhile
+from time import thread_time
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -16,6 +17,7 @@ from project.schedules.wall_clock import TICK, Readings, every_reading, once_a_r
 
 SHORTEST = timedelta(milliseconds=10)  # what the scheduler's loop keeps up with
 SECOND = timedelta(seconds=1)
+PATIENCE = 0.5  # seconds of CPU time to find out when a COUNT is over
 Kind = Literal["rrule", "cron", "every", "trigger_at"]
 
 
@@ -165,13 +167,22 @@ def _check_rrule(rule: Rule) -> Rule:
         rule = rule.model_copy(update={"start": start, "timezone": recurrence.zone.key})
         ends = rule.until or recurrence.until
         if recurrence.count:
-            counted = islice(rule.occurrences(start - TICK), recurrence.count)
-            ends = max(counted, default=start)
+            ends = _last(islice(rule.occurrences(start - TICK), recurrence.count), start)
         return rule.model_copy(update={"ends": ends})
     except InvalidSchedule:
         raise
     except (ValueError, OverflowError) as error:
         raise InvalidSchedule("rrule", str(error)) from None
+
+
+def _last(moments: Iterator[datetime], start: datetime) -> datetime:
+    """Return the last of the moments, or the start if there is none; who asks is waiting meanwhile."""
+    end, last = thread_time() + PATIENCE, start
+    for moment in moments:
+        last = moment
+        if thread_time() > end:
+            raise ValueError("it takes too long to count to COUNT; write BY parts with a longer FREQ, or give UNTIL")
+    return last
 
 
 def _fires(rule: Rule, now: datetime) -> bool:
@@ -182,7 +193,7 @@ def _fires(rule: Rule, now: datetime) -> bool:
 
 
 def _why_never(rule: Rule) -> str:
-    if rule.ends and rule.model_copy(update={"ends": None}).next_after(rule.start - TICK):
+    if rule.ends and _fires(rule.model_copy(update={"ends": None}), rule.start - TICK):
         return f"it never fires: the first time would be after {rule.ends.isoformat()}, or all are in the past"
     return "it never fires: no day in the next 50 years fits"
 

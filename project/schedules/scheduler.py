@@ -62,18 +62,28 @@ class Scheduler(RedBeatScheduler):
         return self._leadership.held
 
     def _fire_due(self) -> float:
-        end = time.monotonic() + ROUND
-        for schedule in self._store.due(time.time(), BATCH):
+        end, waiting, full = time.monotonic() + ROUND, 0, set[str]()
+        while due := self._store.due(time.time(), waiting, BATCH):
+            for schedule in due:
+                waiting += self._has_to_wait(schedule, full)
+                if time.monotonic() > end:
+                    return 0
+            if len(due) < BATCH:
+                break
+        following = None if full else self._store.next_time()
+        wait = self.max_interval if following is None else following - time.time()
+        return float(max(0, min(wait, self.max_interval)))
+
+    def _has_to_wait(self, schedule: Schedule, full: set[str]) -> bool:
+        """Fire a schedule, unless its queue is full: those of other queues must go on."""
+        queue = getattr(self.app.tasks.get(schedule.task), "waits_in", "")
+        if queue not in full:
             try:
                 self._fire(schedule)
             except QueueFull as error:
                 log.warning("schedule %s has to wait: %s", schedule.schedule_id, error)
-                return float(self.max_interval)
-            if time.monotonic() > end:
-                return 0
-        following = self._store.next_time()
-        wait = self.max_interval if following is None else following - time.time()
-        return float(max(0, min(wait, self.max_interval)))
+                full.add(queue)
+        return queue in full
 
     def _fire(self, schedule: Schedule) -> None:
         moments, following = schedule.due(datetime.now(UTC))

@@ -17,6 +17,7 @@ from project.broker.scripts import Script
 from project.schedules.schedule import Definition, Schedule
 
 ADVANCE = Script("advance", Path(__file__).parent / "lua")
+WEEK = 7 * 24 * 60 * 60  # seconds that the last notification of a reminder may wait for a consumer
 JOBS_KEPT = 10  # ids of a schedule's last jobs
 
 
@@ -50,6 +51,8 @@ class Store:
 
     def read(self, schedule_id: str) -> Schedule | None:
         """Return a schedule, or None if there is none of this id."""
+        if schedule_id.startswith(":"):  # what RedBeat keeps for itself
+            return None
         return next(iter(self._load([self.key(schedule_id)])), None)
 
     def secret(self, schedule_id: str) -> str | None:
@@ -57,9 +60,9 @@ class Store:
         secret: str | None = self.client.hget(self.key(schedule_id), "secret")
         return secret
 
-    def due(self, now: float, most: int) -> list[Schedule]:
+    def due(self, now: float, skip: int, most: int) -> list[Schedule]:
         """Return schedules whose time has come, first those that wait longest; forget those that are gone."""
-        keys = self.client.zrangebyscore(self._due, "-inf", now, start=0, num=most)
+        keys = self.client.zrangebyscore(self._due, "-inf", now, start=skip, num=most)
         found = self._load(keys)
         if gone := set(keys) - {self.key(schedule.schedule_id) for schedule in found}:
             self.client.zrem(self._due, *gone)
@@ -81,7 +84,7 @@ class Store:
         assert schedule.next
         next_time = (following.isoformat(), following.timestamp()) if following else ("", "")
         last = moments[-1].isoformat() if moments else ""
-        args = [schedule.next.isoformat(), *next_time, last, self._ttl, JOBS_KEPT, *jobs]
+        args = [schedule.next.isoformat(), *next_time, last, self._ttl, max(self._ttl, WEEK), JOBS_KEPT, *jobs]
         return bool(ADVANCE(self.client, [self.key(schedule.schedule_id), self._due], args))
 
     def pause(self, schedule_id: str) -> None:
@@ -103,6 +106,8 @@ class Store:
 
     def delete(self, schedule_id: str) -> bool:
         """Forget a schedule; tell whether there was one."""
+        if not self.read(schedule_id):
+            return False
         key = self.key(schedule_id)
         with self.client.pipeline() as pipe:
             pipe.zrem(self._due, key)

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import uuid4
@@ -10,7 +9,7 @@ from uuid import uuid4
 from celery import Celery, Task
 
 from project.broker import JobExists
-from project.errors import UnknownSchedule
+from project.errors import ScheduleOutdated, UnknownSchedule
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule, make_rule
 from project.schedules.schedule import CatchUp, Definition, Schedule
@@ -116,11 +115,18 @@ class TaskScheduler:
             raise UnknownSchedule
 
     def run(self, schedule_id: str, job_id: str | None = None) -> tuple[str, str]:
-        """Submit a job now, beside those of the rule; return its task and its id, which can be chosen."""
+        """Submit a job now, beside those of the rule; return its task and its id, which can be chosen.
+
+        Raises UnknownSchedule, ScheduleOutdated or QueueFull.
+        """
         schedule = self.look_up(schedule_id)
         job_id = job_id or str(uuid4())
-        with suppress(JobExists):  # the same request, sent to a second producer
+        try:
             self._task(schedule.task).apply_async(kwargs=schedule.arguments, task_id=job_id)
+        except JobExists:  # the same request, sent to a second producer
+            pass
+        except (InvalidSchedule, TypeError) as error:
+            raise ScheduleOutdated from error
         return schedule.task, job_id
 
     def _task(self, func: Task | str) -> Any:

@@ -32,7 +32,7 @@ def notify(notification: dict[str, Any], schedule_id: str) -> str:
     """Send a notification to NOTIFY_URL, with the Authorization that came with its reminder."""
     secret = Store(current_app).secret(schedule_id)
     if secret is None:
-        return "not sent: the reminder was deleted"
+        return "not sent: the reminder was deleted, or ended a week ago"
     settings = get_settings()
     if not settings.notify_url.get_secret_value():
         return "not sent: NOTIFY_URL is empty"

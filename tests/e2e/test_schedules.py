@@ -66,6 +66,15 @@ def test_a_schedule_can_be_paused_resumed_fired_and_deleted(http: httpx.Client) 
     assert_problem(http.patch(path, json={"paused": True}), 404)
 
 
+@pytest.mark.parametrize("schedule_id", [":schedule", ":all", ":lock", ":statics"])
+def test_what_the_scheduler_keeps_beside_the_schedules_is_no_schedule(http: httpx.Client, schedule_id: str) -> None:
+    """Whoever deleted the index of what is due would stop them all."""
+    path = f"{API}/{schedule_id}"
+    for method, address in (("GET", path), ("DELETE", path), ("POST", f"{path}/run")):
+        assert_problem(http.request(method, address), 404)
+    assert_problem(http.patch(path, json={"paused": True}), 404)
+
+
 def test_schedules_are_listed_the_newest_first(http: httpx.Client) -> None:
     """A page, and the next one."""
     made = [make(http, every="1h")["schedule_id"] for _ in range(3)]

@@ -2,6 +2,7 @@
 
 import httpx
 import psutil
+import pytest
 
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.stack import NativeStack
@@ -54,6 +55,14 @@ def test_a_pull_waits_for_the_end(http: httpx.Client) -> None:
     job_id = submit(http, "wait_and_return", seconds=1, message="pulled")
     assert http.delete(f"{WAIT}/{job_id}", params={"wait": 20}).json()["result"] == "pulled"
     assert_problem(http.get(f"{WAIT}/{job_id}"), 404)
+
+
+def test_a_pull_whose_client_goes_away_takes_nothing(http: httpx.Client) -> None:
+    """The job runs on, and its result can be pulled again."""
+    job_id = submit(http, "wait_and_return", seconds=2, message="kept")
+    with pytest.raises(httpx.ReadTimeout):
+        http.delete(f"{WAIT}/{job_id}", params={"wait": 20}, timeout=httpx.Timeout(10, read=0.5))
+    assert finished(http, "wait_and_return", job_id)["result"] == "kept"
 
 
 def test_a_job_of_another_task_cannot_be_taken_back(http: httpx.Client) -> None:

@@ -1,14 +1,15 @@
 -- Note that a schedule has fired, and when it does next; unless somebody else did, or it was deleted.
 -- KEYS schedules:<id>, the sorted set of what is due when
 -- ARGV expected (the time that was fired first), next (or '' at the end), its unix seconds, last (the time that was fired
---      last, or '' if none was), ttl (seconds that an ended schedule is kept), kept (job ids), job id...
+--      last, or '' if none was), ttl (seconds that an ended schedule is kept), patience (the same for one with a secret,
+--      which its last job has to read), kept (job ids), job id...
 -- returns 1 or 0
 local schedule, due = KEYS[1], KEYS[2]
-local expected, following, seconds, last, ttl, kept = unpack(ARGV, 1, 6)
+local expected, following, seconds, last, ttl, patience, kept = unpack(ARGV, 1, 7)
 local known = redis.call('HMGET', schedule, 'next', 'paused', 'jobs')
 if known[1] ~= expected then return 0 end
-local jobs, count = known[3] or '', #ARGV - 6
-for i = 7, #ARGV do jobs = ARGV[i] .. ' ' .. jobs end
+local jobs, count = known[3] or '', #ARGV - 7
+for i = 8, #ARGV do jobs = ARGV[i] .. ' ' .. jobs end
 local recent = {}
 for id in jobs:gmatch('%S+') do
   if #recent < tonumber(kept) then recent[#recent + 1] = id end
@@ -18,7 +19,7 @@ if last ~= '' then redis.call('HSET', schedule, 'last', last) end
 redis.call('HINCRBY', schedule, 'fired', count)
 if following == '' then
   redis.call('ZREM', due, schedule)
-  redis.call('EXPIRE', schedule, ttl)
+  redis.call('EXPIRE', schedule, redis.call('HEXISTS', schedule, 'secret') == 1 and patience or ttl)
 elseif not known[2] then
   redis.call('ZADD', due, seconds, schedule)
 end

@@ -10,6 +10,7 @@ from celery import Celery
 from project.errors import UnknownSchedule
 from project.schedules.errors import InvalidSchedule
 from project.schedules.schedule import Schedule
+from project.schedules.scheduler import BATCH
 from project.schedules.task_scheduler import TaskScheduler
 from tests.integration.schedules.conftest import Jobs, StartScheduler
 from tests.support.processes import RedisServer
@@ -161,3 +162,19 @@ def test_a_task_that_is_gone_does_not_stop_the_other_schedules(
     one = start("one")
     wait_until(lambda: len(jobs.ids()) == 3)
     assert "cannot fire task=gone" in one.log.read_text()
+
+
+def test_a_full_queue_does_not_hold_up_the_schedules_of_other_queues(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
+) -> None:
+    """However many wait for room; they fire when there is some."""
+    due = datetime.now(UTC) + 2 * SECOND
+    for number in range(BATCH + 5):
+        scheduler.schedule("sum", "stuck", kwargs={"number": number}, trigger_at=due)
+    scheduler.schedule("wait_and_return", "free", trigger_at=due + SECOND)
+    start("one", QUEUE_LIMIT="1")
+    wait_until(lambda: jobs.ids("default"), 10)
+    assert len(jobs.ids()) == 1
+    (first,) = jobs.ids()
+    assert jobs.client.lrem("cpu", 1, first)
+    wait_until(lambda: jobs.ids() not in ([], [first]), 10)

@@ -1,5 +1,6 @@
 """A full queue tells clients when to come back: what Retry-After says is so."""
 
+import json
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -86,3 +87,18 @@ def test_takes_are_counted_per_queue(redis: Any, http: httpx.Client) -> None:
         assert _post(http, "sum", {"number": 1}).status_code == 202
     wait_until(lambda: redis.hget("taken", "cpu") == b"3")
     assert redis.hget("taken", "default") is None
+
+
+def test_a_schedule_that_is_run_now_is_refused_as_its_job_would_be(http: httpx.Client, redis: Any) -> None:
+    """429 while the queue is full, and 409 if the task has changed since; neither is a mistake of the server."""
+    path = "/producer/api/schedules"
+    wanted = {"task": "sum", "kwargs": {"number": 1}, "description": "", "cron": "@yearly"}
+    made = http.post(path, json=wanted).json()["schedule_id"]
+    _refusal(http, *FAST)
+    assert_problem(http.post(f"{path}/{made}/run"), 429)
+    redis.delete("cpu")
+    key = f"schedules:{made}"
+    for old in ('"task":"gone"', '"task":"sum","arguments":{"colour":"red"}'):
+        definition = json.dumps(json.loads(redis.hget(key, "definition")) | json.loads("{" + old + "}"))
+        redis.hset(key, "definition", definition)
+        assert_problem(http.post(f"{path}/{made}/run"), 409)
