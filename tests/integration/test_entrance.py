@@ -87,3 +87,18 @@ def test_a_body_over_1_mib_is_413_however_it_comes(http: httpx.Client) -> None:
     body = b" " * (1024 * 1024 + 1)
     for content in (body, iter([body])):
         assert_problem(http.post("/producer/api/sum", content=content), 413)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/style.css", "GET, HEAD"),
+        ("TRACE", "/producer/api/sum", "GET, HEAD, POST"),
+    ],
+)
+def test_a_405_of_nginx_says_what_it_serves_there(http: httpx.Client, method: str, path: str, allowed: str) -> None:
+    """Files are read only; of a service's addresses NGINX refuses no method but TRACE."""
+    answer = http.request(method, path)
+    assert_problem(answer, 405)
+    assert answer.headers["allow"] == allowed
