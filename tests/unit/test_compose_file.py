@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,18 @@ def test_only_migrations_and_restores_know_the_owner_of_the_database() -> None:
         )
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
     assert SERVICES["migrate"]["environment"]["DATABASE_OWNER_URL"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "volume"),
+    [({}, "backups"), ({"BACKUP_FOLDER": ""}, "backups"), ({"BACKUP_FOLDER": "/mnt/b"}, "/mnt/b")],
+)
+def test_backups_are_in_a_volume_or_in_backup_folder(setting: dict[str, str], volume: str) -> None:
+    """Whichever it is, the consumer finds it in one place; a shell fills in variables as Compose does."""
+    service = SERVICES["consumer-maintenance"]
+    script = f'printf %s "{service["volumes"][0]}"'
+    mounted = subprocess.run(["sh", "-c", script], env=setting, check=True, capture_output=True, text=True).stdout
+    assert mounted == f"{volume}:{service['environment']['BACKUP_FOLDER']}"
 
 
 def test_a_producer_that_stops_lets_waiters_end_and_then_breaks_streams_off() -> None:
