@@ -1,5 +1,6 @@
 """The Celery app: `celery --app project.consumer worker` (or beat, flower, shell)."""
 
+import sys
 from typing import Any
 
 from celery import signals
@@ -21,6 +22,13 @@ OWN_CONSUMERS = ("notifications", "maintenance")
 
 @signals.celeryd_init.connect
 def serve_chosen_queues(**_: Any) -> None:
-    """Let a consumer serve CONSUMER_QUEUES, or else all queues that have no consumers of their own."""
-    others = [name for name in app.amqp.queues if name not in OWN_CONSUMERS]
-    app.amqp.queues.select(settings.consumer_queues.split(",") if settings.consumer_queues else others)
+    """Let a consumer serve CONSUMER_QUEUES, or else all queues that have no consumers of their own.
+
+    Stops the process if there is no such queue: Celery would make it, and nobody would submit there.
+    """
+    chosen = [name.strip() for name in settings.consumer_queues.split(",") if name.strip()]
+    for name in chosen:
+        if name not in app.amqp.queues:
+            there = ", ".join(sorted(app.amqp.queues))
+            sys.exit(f"glassqueue: CONSUMER_QUEUES: no queue is called {name!r}; there are {there} (see .env.example)")
+    app.amqp.queues.select(chosen or [name for name in app.amqp.queues if name not in OWN_CONSUMERS])

@@ -1,9 +1,11 @@
 """The FastAPI producer: `uvicorn --factory project.producer:create_app`."""
 
+import logging
+
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from project import __version__
+from project import __version__, logs
 from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
@@ -25,6 +27,8 @@ from project.settings import get_settings
 def create_app() -> FastAPI:
     """Return the producer, wired; its paths are the public ones, so NGINX rewrites nothing."""
     settings = get_settings()
+    logs.to_stdout(settings.log_level)
+    logging.getLogger("uvicorn.error").setLevel(settings.log_level)  # its name for all that it says
     celery_app = create_celery_app(settings)
     jobs, scheduler = Jobs(celery_app, settings), TaskScheduler(celery_app)
     app: FastAPI = FastAPIOffline(

@@ -1,11 +1,12 @@
 """One log line per job event, with the fields one greps for: job_id, task, queue, duration."""
 
 import logging
-import sys
 import time
 from typing import Any
 
 from celery import Task, signals
+
+from project import logs
 
 log = logging.getLogger("glassqueue.job")
 _begun: dict[str, float] = {}
@@ -16,13 +17,9 @@ def connect(level: str) -> None:
 
     @signals.setup_logging.connect(weak=False)
     def _configure(**_: Any) -> None:
-        logging.basicConfig(
-            level=level, stream=sys.stdout, force=True, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
+        logs.to_stdout(level, force=True)
         logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
         logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)
-        # it logs the address of each request, and that of a webhook is a secret
-        logging.getLogger("httpx").setLevel(logging.WARNING)
 
     signals.task_prerun.connect(_started)
     signals.task_postrun.connect(_ended)

@@ -116,7 +116,8 @@ def check(settings: Settings) -> Check:
     folder = settings.backups
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        return Check("backups", "failed", f"{there} cannot be written to", "give it to this user, or set BACKUP_FOLDER")
+        cure = f"give it to user {os.geteuid()}, or set BACKUP_FOLDER"
+        return Check("backups", "failed", f"{there} cannot be written to", cure)
     free = shutil.disk_usage(there).free
     newest = [backup for kind in get_args(Kind) for backup in (all_of(folder, kind)[:1] if folder.exists() else [])]
     found = f"{folder}: {free / 1e9:.1f} GB free; {', '.join(each.path.name for each in newest) or 'no backups yet'}"

@@ -1,5 +1,6 @@
 """POST notifications to NOTIFY_URL; whoever knows that address can post there, so no error has it."""
 
+import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,9 +9,10 @@ import httpx
 from project.integrations.checks import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
-TIMEOUT = 10  # seconds to wait for an answer
+TIMEOUT = 10  # seconds that a notification may take in all
 # Too Early and Too Many Requests say so in their names, and Request Timeout is about this request
 LATER = (408, 425, 429)
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 
 
 class NotifyRefused(Exception):
@@ -24,13 +26,14 @@ class NotifyFailed(Exception):
 def post(settings: Settings, notification: dict[str, Any], headers: dict[str, str]) -> None:
     """POST a notification as JSON; raise NotifyRefused if the receiver does not want it, else NotifyFailed."""
     try:
-        answer = httpx.post(settings.notify_url.get_secret_value(), json=notification, headers=headers, timeout=TIMEOUT)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:  # the texts of some have the address
+        url = settings.notify_url.get_secret_value()
+        code = asyncio.run(_ask("POST", url, TIMEOUT, json=notification, headers=headers))
+    except FAILURES as error:  # the texts of some have the address
         raise NotifyFailed(f"NOTIFY_URL does not answer: {type(error).__name__}") from None
-    if answer.is_success:
+    if httpx.codes.is_success(code):
         return
-    refused = answer.is_client_error and answer.status_code not in LATER
-    raise (NotifyRefused if refused else NotifyFailed)(f"NOTIFY_URL answered {answer.status_code}")
+    refused = httpx.codes.is_client_error(code) and code not in LATER
+    raise (NotifyRefused if refused else NotifyFailed)(f"NOTIFY_URL answered {code}")
 
 
 def check(settings: Settings) -> Check:
@@ -40,7 +43,20 @@ def check(settings: Settings) -> Check:
         return Check(name, "off", "NOTIFY_URL is empty")
     host = urlsplit(url).hostname
     try:
-        httpx.head(url, timeout=CHECK_TIMEOUT)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        asyncio.run(_ask("HEAD", url, CHECK_TIMEOUT))
+    except FAILURES as error:
         return Check(name, "failed", f"{host} does not answer: {type(error).__name__}", "correct NOTIFY_URL")
     return Check(name, "ok", f"{host} answers")
+
+
+async def _ask(method: str, url: str, seconds: float, **request: Any) -> int:
+    """Return the status of the answer, whose body is not read: it may have no end.
+
+    Raises a TimeoutError after those seconds: the timeouts of httpx begin anew with each byte.
+    """
+    async with (
+        asyncio.timeout(seconds),
+        httpx.AsyncClient(timeout=seconds) as client,
+        client.stream(method, url, **request) as answer,
+    ):
+        return answer.status_code

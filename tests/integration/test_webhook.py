@@ -1,6 +1,8 @@
 """Notifications are posted to a real web server, whose address is in no error."""
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from pydantic import ValidationError
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 from project.integrations import webhook
 from project.integrations.webhook import NotifyFailed, NotifyRefused
 from project.settings import Settings
+from tests.support.mail import RawServer
 from tests.support.ports import free_port
 from tests.support.webhook import Webhook
 
@@ -56,6 +59,36 @@ def test_a_receiver_that_is_away_may_come_back() -> None:
     """Its address stays secret."""
     with pytest.raises(NotifyFailed, match=r"ConnectError$"):
         webhook.post(at(free_port()), {}, {})
+
+
+@contextmanager
+def dripping(answer: bytes) -> Iterator[Settings]:
+    """Settings for a receiver that begins an answer and goes on a byte at a time, for ever."""
+    server = RawServer(b"", answer, drip=b"x")
+    try:
+        yield at(server.port)
+    finally:
+        server.stop()
+
+
+def test_an_answer_that_never_ends_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is in time, all of them are not; and time limits do not work where notifications are sent."""
+    monkeypatch.setattr(webhook, "TIMEOUT", 0.3)
+    monkeypatch.setattr(webhook, "CHECK_TIMEOUT", 0.3)
+    begun = time.monotonic()
+    with dripping(b"HTTP/1.1 204 No Content\r\nX-Slow: ") as settings:
+        with pytest.raises(NotifyFailed, match="does not answer: TimeoutError"):
+            webhook.post(settings, {}, {})
+        assert webhook.check(settings).state == "failed"
+    assert time.monotonic() - begun < 3
+
+
+def test_the_body_of_an_answer_is_not_read() -> None:
+    """The code says all, and the body may have no end."""
+    begun = time.monotonic()
+    with dripping(b"HTTP/1.1 200 OK\r\n\r\n") as settings:
+        webhook.post(settings, {}, {})
+    assert time.monotonic() - begun < webhook.TIMEOUT / 2
 
 
 def test_the_check_posts_nothing_and_keeps_the_path_to_itself(answering: Answering) -> None:

@@ -2,11 +2,15 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from project.api.parameters import LONGEST_WAIT
+from project.jobs.inbox import WAIT
 
 TEXT = Path("docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
@@ -60,6 +64,27 @@ def test_only_migrations_and_restores_know_the_owner_of_the_database() -> None:
     assert SERVICES["migrate"]["environment"]["DATABASE_OWNER_URL"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "volume"),
+    [({}, "backups"), ({"BACKUP_FOLDER": ""}, "backups"), ({"BACKUP_FOLDER": "/mnt/b"}, "/mnt/b")],
+)
+def test_backups_are_in_a_volume_or_in_backup_folder(setting: dict[str, str], volume: str) -> None:
+    """Whichever it is, the consumer finds it in one place; a shell fills in variables as Compose does."""
+    service = SERVICES["consumer-maintenance"]
+    script = f'printf %s "{service["volumes"][0]}"'
+    mounted = subprocess.run(["sh", "-c", script], env=setting, check=True, capture_output=True, text=True).stdout
+    assert mounted == f"{volume}:{service['environment']['BACKUP_FOLDER']}"
+
+
+def test_a_producer_that_stops_lets_waiters_end_and_then_breaks_streams_off() -> None:
+    """`?wait=` has an end, and a stream that follows all jobs has none: Docker would kill the producer."""
+    command = _command("producer")
+    patience = int(command[command.index("--timeout-graceful-shutdown") + 1])
+    assert patience > LONGEST_WAIT
+    # what is left is for the inbox, which is read to the end of a round
+    assert patience + 2 * WAIT < int(SERVICES["producer"]["stop_grace_period"].removesuffix("s"))
+
+
 def test_a_consumer_may_take_longer_to_stop_than_a_job_may_run() -> None:
     """Docker kills what is not done by then."""
     limit = re.search(r"^#TASK_TIME_LIMIT=(\d+)", Path(".env.example").read_text(), re.MULTILINE)
@@ -86,7 +111,7 @@ def _command(name: str) -> list[str]:
         words = command if isinstance(command, list) else shlex.split(command)
         return [re.sub(r"\$\{(\w+):-\w*\}", r"$\1", word) for word in words]
     dockerfile = DOCKERFILES.get(name, DOCKERFILES["project"]).read_text()
-    return list(yaml.safe_load(dockerfile.rpartition("CMD ")[2]))
+    return list(yaml.safe_load(dockerfile.rpartition("CMD ")[2].replace("\\\n", "")))
 
 
 def _procfile() -> dict[str, list[str]]:

@@ -7,22 +7,8 @@ from pathlib import Path
 import pytest
 
 from project.native import binaries, nginx_files
+from tests.support.nginx import VALUES
 
-VALUES = {
-    "NGINX_LISTEN": "127.0.0.1:8080",
-    "NGINX_RESOLVER": "",
-    "NGINX_RESOLVE": "",
-    "NGINX_WEB_ROOT": "/srv",
-    "PRODUCER_ADDRESS": "127.0.0.1:8001",
-    "FLOWER_ADDRESS": "127.0.0.1:5555",
-    "LOCUST_ADDRESS": "127.0.0.1:8089",
-    "MAIL_ADDRESS": "127.0.0.1:9",
-    "NGINX_MAIL": "folder",
-    "RATE_LIMIT": "0",
-    "RATE_BURST": "20",
-    "RATE_LIMIT_EXEMPT": "127.0.0.1/32",
-    "NGINX_RATE": "1",
-}
 IN_CONTAINERS = {
     "NGINX_LISTEN": "80",
     "NGINX_RESOLVER": "resolver 127.0.0.11 valid=2s ipv6=off;",

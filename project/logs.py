@@ -1,0 +1,14 @@
+"""Where processes log to, and how much."""
+
+import logging
+import sys
+
+
+def to_stdout(level: str, *, force: bool = False) -> None:
+    """Print what is logged from this level on; *force* takes the place of what was set up before."""
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=level, stream=sys.stdout, force=force, format=form)
+    # the first two log the address of each request and headers of its answer, and a webhook's address is a secret;
+    # alembic has two lines for each look at the database
+    for name in ("httpx", "httpcore", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

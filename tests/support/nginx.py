@@ -1,0 +1,52 @@
+"""NGINX alone, with our files, as `make up` has them."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from project.native import binaries, nginx_files
+from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.wait import wait_until
+
+VALUES = {
+    "NGINX_LISTEN": "127.0.0.1:8080",
+    "NGINX_RESOLVER": "",
+    "NGINX_RESOLVE": "",
+    "NGINX_WEB_ROOT": str(Path("project/web").absolute()),
+    "PRODUCER_ADDRESS": "127.0.0.1:8001",
+    "FLOWER_ADDRESS": "127.0.0.1:5555",
+    "LOCUST_ADDRESS": "127.0.0.1:8089",
+    "MAIL_ADDRESS": "127.0.0.1:9",
+    "NGINX_MAIL": "folder",
+    "RATE_LIMIT": "0",
+    "RATE_BURST": "20",
+    "RATE_LIMIT_EXEMPT": "127.0.0.1/32",
+    "NGINX_RATE": "1",
+}
+
+
+class Nginx(Process):
+    """The entrance to services that are at these addresses, or not there."""
+
+    def __init__(self, folder: Path, **values: str) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        places = {"NGINX_LISTEN": self.url.removeprefix("http://"), "NGINX_TEMP": str(folder)}
+        nginx_files.render(folder / "nginx", VALUES | places | values)
+        command = [binaries.nginx(), "-p", f"{folder}/nginx/", "-e", "stderr", "-c", "nginx.conf", "-g"]
+        options = f"daemon off; pid {folder}/nginx.pid;" + (" user root;" if os.geteuid() == 0 else "")
+        with (folder / "nginx.log").open("ab") as log:
+            self.process = subprocess.Popen([*command, options], stdout=log, stderr=log)
+        wait_until(self._answers, 10, "NGINX answers")
+
+    def client(self) -> httpx.Client:
+        """Return an HTTP client of it."""
+        return httpx.Client(base_url=self.url, timeout=30)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(self.url).is_success
+        except httpx.TransportError:
+            return False
