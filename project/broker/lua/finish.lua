@@ -22,6 +22,7 @@ while i <= #ARGV do
       redis.call('ZREM', leases, id)
       if tonumber(ARGV[1]) > 0 then redis.call('EXPIRE', key, ARGV[1]) end
     else
+      redis.call('HDEL', key, fields[1]) -- first of all: see common.lua
       redis.call('HSET', key, 'status', status, unpack(fields))
       announce(id, task, queue, status, redis.call('HGET', key, 'consumer'))
     end

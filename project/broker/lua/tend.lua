@@ -9,6 +9,7 @@ for i = 5, #ARGV, 3 do
   if redis.call('HGET', 'job:' .. id, 'token') ~= token or not redis.call('ZSCORE', 'leases:' .. queue, id) then
     lost[#lost + 1] = id
   elseif what == 'renew' then
+    redis.call('ZREM', 'leases:' .. queue, id) -- first of all: see common.lua
     redis.call('ZADD', 'leases:' .. queue, now + ARGV[2], id)
   else
     put_back(id, queue, what, tonumber(ARGV[3]), ARGV[4])

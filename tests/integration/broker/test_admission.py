@@ -114,14 +114,11 @@ def test_a_full_redis_refuses_jobs_but_lets_consumers_work_it_off(
     worker = workers()
     worker.send("STOP")
     results = [app.tasks["add"].delay(number, 1) for number in range(20)]
-    server.client.config_set("maxmemory", "1mb")
-    try:
+    with server.full():
         with pytest.raises(app.tasks["add"].OperationalError, match="OOM"):
             app.tasks["add"].delay(1, 2)
         worker.send("CONT")
         wait_until(lambda: all(result.state == "SUCCESS" for result in results))
-    finally:
-        server.client.config_set("maxmemory", "0")
 
 
 def test_a_lost_script_cache_is_loaded_again(app: Celery, redis: Redis) -> None:

@@ -1,0 +1,43 @@
+"""Records of jobs whose broker keeps none: here kombu's own transport, with the records in another Redis."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.processes import RedisServer, Worker
+from tests.support.task_fixtures import Tasks
+
+
+@pytest.fixture(scope="module")
+def records_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis of the records."""
+    server = RedisServer(tmp_path_factory.mktemp("records"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def tasks(
+    session_server: RedisServer, records_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Tasks]:
+    """A producer."""
+    url = session_server.url.replace("redis://", "redis+stock://").replace("/0", "/1")
+    tasks = Tasks(url, records_server, tmp_path_factory.mktemp("workers"), records_server.url)
+    yield tasks
+    tasks.kill_workers()
+
+
+@pytest.fixture(scope="module")
+def worker(tasks: Tasks) -> Worker:
+    """A solo worker that serves the queue `unleased`."""
+    return tasks.worker("unleased", "solo")
+
+
+def test_a_job_runs_though_the_redis_of_the_records_is_full(tasks: Tasks, worker: Worker) -> None:
+    """What a run writes first frees memory, so that the rest gets through."""
+    worker.send("STOP")
+    job_id = tasks.app.tasks["sum"].apply_async((3,), queue="unleased").id
+    with tasks.server.full():
+        worker.send("CONT")
+        record = tasks.ended(job_id)
+    assert (record["status"], record.get("error"), record.get("result")) == ("SUCCESS", None, 6)
