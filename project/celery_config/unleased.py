@@ -19,14 +19,13 @@ from celery._state import get_current_worker_task
 from celery.exceptions import Ignore
 from kombu.exceptions import OperationalError
 from kombu.serialization import dumps
-from kombu.utils.functional import retry_over_time
 from kombu.utils.json import loads
 
 from project.broker import JobExists, records
 from project.broker.admission import due_at
 from project.broker.scripts import Script
 from project.celery_config import amqp
-from project.celery_config.chaining import PATIENT
+from project.celery_config.chaining import patiently
 from project.celery_config.direct import library_errors
 from project.celery_config.leased import LeasedBackend
 
@@ -49,9 +48,7 @@ def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict
     job_id = job_id or str(uuid4())
     way = _try_again if task.request.id == job_id else _register_and_send
     message = Message(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
-    if get_current_worker_task():
-        return retry_over_time(way, OperationalError, [message], **PATIENT)
-    return way(message)
+    return patiently(partial(way, message))
 
 
 def requeue(app: Any, client: Any, job_id: str) -> bool:
