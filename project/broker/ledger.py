@@ -149,10 +149,8 @@ class Ledger:
 
     def tend(self) -> None:
         """Renew all leases, and put back the jobs of consumers that died."""
-        lost = self._tend("renew", list(self.held.values()), self.queues)
-        for tag, hold in list(self.held.items()):
-            if hold.id in lost and not hold.ended and tag in self.held:
-                self.held.pop(tag, None)
+        for tag in self._tend("renew", list(self.held.values()), self.queues):
+            if (hold := self.held.pop(tag, None)) and not hold.ended:
                 logger.warning("lost the lease of job %s: it runs elsewhere, its ending here is refused", hold.id)
 
     def _keep(self) -> None:
