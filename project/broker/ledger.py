@@ -165,8 +165,9 @@ class Ledger:
                     self.hand_back_backlog()
                 self._pause(due)
                 self.flush()
-            except (RedisError, OSError) as exc:
-                logger.warning("cannot reach Redis to look after %d leases: %r", len(self.held), exc)
+            except Exception as exc:  # a thread that dies would take all leases along
+                strange = not isinstance(exc, RedisError | OSError)
+                logger.warning("cannot look after %d leases: %r", len(self.held), exc, exc_info=strange)
                 time.sleep(min(0.5, self.options.lease / 10))
 
     def _pause(self, due: float) -> None:

@@ -57,6 +57,10 @@ def register(app: Celery) -> None:
     def fail(text: str) -> None:
         raise ValueError(text)
 
+    @task(name="file")
+    def file() -> None:
+        raise FileNotFoundError(os.fsdecode(b"report\xff.txt"))
+
     @task(name="die")
     def die(name: str) -> None:
         count_run(name)

@@ -60,6 +60,19 @@ def test_jobs_of_every_kind_end_with_an_honest_record(
 
 
 @every_pool
+def test_an_error_that_cannot_be_encoded_is_an_error_like_any_other(
+    app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int
+) -> None:
+    """A file name that is no UTF-8 has half of a surrogate pair in Python; the consumer notes it and goes on."""
+    workers("one", pool, slots)
+    bad = app.tasks["file"].delay()
+    assert app.tasks["add"].delay(1, 2).get(timeout=10) == 3
+    wait_until(lambda: record(redis, bad.id)["status"] == "FAILURE")
+    assert json.loads(record(redis, bad.id)["error"]) == {"type": "FileNotFoundError", "message": "report\udcff.txt"}
+    assert "FileNotFoundError: report\\udcff.txt" in record(redis, bad.id)["traceback"]
+
+
+@every_pool
 def test_canvas_works(app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int) -> None:
     """Chains, groups, chords and replaced tasks give the results that Celery promises."""
     workers("one", pool, slots)
