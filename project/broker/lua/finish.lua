@@ -8,7 +8,7 @@ while i <= #ARGV do
   local fields = {unpack(ARGV, i + 4, i + 3 + n)}
   i = i + 4 + n
   local key = 'job:' .. id
-  local old, current, queue, task = unpack(redis.call('HMGET', key, 'status', 'token', 'queue', 'task'))
+  local old, current, queue, task, step = unpack(redis.call('HMGET', key, 'status', 'token', 'queue', 'task', 'step'))
   local leases = 'leases:' .. (queue or '') -- no queue: the record of a step that was never queued
   if token ~= '' and token ~= current then
     if status ~= '' then refused[#refused + 1] = id end -- a lease may be gone: a retry gives its own up
@@ -16,6 +16,7 @@ while i <= #ARGV do
     if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
   elseif FINAL[status] then
     redis.call('ZREM', leases, id)
+    if WAITING[old] then redis.call('LREM', list_of(queue, step), -1, id) end -- put back, but not taken since
     if not FINAL[old] then finish(id, task, queue, status, fields, ARGV[1]) end
   elseif redis.call('ZSCORE', leases, id) then
     if status == '' then
