@@ -163,10 +163,9 @@ def _send_and_settle(message: Message) -> Any:
 def _try_again(message: Message) -> Any:
     """Send another message for the job that is running, with the nonce of the one that it came with."""
     message.must_fit = False
-    sent, backend = message.send(), message.task.backend
-    backend._write(message.job_id, states.RETRY, [], message.task.request)
-    if message.seconds:
-        backend.client.zadd(f"delayed:{message.task.waits_in}", {message.job_id: time.time() + message.seconds})
+    sent, seconds = message.send(), message.seconds
+    due = time.time() + seconds if seconds else ""
+    message.task.backend._write(message.job_id, states.RETRY, [], message.task.request, due=due)
     return sent
 
 
@@ -188,7 +187,9 @@ class RecordBackend(LeasedBackend):
             raise Ignore
         request.attempt = token
 
-    def _write(self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None) -> None:
+    def _write(
+        self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None, due: Any = ""
+    ) -> None:
         nonce, token = getattr(request, "nonce", None) or "", getattr(request, "attempt", None) or ""
-        told = [task_id, nonce, token, state, self.expires or 0, *fields]
+        told = [task_id, nonce, token, state, self.expires or 0, due, *fields]
         self.ensure(REPORT, (self.client, [records.key(task_id)], told), max_retries=max_retries, interval_max=1)

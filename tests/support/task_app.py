@@ -123,6 +123,13 @@ def go_on_after(self: Any, seconds: float, way: str) -> str:
     return way
 
 
+@shared_task(bind=True)
+def try_again_later(self: Any, name: str) -> None:
+    """Wait at a gate, and ask for another try in a minute."""
+    pass_gate(name)
+    raise self.retry(countdown=60)
+
+
 @shared_task(on_failure=receive, reject_on_worker_lost=False)
 def die_slowly_or_at_once(slowly: bool) -> None:
     """Ignore the soft time limit and run into the hard one, or kill the process it runs in."""

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from project.jobs import control
 from tests.support.processes import RedisServer, Worker
 from tests.support.task_fixtures import Tasks
+from tests.support.wait import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +43,17 @@ def test_a_job_runs_though_the_redis_of_the_records_is_full(tasks: Tasks, worker
         worker.send("CONT")
         record = tasks.ended(job_id)
     assert (record["status"], record.get("error"), record.get("result")) == ("SUCCESS", None, 6)
+
+
+def test_only_a_job_that_is_still_wanted_is_delayed_by_its_retry(tasks: Tasks, worker: Worker) -> None:
+    """One that was cancelled while it ran waits for nothing."""
+    jobs = {name: tasks.submit("try_again_later", name, queue="unleased") for name in ("wanted", "cancelled")}
+    for name, job_id in jobs.items():
+        tasks.came(name)
+        if name == "cancelled":
+            control.take_back(tasks.redis, job_id)
+        tasks.open(name)
+    wait_until(lambda: tasks.log("unleased").count(b"retry: Retry in 60s") == 2)
+    # the record of a job that another program submitted names the queue that its task declares
+    assert tasks.redis.zrange("delayed:default", 0, -1) == [jobs["wanted"].encode()]
+    assert [tasks.record(job_id)["status"] for job_id in jobs.values()] == ["RETRY", "REVOKED"]
