@@ -12,7 +12,7 @@ while i <= #ARGV do
   local leases = 'leases:' .. (queue or '') -- no queue: the record of a step that was never queued
   if token ~= '' and token ~= current then
     if status ~= '' then refused[#refused + 1] = id end -- a lease may be gone: a retry gives its own up
-  elseif not old then -- never queued: a step of a chain that failed before its turn
+  elseif not old then -- a step of a chain that failed before: who waits for its end waits for this
     if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
   elseif FINAL[status] then
     redis.call('ZREM', leases, id)
