@@ -55,7 +55,8 @@ class Backend(redis.RedisBackend):
         children = self.current_task_children(request)
         fields: list[Any] = ["children", self.encode(children)] if children else []
         if state in states.EXCEPTION_STATES:
-            fields += ["exception", self.encode(result), "traceback", str(traceback or "")]
+            trace = str(traceback or "").encode(errors="backslashreplace")  # it may quote what cannot be encoded
+            fields += ["exception", self.encode(result), "traceback", trace]
             if state == states.FAILURE:
                 fields += ["error", describe(result)]
         else:

@@ -149,10 +149,8 @@ class Ledger:
 
     def tend(self) -> None:
         """Renew all leases, and put back the jobs of consumers that died."""
-        lost = self._tend("renew", list(self.held.values()), self.queues)
-        for tag, hold in list(self.held.items()):
-            if hold.id in lost and not hold.ended and tag in self.held:
-                self.held.pop(tag, None)
+        for tag in self._tend("renew", list(self.held.values()), self.queues):
+            if (hold := self.held.pop(tag, None)) and not hold.ended:
                 logger.warning("lost the lease of job %s: it runs elsewhere, its ending here is refused", hold.id)
 
     def _keep(self) -> None:
@@ -167,8 +165,9 @@ class Ledger:
                     self.hand_back_backlog()
                 self._pause(due)
                 self.flush()
-            except (RedisError, OSError) as exc:
-                logger.warning("cannot reach Redis to look after %d leases: %r", len(self.held), exc)
+            except Exception as exc:  # a thread that dies would take all leases along
+                strange = not isinstance(exc, RedisError | OSError)
+                logger.warning("cannot look after %d leases: %r", len(self.held), exc, exc_info=strange)
                 time.sleep(min(0.5, self.options.lease / 10))
 
     def _pause(self, due: float) -> None:

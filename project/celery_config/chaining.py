@@ -5,20 +5,28 @@ runs again and submits the same follower, whose id comes from the job's, and whi
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from celery import Celery
+from celery._state import get_current_worker_task
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 from kombu.utils.functional import retry_over_time
 
 from project.broker.backend import describe
 
-#: Wait for a Redis that is away as long as the job's time limit allows; Celery counts, and has no word for "for ever".
-PATIENT = {"max_retries": 1_000_000, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}
+PATIENT = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}  # seconds between two tries
+Answer = TypeVar("Answer")
+
+
+def patiently(publish: Callable[[], Answer]) -> Answer:
+    """Publish; a running job waits for a broker that is away, for as long as its time limit allows."""
+    if get_current_worker_task():
+        return retry_over_time(publish, OperationalError, **PATIENT)
+    return publish()
 
 
 class Error(TypedDict):
@@ -83,10 +91,9 @@ class FollowedFailure:
 
 def _submit(follower: Signature, report: Failure, request: Any) -> Any:
     lineage = {"parent_id": request.id, "root_id": request.root_id or request.id, "add_to_parent": False}
-    submit = partial(follower.apply_async, (report,), **lineage, retry=False)
-    return retry_over_time(submit, OperationalError, **PATIENT | {"max_retries": None})
+    return retry_over_time(follower.apply_async, OperationalError, [(report,)], lineage, **PATIENT)
 
 
 def _follower(app: Celery, parent_id: str, option: str, name: str) -> Signature:
     child_id = str(uuid5(NAMESPACE_OID, f"{parent_id}/{option}/{name}"))
-    return app.signature(name, options={"task_id": child_id, "retry": True, "retry_policy": PATIENT})
+    return app.signature(name, options={"task_id": child_id})

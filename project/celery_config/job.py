@@ -43,7 +43,8 @@ class JobTask(Task):
             return result
         if self.app.conf.broker_transport:
             options.pop("nonce", None)  # Celery would not know it
-            return super().apply_async(args, kwargs, task_id=task_id, **options)
+            # with its id chosen here, a job whose answer was lost is known when it is published again
+            return chaining.patiently(partial(super().apply_async, args, kwargs, task_id=task_id or uuid(), **options))
         return unleased.publish(self, args, kwargs, task_id, options)
 
     def submit_many(

@@ -19,14 +19,13 @@ from celery._state import get_current_worker_task
 from celery.exceptions import Ignore
 from kombu.exceptions import OperationalError
 from kombu.serialization import dumps
-from kombu.utils.functional import retry_over_time
 from kombu.utils.json import loads
 
 from project.broker import JobExists, records
 from project.broker.admission import due_at
 from project.broker.scripts import Script
 from project.celery_config import amqp
-from project.celery_config.chaining import PATIENT
+from project.celery_config.chaining import patiently
 from project.celery_config.direct import library_errors
 from project.celery_config.leased import LeasedBackend
 
@@ -49,9 +48,7 @@ def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict
     job_id = job_id or str(uuid4())
     way = _try_again if task.request.id == job_id else _register_and_send
     message = Message(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
-    if get_current_worker_task():
-        return retry_over_time(way, OperationalError, [message], **PATIENT)
-    return way(message)
+    return patiently(partial(way, message))
 
 
 def requeue(app: Any, client: Any, job_id: str) -> bool:
@@ -166,10 +163,9 @@ def _send_and_settle(message: Message) -> Any:
 def _try_again(message: Message) -> Any:
     """Send another message for the job that is running, with the nonce of the one that it came with."""
     message.must_fit = False
-    sent, backend = message.send(), message.task.backend
-    backend._write(message.job_id, states.RETRY, [], message.task.request)
-    if message.seconds:
-        backend.client.zadd(f"delayed:{message.task.waits_in}", {message.job_id: time.time() + message.seconds})
+    sent, seconds = message.send(), message.seconds
+    due = time.time() + seconds if seconds else ""
+    message.task.backend._write(message.job_id, states.RETRY, [], message.task.request, due=due)
     return sent
 
 
@@ -191,7 +187,9 @@ class RecordBackend(LeasedBackend):
             raise Ignore
         request.attempt = token
 
-    def _write(self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None) -> None:
+    def _write(
+        self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None, due: Any = ""
+    ) -> None:
         nonce, token = getattr(request, "nonce", None) or "", getattr(request, "attempt", None) or ""
-        told = [task_id, nonce, token, state, self.expires or 0, *fields]
+        told = [task_id, nonce, token, state, self.expires or 0, due, *fields]
         self.ensure(REPORT, (self.client, [records.key(task_id)], told), max_retries=max_retries, interval_max=1)

@@ -44,7 +44,7 @@ def tend(client: Redis, what: str = "renew", *jobs: Taken, collect: bool = True)
     """Renew or hand back leases and collect expired ones; return the ids that were lost before."""
     held = [value for job in jobs for value in (job.id, job.token, QUEUE)]
     lost = scripts.TEND(client, [QUEUE] if collect else [], [what, LEASE, MAX_ATTEMPTS, TTL, *held])
-    return [raw.decode() for raw in lost]
+    return [raw.decode().partition(":")[2] for raw in lost]
 
 
 def expire(client: Redis, job_id: str) -> None:

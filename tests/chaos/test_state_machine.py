@@ -86,6 +86,23 @@ class Protocol(RuleBasedStateMachine):
         self.unsure.discard(job.id)
         self.ended[job.id] = status
 
+    @precondition(lambda self: self.owner or self.stale)
+    @rule(random=pick, delayed=st.booleans())
+    def retry(self, random, delayed: bool) -> None:
+        """The owner lets its job wait for another try; the retry of an attempt that lost its job changes nothing."""
+        job = random.choice([*self.owner.values(), *self.stale])
+        owns, before = self.owner.get(job.id) == job, protocol.places(self.client, job.id)
+        nonce = f"retry {job.id} {job.token}"
+        if job.id not in self.nonces:
+            return  # handed over: whoever asks for a retry of it submits a job
+        assert protocol.admit(self.client, job.id, nonce, due=2e10 if delayed else "", token=job.token) == "OK"
+        if owns:
+            self.nonces[job.id] = nonce
+            self.unsure.discard(job.id)
+            self._loses(job.id, counted=False)
+        else:
+            assert protocol.places(self.client, job.id) == before
+
     @precondition(lambda self: self.stale)
     @rule(random=pick)
     def finish_late(self, random) -> None:
@@ -143,12 +160,12 @@ class Protocol(RuleBasedStateMachine):
             assert record is not None
             places = protocol.places(self.client, job_id)
             if job_id in self.ended:
-                assert record["status"] == self.ended[job_id] and "leased" not in places
+                assert (record["status"], places) == (self.ended[job_id], [])
                 assert self.client.ttl(f"job:{job_id}") > 0
             elif job_id in self.owner:
-                assert record["status"] == "STARTED" and "leased" in places
+                assert (record["status"], places) == ("STARTED", ["leased"])
             else:
-                assert record["status"] == "PENDING" and "leased" not in places and places
+                assert record["status"] in ("PENDING", "RETRY") and places in (["waiting"], ["delayed"])
                 assert self.client.ttl(f"job:{job_id}") == -1
 
 

@@ -57,6 +57,10 @@ def register(app: Celery) -> None:
     def fail(text: str) -> None:
         raise ValueError(text)
 
+    @task(name="file")
+    def file() -> None:
+        raise FileNotFoundError(os.fsdecode(b"report\xff.txt"))
+
     @task(name="die")
     def die(name: str) -> None:
         count_run(name)
@@ -69,10 +73,10 @@ def register_protocol_tasks(task: Any) -> None:
     """Declare the tasks that use Celery's less common ways to end."""
 
     @task(name="again", bind=True)
-    def again(self: Any, name: str, times: int) -> int:
+    def again(self: Any, name: str, times: int, countdown: float = 0.2) -> int:
         count_run(name)
         if self.request.retries < times:
-            raise self.retry(countdown=0.2, max_retries=times)
+            raise self.retry(countdown=countdown, max_retries=times)
         return int(self.request.retries)
 
     @task(name="progress", bind=True)

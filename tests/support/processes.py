@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,15 @@ class RedisServer(Process):
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log)
         wait_until(self.answers)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Let it have no memory left for a while."""
+        self.client.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            self.client.config_set("maxmemory", 0)
 
     def answers(self) -> bool:
         """Tell whether it takes commands."""

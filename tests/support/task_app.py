@@ -64,7 +64,7 @@ def report_often(seconds: float) -> None:
 
 @shared_task(retry_policy=ALWAYS)
 def fail_times(name: str, times: int) -> int:
-    """Fail so many times, then return how often it ran."""
+    """Fail so many times, then return way often it ran."""
     runs = int(redis().incr(f"runs:{name}"))
     if runs <= times:
         raise ConnectionError(f"run {runs}")
@@ -102,11 +102,32 @@ def parent(behaviour: str) -> dict[str, str]:
 @shared_task(run_after=receive, on_failure=receive)
 def end_after(seconds: float, well: bool) -> dict[str, bool]:
     """Take some time without Redis, then succeed or fail."""
+    print("end_after: begun", flush=True)
     time.sleep(seconds)
     print("end_after: done", flush=True)
     if not well:
         raise KeyError("nothing")
     return {"well": well}
+
+
+@shared_task(bind=True, retry_policy=ALWAYS)
+def go_on_after(self: Any, seconds: float, way: str) -> str:
+    """Take some time without Redis, then submit a child, or fail the first time."""
+    print(f"go_on_after: begun to {way}", flush=True)
+    time.sleep(seconds)
+    print(f"go_on_after: now {way}", flush=True)
+    if way == "submit":
+        return str(receive.delay("from go_on_after").id)
+    if self.request.retries == 0:
+        raise ConnectionError("on purpose")
+    return way
+
+
+@shared_task(bind=True)
+def try_again_later(self: Any, name: str) -> None:
+    """Wait at a gate, and ask for another try in a minute."""
+    pass_gate(name)
+    raise self.retry(countdown=60)
 
 
 @shared_task(on_failure=receive, reject_on_worker_lost=False)

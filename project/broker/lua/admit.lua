@@ -12,7 +12,7 @@ if old[2] then
   if old[1] == nonce then return 'OK' end -- the same call again after a lost answer
   local retries = token ~= '' and token == old[3]
   local replaces = tonumber(nesting) > tonumber(old[4] or 0)
-  if FINAL[old[2]] or not (retries or replaces) then
+  if FINAL[old[2]] or WAITING[old[2]] or not (retries or replaces) then
     -- A run that lost its lease, or a second run that publishes the same children: the job is there already.
     return (token ~= '' or parent ~= '') and 'OK' or 'EXISTS'
   end

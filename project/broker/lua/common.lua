@@ -1,6 +1,6 @@
 -- Put in front of every script by scripts.py. The key layout is drawn in docs/explanation/delivery.md.
--- A step that frees memory (RPOP, ZREM) comes first in every script that ends or takes jobs: Redis then lets the rest
--- of the script write although it is full, so consumers can always work a full Redis off.
+-- Every script of those who run jobs first does what can only free memory (RPOP, ZREM, HDEL), even if there is nothing
+-- to free: Redis then lets the rest of the script write although it is full, so consumers can always work it off.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local stamp = string.format('%.3f', now)

@@ -8,20 +8,22 @@ while i <= #ARGV do
   local fields = {unpack(ARGV, i + 4, i + 3 + n)}
   i = i + 4 + n
   local key = 'job:' .. id
-  local old, current, queue, task = unpack(redis.call('HMGET', key, 'status', 'token', 'queue', 'task'))
+  local old, current, queue, task, step = unpack(redis.call('HMGET', key, 'status', 'token', 'queue', 'task', 'step'))
   local leases = 'leases:' .. (queue or '') -- no queue: the record of a step that was never queued
   if token ~= '' and token ~= current then
     if status ~= '' then refused[#refused + 1] = id end -- a lease may be gone: a retry gives its own up
-  elseif not old then -- never queued: a step of a chain that failed before its turn
+  elseif not old then -- a step of a chain that failed before: who waits for its end waits for this
     if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
   elseif FINAL[status] then
     redis.call('ZREM', leases, id)
+    if WAITING[old] then redis.call('LREM', list_of(queue, step), -1, id) end -- put back, but not taken since
     if not FINAL[old] then finish(id, task, queue, status, fields, ARGV[1]) end
   elseif redis.call('ZSCORE', leases, id) then
     if status == '' then
       redis.call('ZREM', leases, id)
       if tonumber(ARGV[1]) > 0 then redis.call('EXPIRE', key, ARGV[1]) end
     else
+      redis.call('HDEL', key, fields[1]) -- first of all: see common.lua
       redis.call('HSET', key, 'status', status, unpack(fields))
       announce(id, task, queue, status, redis.call('HGET', key, 'consumer'))
     end

@@ -2,12 +2,13 @@
 -- KEYS queue... (whose expired leases to collect)
 -- ARGV what (renew, return, stop or death: see put_back), lease (seconds), max_attempts, ttl,
 --      then per held job: id, token, queue; of jobs handed back the last one is the next to be taken
--- returns the ids whose lease was lost before
+-- returns token:id (the delivery tag) of each whose lease was lost before
 local what, lost = ARGV[1], {}
 for i = 5, #ARGV, 3 do
   local id, token, queue = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  if redis.call('HGET', 'job:' .. id, 'token') ~= token or not redis.call('ZSCORE', 'leases:' .. queue, id) then
-    lost[#lost + 1] = id
+  -- ZREM, not ZSCORE: what frees memory comes first, see common.lua
+  if redis.call('HGET', 'job:' .. id, 'token') ~= token or redis.call('ZREM', 'leases:' .. queue, id) == 0 then
+    lost[#lost + 1] = token .. ':' .. id
   elseif what == 'renew' then
     redis.call('ZADD', 'leases:' .. queue, now + ARGV[2], id)
   else

@@ -7,8 +7,8 @@ local status, mine, asked, task, queue =
   unpack(redis.call('HMGET', key, 'status', 'nonce', 'asked', 'task', 'queue'))
 if (mine or '') ~= nonce or (FINAL[status] and (nonce == '' or asked ~= nonce)) then return end
 task, queue = task or name, queue or place
-redis.call('HSETNX', key, 'submitted_at', stamp)
 redis.call('HDEL', key, 'asked', 'finished_at', 'error', 'exception', 'traceback', 'progress')
+redis.call('HSETNX', key, 'submitted_at', stamp)
 redis.call('HSET', key, 'task', task, 'queue', queue, 'queued', 1, 'status', 'STARTED', 'started_at', stamp,
   'consumer', consumer)
 redis.call('PERSIST', key)

@@ -1,17 +1,19 @@
 -- Write what a run of a job reports, or how it ended, unless the job is gone, has ended or was begun again.
 -- KEYS job:<id>
--- ARGV id, nonce, token ('' = of whichever run), status, ttl, n values for the record (field, value, ...)
+-- ARGV id, nonce, token ('' = of whichever run), status, ttl, due (of a retry that has to wait, or ''), n values for the
+--      record (field, value, ...)
 -- returns 1, or 0 if it was refused
 local key = KEYS[1]
-local id, nonce, token, new, ttl = unpack(ARGV, 1, 5)
+local id, nonce, token, new, ttl, due = unpack(ARGV, 1, 6)
 local status, mine, current, task, queue =
   unpack(redis.call('HMGET', key, 'status', 'nonce', 'token', 'task', 'queue'))
 if (mine or '') ~= nonce or (token ~= '' and token ~= current) or FINAL[status] then return 0 end
 if queue and new ~= 'STARTED' then redis.call('ZREM', 'leases:' .. queue, id) end
 if FINAL[new] then
-  finish(id, task, queue, new, {unpack(ARGV, 6)}, ttl)
+  finish(id, task, queue, new, {unpack(ARGV, 7)}, ttl)
 elseif status then
-  redis.call('HSET', key, 'status', new, unpack(ARGV, 6))
+  redis.call('HSET', key, 'status', new, unpack(ARGV, 7))
+  if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end
   announce(id, task, queue, new, redis.call('HGET', key, 'consumer'))
 end
 return 1

@@ -9,7 +9,8 @@ from celery import Celery
 from redis import Redis
 
 from project.broker import JobExists, QueueFull, records
-from project.jobs import listing
+from project.jobs import control, listing
+from tests.chaos import protocol
 from tests.support.broker_app import create_app
 from tests.support.broker_fixtures import StartWorker
 from tests.support.ports import free_port
@@ -47,6 +48,38 @@ def test_a_full_queue_refuses_and_leaves_no_trace(server: RedisServer, redis: Re
     assert (refusal.value.queue, str(refusal.value)) == ("celery", "queue celery is full: 3 jobs wait")
     assert records.read(redis, "late") is None
     app.tasks["add"].apply_async((1, 2), queue="other")
+
+
+def test_a_cancelled_job_makes_room(server: RedisServer, redis: Redis) -> None:
+    """Also one of another priority; the others keep their places."""
+    app = create_app(server.url, queue_limit=3)
+    jobs = [app.tasks["add"].apply_async((1, 2), priority=priority) for priority in (0, 9, 9)]
+    for job in jobs[:2]:
+        control.take_back(redis, job.id)
+    jobs += [app.tasks["add"].apply_async((1, 2), priority=9) for _ in range(2)]
+    with pytest.raises(QueueFull):
+        app.tasks["add"].delay(1, 2)
+    assert redis.lrange(records.lists("celery")[3], 0, -1) == [job.id.encode() for job in jobs[:1:-1]]
+
+
+def test_a_retry_of_a_run_that_lost_its_lease_leaves_the_job_where_it_waits(redis: Redis) -> None:
+    """It will run again at once; a second entry would run beside what follows."""
+    protocol.admit(redis, "a", "n1")
+    (job,) = protocol.take(redis)
+    protocol.expire(redis, "a")
+    protocol.tend(redis)
+    assert protocol.admit(redis, "a", "n2", due=2e10, token=job.token) == "OK"
+    assert protocol.places(redis, "a") == ["waiting"]
+
+
+def test_a_late_ending_takes_a_job_out_of_its_queue(redis: Redis) -> None:
+    """A run that lost its lease still ends its job if nobody has taken it since."""
+    protocol.admit(redis, "a", "n", step=3)
+    (job,) = protocol.take(redis)
+    protocol.expire(redis, "a")
+    protocol.tend(redis)
+    assert protocol.finish(redis, job)
+    assert protocol.places(redis, "a") == []
 
 
 def test_a_publish_retried_after_a_lost_answer_is_accepted_once(app: Celery, redis: Redis) -> None:
@@ -114,14 +147,11 @@ def test_a_full_redis_refuses_jobs_but_lets_consumers_work_it_off(
     worker = workers()
     worker.send("STOP")
     results = [app.tasks["add"].delay(number, 1) for number in range(20)]
-    server.client.config_set("maxmemory", "1mb")
-    try:
+    with server.full():
         with pytest.raises(app.tasks["add"].OperationalError, match="OOM"):
             app.tasks["add"].delay(1, 2)
         worker.send("CONT")
         wait_until(lambda: all(result.state == "SUCCESS" for result in results))
-    finally:
-        server.client.config_set("maxmemory", "0")
 
 
 def test_a_lost_script_cache_is_loaded_again(app: Celery, redis: Redis) -> None:

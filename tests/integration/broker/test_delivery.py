@@ -60,6 +60,19 @@ def test_jobs_of_every_kind_end_with_an_honest_record(
 
 
 @every_pool
+def test_an_error_that_cannot_be_encoded_is_an_error_like_any_other(
+    app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int
+) -> None:
+    """A file name that is no UTF-8 has half of a surrogate pair in Python; the consumer notes it and goes on."""
+    workers("one", pool, slots)
+    bad = app.tasks["file"].delay()
+    assert app.tasks["add"].delay(1, 2).get(timeout=10) == 3
+    wait_until(lambda: record(redis, bad.id)["status"] == "FAILURE")
+    assert json.loads(record(redis, bad.id)["error"]) == {"type": "FileNotFoundError", "message": "report\udcff.txt"}
+    assert "FileNotFoundError: report\\udcff.txt" in record(redis, bad.id)["traceback"]
+
+
+@every_pool
 def test_canvas_works(app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int) -> None:
     """Chains, groups, chords and replaced tasks give the results that Celery promises."""
     workers("one", pool, slots)
@@ -255,11 +268,26 @@ def test_a_cancelled_job_never_runs_and_can_be_requeued(app: Celery, redis: Redi
         assert control.take_back(redis, job_id).outcome == "cancelled"  # type: ignore[union-attr]
         assert control.take_back(redis, job_id) is None
     assert app.AsyncResult(waiting).state == "REVOKED"
+    assert nothing_left(redis)
     workers()
     assert app.tasks["note"].delay("after").get(timeout=10) == "after"
     assert runs(redis, "w") == runs(redis, "d") == 0
     assert control.requeue(redis, [waiting])
     wait_until(lambda: runs(redis, "w") == 1)
+
+
+def test_a_job_cancelled_and_requeued_waits_once_and_for_its_retries(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """No entry of before the cancelling has it run while it waits for its next try."""
+    job = app.tasks["again"].apply_async(("once", 1, 30), priority=3)
+    control.take_back(redis, job.id)
+    assert control.requeue(redis, [job.id])
+    assert listing.depths(redis, "celery")["waiting"] == 1
+    workers()
+    wait_until(lambda: job.state == "RETRY")
+    assert app.tasks["add"].apply_async((1, 2), priority=9).get(timeout=10) == 3
+    assert runs(redis, "once") == 1
 
 
 def test_revoke_terminates_a_running_job_and_skips_a_waiting_one(

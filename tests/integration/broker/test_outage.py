@@ -57,6 +57,30 @@ def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker) -> 
     assert app.AsyncResult(job.id).state == "SUCCESS"
 
 
+def test_a_full_redis_lets_a_running_job_keep_its_lease(server: RedisServer, workers: StartWorker) -> None:
+    """A job of four leases runs once, though an idle consumer stands by to collect leases that run out."""
+    app = create_app(server.url, lease=0.5)
+    workers("one", lease=0.5), workers("two", lease=0.5)
+    job = app.tasks["nap"].delay("oom", 2.0)
+    wait_until(lambda: server.client.llen("runs:oom") == 1)
+    with server.full():
+        wait_until(job.ready)
+    assert (job.state, server.client.llen("runs:oom")) == ("SUCCESS", 1)
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_full_redis_lets_a_running_job_report(server: RedisServer, workers: StartWorker, pool: str) -> None:
+    """What a job says of itself while it runs gets through, whoever writes it, and the consumer goes on."""
+    app = create_app(server.url, lease=LEASE)
+    worker = workers("one", pool, 2)
+    worker.signal_all("STOP")
+    job = app.tasks["progress"].delay(0.3)
+    with server.full():
+        worker.signal_all("CONT")
+        wait_until(lambda: job.state == "PROGRESS")
+        wait_until(lambda: job.state == "SUCCESS")
+
+
 def test_a_worker_goes_on_when_the_script_cache_is_lost(
     server: RedisServer, redis: Redis, workers: StartWorker
 ) -> None:

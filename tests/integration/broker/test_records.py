@@ -11,6 +11,7 @@ from project.broker.transport import Transport
 from project.celery_config.brokers import broker_settings
 from project.jobs import control, listing
 from tests.support.broker_app import create_app
+from tests.support.broker_fixtures import StartWorker
 from tests.support.processes import RedisServer
 
 
@@ -68,6 +69,18 @@ def test_an_unknown_job_is_told_from_a_waiting_one(app: Celery) -> None:
     """Celery's own exists() is true for a queued job, and only for a known one."""
     assert app.tasks["add"].delay(1, 2).exists()
     assert not app.AsyncResult("nobody").exists()
+
+
+def test_a_chain_that_fails_early_fails_at_its_end(app: Celery, redis: Redis, workers: StartWorker) -> None:
+    """Whoever waits for its last step hears of it; the step was no job, so its record has nothing but the failure."""
+    workers()
+    last, first = (app.tasks["fail"].s("early") | app.tasks["add"].s(10)).delay().as_list()
+    with pytest.raises(ValueError, match="early"):
+        app.AsyncResult(last).get(timeout=10)
+    assert set(redis.hgetall(f"job:{last}")) == {b"status", b"finished_at", b"exception", b"traceback", b"error"}
+    assert records.read(redis, last) is None
+    assert [job["job_id"] for job in listing.recent(redis)[0]] == [first]
+    assert redis.ttl(f"job:{last}") > 0
 
 
 @pytest.mark.parametrize("variable", ["CELERY_BROKER_URL", "UNRELATED"])

@@ -68,7 +68,7 @@ def test_what_follows_waits_for_a_redis_that_is_away(tasks: Tasks, well: bool) -
     """Redis is frozen when the job ends; the job keeps its outcome, and what follows it comes when Redis is back."""
     tasks.worker(f"patient-{well}", "prefork", queues="patient", redis_timeout=0.2)
     job_id = tasks.submit("end_after", 0.5, well, queue="patient")
-    wait_until(lambda: tasks.record(job_id)["status"] == "STARTED")
+    wait_until(lambda: b"end_after: begun" in tasks.log(f"patient-{well}"))  # STARTED says only that it was sent there
     tasks.server.send("STOP")
     try:
         done = time.monotonic() + 1

@@ -1,5 +1,7 @@
 """Retries: what failed is tried again as its policy says, and waits for that in Redis."""
 
+import time
+
 import pytest
 
 from tests.support.task_fixtures import Tasks
@@ -31,6 +33,29 @@ def test_an_exceeded_time_limit_is_final(tasks: Tasks) -> None:
     """Even with ALWAYS: it would only take as long again."""
     record = tasks.ended(tasks.submit("never_ends"))
     assert (record["error"]["type"], record["attempts"]) == ("SoftTimeLimitExceeded", "1")
+
+
+def _printed(tasks: Tasks, words: str) -> bool:
+    return f"go_on_after: {words}".encode() in tasks.log("away")
+
+
+def test_a_retry_and_a_child_wait_for_a_redis_that_is_away(tasks: Tasks) -> None:
+    """Redis is frozen when one job has to be tried again and the other submits a child; both come when it is back."""
+    tasks.redis.delete("received")
+    tasks.worker("away", "prefork", 2, redis_timeout=0.2)
+    ways = ("try again", "submit")
+    jobs = [tasks.submit("go_on_after", 0.5, way, queue="away") for way in ways]
+    wait_until(lambda: all(_printed(tasks, f"begun to {way}") for way in ways))
+    tasks.server.send("STOP")
+    try:
+        done = time.monotonic() + 1.5
+        wait_until(lambda: time.monotonic() > done and all(_printed(tasks, f"now {way}") for way in ways))
+    finally:
+        tasks.server.send("CONT")
+    again, parent = (tasks.ended(job_id) for job_id in jobs)
+    assert (again["status"], again["attempts"], parent["attempts"]) == ("SUCCESS", "2", "1")
+    assert tasks.ended(parent["result"])["result"][0] == "from go_on_after"
+    assert tasks.redis.llen("received") == 1
 
 
 def test_retries_work_on_the_stock_transport_too(stock_tasks: Tasks) -> None:

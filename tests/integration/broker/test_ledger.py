@@ -1,0 +1,52 @@
+"""The ledger, without a worker around it: what a process holds, and the thread that looks after it."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from project.broker.ledger import Ledger, Options
+from tests.chaos import protocol
+from tests.support.wait import wait_until
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Iterator[Ledger]:
+    """A ledger that looks after its leases when it is told to."""
+    ledger = Ledger(redis, Options(), queues=[protocol.QUEUE])
+    yield ledger
+    ledger.stopping = True
+
+
+def _take(ledger: Ledger, redis: Redis) -> None:
+    (job,) = protocol.take(redis, lease=0.3)
+    ledger.hold(job.id, job.token, protocol.QUEUE)
+
+
+def _due(redis: Redis) -> float:
+    return float(redis.zscore("leases:celery", "a") or 0)
+
+
+def test_a_job_taken_again_by_who_lost_it_is_held_by_its_new_lease(ledger: Ledger, redis: Redis) -> None:
+    """The verdict on the old lease is none on the new one."""
+    protocol.admit(redis, "a", "n")
+    _take(ledger, redis)
+    protocol.expire(redis, "a")
+    protocol.tend(redis)
+    _take(ledger, redis)
+    ledger.tend()
+    assert ledger.held.keys() == {"2:a"}
+    assert protocol.places(redis, "a") == ["leased"]
+
+
+def test_an_ending_that_cannot_be_written_stops_no_renewal(
+    ledger: Ledger, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread says what is wrong, with its traceback, and goes on."""
+    ledger.open(redis, Options(lease=0.3))
+    protocol.admit(redis, "a", "n")
+    _take(ledger, redis)
+    ledger.end("a", 1, "STARTED", ["progress", "\udcff"])
+    wait_until(lambda: "Traceback" in caplog.text and "UnicodeEncodeError" in caplog.text)
+    due = _due(redis)
+    wait_until(lambda: _due(redis) > due)
