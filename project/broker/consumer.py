@@ -31,8 +31,8 @@ class Consumer(consumer.Consumer):
         given = list(state.reserved_requests) if isinstance(self.pool, thread.TaskPool) else []
         running = {each.id for each in (*state.active_requests, *(one for one in given if one._apply_result))}
         super().on_close()
-        LEDGER.backlog.clear()
         with suppress(*self.connection_errors):  # else their leases run out: the ledger no longer renews them
+            LEDGER.hand_back_backlog()  # apart from the others, because these certainly never ran
             idle = [tag for tag, hold in list(LEDGER.held.items()) if hold.id not in running]
             LEDGER.hand_back(idle, "stop" if LEDGER.leaving else "return")
 
