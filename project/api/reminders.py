@@ -93,13 +93,15 @@ def reminders_router(scheduler: TaskScheduler, available: Availability, prefix: 
 
 
 def _schedule(scheduler: TaskScheduler, reminder: Reminder, request_id: str | None) -> str:
+    now = datetime.now(UTC)
     shown: dict[str, Any] = reminder.notification_metadata.model_dump(exclude={"auth_header"})
     return scheduler.add(
         "notify",
         {"notification": shown},
         shown["title"],
-        make_rule(rrule=reminder.rrule, start=datetime.fromtimestamp(reminder.start_datetime, UTC)),
+        make_rule(rrule=reminder.rrule, start=datetime.fromtimestamp(reminder.start_datetime, UTC), now=now),
         "last",
+        now,
         schedule_id=request_id,
         secret=reminder.notification_metadata.auth_header.get_secret_value(),
     )

@@ -1,5 +1,6 @@
 """Jobs for later: schedules are made, looked at, paused, fired now and deleted."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -70,10 +71,11 @@ def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler) -> None
         responses=CREATED | problem_responses(*BODY_PROBLEMS),
     )
     def create(wanted: NewSchedule, request_id: RequestId, response: Response) -> ScheduleOut:
-        rule, arguments = make_rule(**wanted.rule()), _arguments(tasks, wanted)
+        now = datetime.now(UTC)
+        rule, arguments = make_rule(**wanted.rule(), now=now), _arguments(tasks, wanted)
         with jobs.available():
             schedule_id = scheduler.add(
-                wanted.task, arguments, wanted.description, rule, wanted.catch_up, schedule_id=request_id
+                wanted.task, arguments, wanted.description, rule, wanted.catch_up, now, schedule_id=request_id
             )
             schedule = scheduler.look_up(schedule_id)
         response.headers["Location"] = f"{router.prefix}/{schedule_id}"

@@ -52,8 +52,9 @@ class TaskScheduler:
         task = self._task(func)
         arguments = _bind(task, args or (), kwargs or {})
         when: Any = {name: value for name, value in more.items() if name != "catch_up"}
-        rule = make_rule(rrule=rrule_string, trigger_at=trigger_at, until=until, **when)
-        return self.add(task.name, arguments, description, rule, catch_up)
+        now = datetime.now(UTC)
+        rule = make_rule(rrule=rrule_string, trigger_at=trigger_at, until=until, now=now, **when)
+        return self.add(task.name, arguments, description, rule, catch_up, now)
 
     def add(
         self,
@@ -62,22 +63,23 @@ class TaskScheduler:
         description: str,
         rule: Rule,
         catch_up: CatchUp,
+        now: datetime,
         schedule_id: str | None = None,
         secret: str = "",
     ) -> str:
         """Keep a schedule whose task, arguments and rule were checked; return its id, which can be chosen.
 
-        With a secret, the task is told the id of the schedule too (schedule_id), to ask for the secret when it runs.
+        now: the moment for which the rule was checked; a time that has come since is not left out. With a secret, the
+        task is told the id of the schedule too (schedule_id), to ask for the secret when it runs.
         """
-        schedule_id, now = schedule_id or str(uuid4()), datetime.now(UTC)
+        schedule_id = schedule_id or str(uuid4())
         if secret:
             arguments = {**arguments, "schedule_id": schedule_id}
         definition = Definition(
             task=task, arguments=arguments, description=description, rule=rule, catch_up=catch_up, created_at=now
         )
         following = rule.next_after(now)
-        if following is None:  # its only time has come since it was checked
-            raise InvalidSchedule(rule.kind, "it never fires: all is in the past")
+        assert following  # as it was checked
         self._store.write(schedule_id, definition, following, secret)
         return schedule_id
 

@@ -23,7 +23,8 @@ def make(http: httpx.Client, **wishes: Any) -> dict[str, Any]:
 
 def test_a_schedule_fires_and_shows_its_jobs(http: httpx.Client) -> None:
     """Three times, a second apart; then it has ended."""
-    made = make(http, rrule="FREQ=SECONDLY;COUNT=3", description="three sums")
+    start = datetime.now(UTC) + timedelta(seconds=2)
+    made = make(http, rrule=f"DTSTART:{start:%Y%m%dT%H%M%SZ} FREQ=SECONDLY;COUNT=3", description="three sums")
     assert made["status"] == "active"
     assert len(made["upcoming"]) == 3
     path = f"{API}/{made['schedule_id']}"
