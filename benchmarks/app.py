@@ -23,6 +23,7 @@ def create_app(url: str) -> Celery:
         app.conf.update(dict.fromkeys(("broker_read_url", "broker_write_url", "result_backend"), plain))
     else:
         app.conf.update(broker_settings(url, socket_timeout=5))
+        app.conf.result_backend = f"project.celery_config.leased:LeasedBackend+{url}"
     app.conf.update(worker_send_task_events=os.environ.get("EVENTS") == "1", worker_hijack_root_logger=False)
 
     base = Task if url.startswith("redis+stock://") else LeasedTask

@@ -38,6 +38,7 @@ def drain(server: RedisServer, jobs: int) -> float:
     finally:
         for worker in workers:
             worker.kill()
+            worker.wait()
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def drain(server: RedisServer, folder: Path, scheme: str, pool: str, slots: Sequ
 
 
 def warm(app: Celery, server: RedisServer, workers: int) -> None:
-    """Wait until every worker has answered and has done some jobs."""
+    """Wait until every worker has answered and has done some jobs, and see that they do them well."""
     wait_until(lambda: len(app.control.ping(timeout=0.5)) == workers, 30)
     fill(app, 200)
     wait_until(lambda: drained(server.client), 30)
+    assert app.tasks["sum_to_n"].delay(10).get(timeout=10) == 55

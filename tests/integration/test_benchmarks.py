@@ -1,0 +1,47 @@
+"""What `make bench-broker` measures is work that is done."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import bare, peer
+from benchmarks.drain import drain
+from tests.support.processes import RedisServer
+
+pytestmark = pytest.mark.heavy
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> RedisServer:
+    """A Redis of the test's own."""
+    return RedisServer(tmp_path)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+stock"])
+def test_the_jobs_that_are_timed_end_well(server: RedisServer, tmp_path: Path, scheme: str) -> None:
+    """With both transports; a job that fails is over soon too."""
+    try:
+        assert drain(server, tmp_path, scheme, "solo", [1], jobs=500) > 0
+        ended = _endings(server, scheme)
+        assert len(ended) >= 500
+        assert {each for each in ended if b"SUCCESS" not in each} == set()
+    finally:
+        server.kill()
+
+
+def test_the_peers_do_their_jobs(server: RedisServer) -> None:
+    """All of them, or the measurement would not end."""
+    try:
+        assert peer.drain(server, jobs=200) > 0
+        assert bare.drain(server, jobs=200) > 0
+    finally:
+        server.kill()
+
+
+def _endings(server: RedisServer, scheme: str) -> list[Any]:
+    """Return what each transport has written about the end of each job."""
+    client: Any = server.client
+    if scheme == "redis":
+        return [client.hget(key, "status") for key in client.scan_iter("job:*", count=1000)]
+    return [client.get(key) for key in client.scan_iter("celery-task-meta-*", count=1000)]
