@@ -229,7 +229,7 @@ def test_a_job_can_be_followed_to_its_end(client: Client) -> None:
 
 def test_watching_a_job_on_a_pipe_is_a_line_for_each_step(run: shell.Run, client: Client) -> None:
     """Status and progress; the exit code is how the job has ended."""
-    job_id = client.submit("count_primes", {"limit": 100_000}, countdown=1).job_id
+    job_id = client.submit("count_primes", {"limit": 100_000}, countdown=4).job_id
     watched = run("watch", job_id)
     first, started, *steps, last = watched.out.splitlines()
     assert (watched.code, first, started, last) == (0, "PENDING", "STARTED", "SUCCESS  9592")
