@@ -54,5 +54,5 @@ def test_flower_shows_the_queues(rabbit_http: httpx.Client) -> None:
     def page() -> str:
         return rabbit_http.get("/dashboard/broker").text
 
-    wait_until(lambda: "cpu" in page().split("<tbody", 1)[-1], 30, "Flower shows the queue")
+    wait_until(lambda: "cpu" in page().split("<tbody", 1)[-1], 60, "Flower shows the queue")
     assert "canary7f21" not in page()
