@@ -115,12 +115,7 @@ class Bench:
         leased = self.drain("solo", 1, 1, jobs=5000)
         for name, drain_peer in drains.items():
             pairs = [(drain_peer(self.server), leased(LEASED)) for _ in range(rounds)]
-            theirs, ours = (statistics.median(rates) for rates in zip(*pairs, strict=True))
-            ratio = statistics.median(mine / other for other, mine in pairs)
-            print(
-                f"| drain, two processes, jobs/s: {name}, leased | {theirs:,.0f} | {ours:,.0f} | {ratio:.2f} |",
-                flush=True,
-            )
+            _print_pairs(f"drain, two processes, jobs/s: {name}, leased", pairs)
 
     def deep_queue(self, depth: int, sample: int = 8000) -> float:
         """Measure the drain rate of two solo consumers over the first jobs of a queue of *depth*."""
@@ -149,6 +144,13 @@ class Bench:
                 worker.kill()
 
 
+def _print_pairs(name: str, pairs: list[tuple[float, float]]) -> None:
+    """Print one row: the medians of each side, and of their ratios."""
+    first, second = (statistics.median(rates) for rates in zip(*pairs, strict=True))
+    ratio = statistics.median(b / a for a, b in pairs)
+    print(f"| {name} | {first:,.0f} | {second:,.0f} | {ratio:.2f} |", flush=True)
+
+
 def main(rounds: int) -> None:
     """Print the table."""
     bench = Bench(Path(tempfile.mkdtemp()))
@@ -164,9 +166,7 @@ def main(rounds: int) -> None:
         bench.compare("memory per queued job, bytes", bench.memory, 1)
         bench.compare("six 0.5 s jobs on two consumers, s", bench.fairness, min(rounds, 3))
         pairs = [(bench.deep_queue(10_000), bench.deep_queue(1_000_000)) for _ in range(min(rounds, 3))]
-        ratio = statistics.median(deep / shallow for shallow, deep in pairs)
-        shallow, deep = (statistics.median(rates) for rates in zip(*pairs, strict=True))
-        print(f"| drain, leased: 10,000, 1,000,000 queued, jobs/s | {shallow:,.0f} | {deep:,.0f} | {ratio:.2f} |")
+        _print_pairs("drain, leased: 10,000, 1,000,000 queued, jobs/s", pairs)
         bench.compare_with_peers(rounds)
     finally:
         bench.server.kill()

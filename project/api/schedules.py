@@ -15,6 +15,7 @@ from project.api.signature import arguments_model
 from project.jobs.availability import Availability
 from project.jobs.representation import Accepted
 from project.jobs.service import Jobs
+from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import make_rule
 from project.schedules.task_scheduler import TaskScheduler
 
@@ -148,7 +149,7 @@ def _add_run(router: APIRouter, scheduler: TaskScheduler, jobs: Jobs, prefix: st
 def _arguments(tasks: dict[str, Any], wanted: NewSchedule) -> dict[str, Any]:
     """Return the arguments as the task takes them, defaults included."""
     if wanted.task not in tasks:
-        raise _invalid("task", message=f"Input should be one of {', '.join(tasks)}")
+        raise InvalidSchedule("task", f"Input should be one of {', '.join(tasks)}")
     try:
         arguments = tasks[wanted.task].model_validate(wanted.arguments)
     except ValidationError as error:
@@ -156,7 +157,3 @@ def _arguments(tasks: dict[str, Any], wanted: NewSchedule) -> dict[str, Any]:
             [problem | {"loc": ("body", "kwargs", *problem["loc"])} for problem in error.errors(include_context=False)]
         ) from None
     return dict(arguments.model_dump(mode="json"))
-
-
-def _invalid(*location: str, message: str) -> RequestValidationError:
-    return RequestValidationError([{"loc": ("body", *location), "msg": message, "type": "value_error"}])

@@ -18,7 +18,8 @@ exit codes:
   0    done; where a job was waited for: its status is SUCCESS
   1    the job failed or was revoked
   2    wrong usage, or the service refused it (4xx)
-  3    the service is away, full or broken (no answer, 5xx, 429), for as long as --retry-for says
+  3    the service is away, full or broken (no answer, 5xx, 429); where it may help, submit and --wait
+       have tried again before, for as long as --retry-for says
   4    the job has not ended after --wait=SECONDS
   130  Ctrl-C
   141  who reads the output has closed it

@@ -1,4 +1,7 @@
-"""What can be done with a job, as the producer does it; all of it raises BrokerUnavailable while Redis is away."""
+"""What can be done with a job, as the producer does it.
+
+What has to ask raises BrokerUnavailable while Redis is away; what waits already goes on waiting.
+"""
 
 import asyncio
 import hashlib

@@ -50,7 +50,10 @@ class Recurrence:
         if not _has_days(parts, self._rule):
             raise ValueError("it never fires: no year has such a day")
         self.all_day = parts["FREQ"] in ALL_DAY
-        if self.all_day and not _meets_soon(parts, self._rule, self.start):
+
+    def check(self) -> None:
+        """Raise ValueError if dateutil would look for its times for long; asked once, when a schedule is made."""
+        if self.all_day and not _meets_soon(self.parts, self._rule, self.start):
             raise ValueError("it never fires, or not for long: INTERVAL and the BY parts do not meet")
 
     def readings(self, begin: datetime) -> Iterator[datetime]:

@@ -160,6 +160,7 @@ def _check_rrule(rule: Rule) -> Rule:
     """Find out when it ends, so that COUNT is counted once and not each time it fires."""
     try:
         recurrence = Recurrence(rule.text, rule.start, find_zone(rule.timezone))
+        recurrence.check()
         if rule.until and (recurrence.until or recurrence.count):
             raise InvalidSchedule("until", "the rrule has an UNTIL or COUNT already")
         # a DTSTART of its own is where it starts

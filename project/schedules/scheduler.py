@@ -65,7 +65,7 @@ class Scheduler(RedBeatScheduler):
         end, waiting, full = time.monotonic() + ROUND, 0, set[str]()
         while due := self._store.due(time.time(), waiting, BATCH):
             for schedule in due:
-                waiting += self._has_to_wait(schedule, full)
+                waiting += not self._fire_if_there_is_room(schedule, full)
                 if time.monotonic() > end:
                     return 0
             if len(due) < BATCH:
@@ -74,8 +74,8 @@ class Scheduler(RedBeatScheduler):
         wait = self.max_interval if following is None else following - time.time()
         return float(max(0, min(wait, self.max_interval)))
 
-    def _has_to_wait(self, schedule: Schedule, full: set[str]) -> bool:
-        """Fire a schedule, unless its queue is full: those of other queues must go on."""
+    def _fire_if_there_is_room(self, schedule: Schedule, full: set[str]) -> bool:
+        """Fire a schedule and return True, unless its queue is full: those of other queues must go on."""
         queue = getattr(self.app.tasks.get(schedule.task), "waits_in", "")
         if queue not in full:
             try:
@@ -83,7 +83,7 @@ class Scheduler(RedBeatScheduler):
             except QueueFull as error:
                 log.warning("schedule %s has to wait: %s", schedule.schedule_id, error)
                 full.add(queue)
-        return queue in full
+        return queue not in full
 
     def _fire(self, schedule: Schedule) -> None:
         moments, following = schedule.due(datetime.now(UTC))

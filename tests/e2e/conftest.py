@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from tests.support.newcomer import Newcomer
 from tests.support.stack import NativeStack
@@ -38,6 +39,13 @@ def url(request: pytest.FixtureRequest) -> str:
 def http(url: str) -> Iterator[httpx.Client]:
     """A client whose paths start at NGINX."""
     with httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def redis(stack: NativeStack) -> Iterator[Redis]:
+    """The Redis of a native stack."""
+    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
         yield client
 
 

@@ -10,16 +10,8 @@ import pytest
 from redis import Redis
 
 from project.broker import records
-from tests.support.stack import NativeStack
 
 KNOWN: Any = {"task": "sum", "queue": "cpu", "submitted_at": "2026-11-21T12:00:00Z"}
-
-
-@pytest.fixture
-def redis(stack: NativeStack) -> Iterator[Redis]:
-    """The Redis of the stack."""
-    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
-        yield client
 
 
 @pytest.fixture

@@ -17,12 +17,6 @@ from tests.support.wait import wait_until
 WAIT = "/producer/api/wait_and_return"
 
 
-@pytest.fixture
-def redis(stack: NativeStack) -> Redis:
-    """The Redis of the stack."""
-    return Redis(port=int(stack.settings["REDIS_PORT"]))
-
-
 def listeners(redis: Redis, job_id: str) -> int:
     """Return how many connections listen to a job."""
     return int(redis.pubsub_numsub(f"job:{job_id}")[0][1])

@@ -1,5 +1,6 @@
 """What `make bench-broker` measures is work that is done."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +14,26 @@ pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> RedisServer:
+def server(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis of the test's own."""
-    return RedisServer(tmp_path)
+    server = RedisServer(tmp_path)
+    yield server
+    server.kill()
 
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+stock"])
 def test_the_jobs_that_are_timed_end_well(server: RedisServer, tmp_path: Path, scheme: str) -> None:
     """With both transports; a job that fails is over soon too."""
-    try:
-        assert drain(server, tmp_path, scheme, "solo", [1], jobs=500) > 0
-        ended = _endings(server, scheme)
-        assert len(ended) >= 500
-        assert {each for each in ended if b"SUCCESS" not in each} == set()
-    finally:
-        server.kill()
+    assert drain(server, tmp_path, scheme, "solo", [1], jobs=500) > 0
+    ended = _endings(server, scheme)
+    assert len(ended) >= 500
+    assert {each for each in ended if b"SUCCESS" not in each} == set()
 
 
 def test_the_peers_do_their_jobs(server: RedisServer) -> None:
     """All of them, or the measurement would not end."""
-    try:
-        assert peer.drain(server, jobs=200) > 0
-        assert bare.drain(server, jobs=200) > 0
-    finally:
-        server.kill()
+    assert peer.drain(server, jobs=200) > 0
+    assert bare.drain(server, jobs=200) > 0
 
 
 def _endings(server: RedisServer, scheme: str) -> list[Any]:

@@ -26,7 +26,7 @@ STATUSES = {
     "204": "done; there is nothing to tell",
     "400": "the body is not JSON",
     "404": "no such job or schedule here",
-    "409": "the id or the Idempotency-Key is taken, or the job is in another state",
+    "409": "the id or the Idempotency-Key is taken, the job is in another state, or the schedule's task has changed",
     "413": "the body is larger than 1 MiB",
     "415": "the body does not say that it is JSON",
     "422": "the arguments do not fit; `errors` names the fields",

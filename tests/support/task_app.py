@@ -64,7 +64,7 @@ def report_often(seconds: float) -> None:
 
 @shared_task(retry_policy=ALWAYS)
 def fail_times(name: str, times: int) -> int:
-    """Fail so many times, then return way often it ran."""
+    """Fail so many times, then return how often it ran."""
     runs = int(redis().incr(f"runs:{name}"))
     if runs <= times:
         raise ConnectionError(f"run {runs}")
