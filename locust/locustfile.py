@@ -75,6 +75,7 @@ def report(job: dict[str, Any] | None, expected: int) -> None:
 
 def fire(what: str, time: timedelta | None, error: Exception | None = None) -> None:
     """Add a measurement, or a failure, to a row of the statistics."""
-    milliseconds = time and time.total_seconds() * 1000
+    # `time and ...` would hand on timedelta(0), which is falsy, and Locust would drop the row
+    milliseconds = None if time is None else time.total_seconds() * 1000
     measured: dict[str, Any] = {"response_time": milliseconds, "response_length": 0, "exception": error}
     events.request.fire(request_type="JOB", name=f"job: {what}", context={}, **measured)

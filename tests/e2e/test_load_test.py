@@ -12,13 +12,8 @@ import pytest
 from tests.support.wait import wait_until
 
 SUBMITTER = {"/producer/api/sum (submit only)"}
-WAITER = {
-    "/producer/api/sum",
-    "/producer/api/sum/[job_id]",
-    "job: queue wait",
-    "job: run time",
-    "job: end to end",
-}
+OF_A_JOB = {"job: queue wait", "job: run time", "job: end to end"}
+WAITER = {"/producer/api/sum", "/producer/api/sum/[job_id]"} | OF_A_JOB
 
 
 @pytest.fixture
@@ -74,3 +69,4 @@ def test_both_kinds_of_users_submit_and_none_fails(http: httpx.Client) -> None:
     assert http.post("/load-test/stop").json()["success"]
     wait_until(lambda: statistics(http)["state"] == "stopped", 20, "the load test has stopped")
     assert statistics(http)["user_count"] == 0
+    assert len({row["num_requests"] for name, row in rows(http).items() if name in OF_A_JOB}) == 1
