@@ -8,7 +8,9 @@ help: ## list the commands
 up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three consumers
 	@python -m project.native
 
-test: .venv/dev lint ## check, and run the tests that need no Docker (5 minutes)
+test: lint test-light ## check, and run the tests that need no Docker (5 minutes)
+
+test-light: .venv/dev
 	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m "not heavy" --numprocesses=3 --dist=loadfile
 
 test-heavy: .venv/dev ## the other tests that need no Docker, one at a time: storms, floods, outages, what takes long
@@ -61,4 +63,4 @@ clean: ## remove the venv and the state of the native stack
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up test test-heavy test-rabbitmq chaos test-docker bench-broker doctor lint format reference lock clean
+.PHONY: help up test test-light test-heavy test-rabbitmq chaos test-docker bench-broker doctor lint format reference lock clean

@@ -1,12 +1,20 @@
 """What every test may use."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from project.settings import Settings
 from tests.support.rabbitmq import RabbitServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the programs of the venv and the project's files, wherever and however pytest was started."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.chdir(config.rootpath)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
