@@ -67,6 +67,12 @@ class BrokerUnavailable(GlassqueueError):
     headers: Mapping[str, str] = {"Retry-After": "2"}
 
 
+class WritesRefused(BrokerUnavailable):
+    """Redis answers, but can store nothing at the moment; try again."""
+
+    headers: Mapping[str, str] = {"Retry-After": "5"}
+
+
 class NotReady(GlassqueueError):
     """Something that jobs talk to does not answer."""
 

@@ -6,12 +6,13 @@ Whoever consumes declares what there is (declare_all); whoever sends gets a conf
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Event
 from typing import Any
 
 from amqp import Connection
 from amqp.exceptions import MessageNacked
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue, pools
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.transport import native_delayed_delivery as delayed
 
@@ -25,6 +26,17 @@ UNACKNOWLEDGED = 30 * 60  # seconds that RabbitMQ lets a consumer hold a message
 SOON = 1  # second: how long a message that did not fit waits before RabbitMQ tries again
 
 log = logging.getLogger(__name__)
+
+
+class PublishersBlocked(OperationalError):
+    """RabbitMQ takes no messages for the time being: its memory or disk alarm is on."""
+
+    def __init__(self) -> None:
+        """Say what is full, and what to do."""
+        super().__init__(
+            "RabbitMQ blocks publishers because it is low on memory or disk (rabbitmqctl alarms), so no job can be "
+            "accepted; reading works. Try again later, or free memory and disk space there."
+        )
 
 
 def is_amqp(url: str) -> bool:
@@ -84,11 +96,17 @@ def sender(app: Celery) -> Iterator[Any]:
 
     Raises kombu's OperationalError, whatever is wrong with RabbitMQ.
     """
-    timeout = app.conf.broker_connection_timeout
+    with _lend(app, app.producer_pool) as producer:
+        yield producer
+
+
+@contextmanager
+def _lend(app: Celery, pool: Any) -> Iterator[Any]:
+    timeout, blocked = app.conf.broker_connection_timeout, Event()
     try:
-        with app.producer_pool.acquire(block=True, timeout=timeout) as producer:
+        with pool.acquire(block=True, timeout=timeout) as producer:
             try:
-                _connect(producer.connection, timeout)
+                _connect(producer.connection, timeout, blocked)
                 yield producer
             except BaseException:
                 # an answer that comes later must not be taken for the answer to the next message
@@ -97,12 +115,14 @@ def sender(app: Celery) -> Iterator[Any]:
     except Connection.channel_errors as error:
         log.error("RabbitMQ refuses: %r", error)
         raise OperationalError(f"RabbitMQ: {error!r}") from error
-    except (*Connection.connection_errors, LimitExceeded) as error:
-        raise OperationalError(f"RabbitMQ: {error!r}") from error
+    except (OperationalError, *Connection.connection_errors, LimitExceeded) as error:
+        if blocked.is_set():
+            raise PublishersBlocked from error
+        raise (error if isinstance(error, OperationalError) else OperationalError(f"RabbitMQ: {error!r}")) from error
 
 
-def _connect(connection: Any, timeout: float) -> None:
-    """Connect, again if RabbitMQ has ended the connection while nobody looked."""
+def _connect(connection: Any, timeout: float, blocked: Event) -> None:
+    """Connect, again if RabbitMQ has ended the connection while nobody looked; *blocked* is set if it says so."""
     if connection.connected:
         try:
             with suppress(TimeoutError):
@@ -111,6 +131,7 @@ def _connect(connection: Any, timeout: float) -> None:
             connection.collect()
     connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
     connection.connection.sock.settimeout(timeout)
+    connection.connection.on_blocked = lambda _: blocked.set()
 
 
 def priority(ours: int | None) -> int | None:
@@ -137,7 +158,8 @@ def send(task: Any, publish: Any, seconds: int, must_fit: bool) -> Any:
 
 def ready(app: Celery, queues: list[str]) -> dict[str, int]:
     """Return how many messages wait in each queue; those that consumers hold are not counted."""
-    with sender(app) as producer:
+    # on connections that never publish: RabbitMQ does not answer on the others while it blocks publishers
+    with _lend(app, pools.producers[app.connection_for_read(transport_options={"confirm_publish": False})]) as producer:
         return {name: app.amqp.queues[name](producer.channel).queue_declare().message_count for name in queues}
 
 

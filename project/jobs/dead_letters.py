@@ -1,6 +1,5 @@
 """What RabbitMQ gives up ends as a failed job, as a poison job does with leases, instead of being forgotten."""
 
-import logging
 from typing import Any
 
 from celery import Celery
@@ -8,18 +7,16 @@ from celery.app.task import Context
 
 from project.broker.errors import PoisonJob, Rejected
 from project.jobs.amqp_reader import Delivery
+from project.jobs.messages import BadMessage
 
-log = logging.getLogger(__name__)
 
-
-def end_job(app: Celery, max_attempts: int, _: bytes, delivery: Delivery) -> None:
-    """End the job of a message in the queue `dead`, and submit what follows its failure."""
-    headers = delivery.message.headers
-    task = app.tasks.get(headers.get("task"))
-    if task is None or "id" not in headers:
-        log.error("gave up a message that is no job of ours: %r", headers.get("task"))
-        return
-    task.backend.mark_as_failure(headers["id"], _reason(headers, max_attempts), request=Context(headers))
+def end_job(app: Celery, max_attempts: int, delivery: Delivery) -> None:
+    """End the job of a message in the queue `dead`, and submit what follows its failure; raise BadMessage if none."""
+    headers = delivery.headers
+    name, job_id = headers.get("task"), headers.get("id")
+    if not (isinstance(name, str) and name in app.tasks and isinstance(job_id, str)):
+        raise BadMessage(f"RabbitMQ gave it up, and it is not a job of a task here: task {name!r}")
+    app.tasks[name].backend.mark_as_failure(job_id, _reason(headers, max_attempts), request=Context(headers))
 
 
 def _reason(headers: dict[str, Any], max_attempts: int) -> Exception:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from project.jobs.submission import JOB_ID
 
 LONGEST = 1024 * 1024  # bytes, as over HTTP
+TOO_LONG = f"a message may have {LONGEST} bytes at most"
 NOT_CHOSEN = "celery"  # the queue of a Celery client that says nothing else
 ALIASES = {"name": "task", "namespace": "queue"}
 OF_CELERY = {"body", "headers", "properties"}
@@ -47,12 +49,14 @@ class Message(BaseModel):
             return model.model_validate(by_position | self.kwargs).model_dump(mode="json")
         except ValidationError as error:
             raise BadMessage(_explain(error, "kwargs")) from None
+        except (ValueError, RecursionError):  # of values that may be anything
+            raise BadMessage("kwargs: nested too deeply, or not text") from None
 
 
 def read(text: bytes) -> Message:
     """Return the message, or raise BadMessage."""
     if len(text) > LONGEST:
-        raise BadMessage(f"a message may have {LONGEST} bytes at most")
+        raise BadMessage(TOO_LONG)
     content = _parse(text)
     if not isinstance(content, dict):
         raise BadMessage("not a JSON object")
@@ -65,9 +69,18 @@ def read(text: bytes) -> Message:
 
 def _parse(text: str | bytes) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise BadMessage("nested too deeply") from None
+    except ValueError:
         raise BadMessage("not JSON") from None
+
+
+def _finite(number: str) -> float:
+    """Return a number, or raise BadMessage for what JSON does not have (NaN) or no float can hold (1e999)."""
+    if not math.isfinite(value := float(number)):
+        raise BadMessage(f"{number[:20]} is not a finite number")
+    return value
 
 
 def _without_aliases(content: dict[str, Any]) -> dict[str, Any]:

@@ -48,9 +48,10 @@ class Jobs:
         self._queueing = queueing_of(app, settings, self._redis)
         self._drain = Drain(self._redis, settings.queue_limit)
         self.available = Availability(settings.redis_down_pause)
-        # what is known of jobs can be read while RabbitMQ is away
-        separate = is_amqp(settings.broker)
-        self._sending = Availability(settings.redis_down_pause, "RabbitMQ or Redis") if separate else self.available
+        self._sending = self._counting = self.available
+        if is_amqp(settings.broker):  # jobs can be read while RabbitMQ is away, and queues while it takes no messages
+            self._sending = Availability(settings.redis_down_pause, "RabbitMQ or Redis")
+            self._counting = Availability(settings.redis_down_pause, "RabbitMQ or Redis")
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
         self._changes = Changes(settings.records, settings.redis_timeout)
@@ -207,7 +208,7 @@ class Jobs:
 
     def queues(self) -> list[Queue]:
         """Return how deep each queue is."""
-        with self._sending():
+        with self._counting():
             depths = self._queueing.depths(self._queues())
         return [Queue.model_validate({"queue": name, **depth}) for name, depth in depths.items()]
 
@@ -221,7 +222,7 @@ class Jobs:
 
     def ping(self) -> None:
         """Return if jobs can be accepted."""
-        with self._sending():
+        with self._counting():
             self._queueing.ping()
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from project.broker import records
-from project.jobs.inbox import INBOX, REJECTED
+from project.jobs.inbox_list import INBOX, REJECTED
 from tests.support.wait import wait_until
 
 LIMIT = 5  # jobs that a queue may hold in these tests

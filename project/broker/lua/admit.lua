@@ -6,8 +6,7 @@
 -- returns OK, EXISTS or FULL
 local key, queue = KEYS[1], KEYS[2]
 local id, nonce, task, step, message, due, limit, token, nesting, parent, kept, list, entry, n = unpack(ARGV, 1, 14)
-local old = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue')
-local status = 'PENDING'
+local old, status = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue'), 'PENDING'
 if old[2] then
   if old[1] == nonce then return 'OK' end -- the same call again after a lost answer
   local retries = token ~= '' and token == old[3]
@@ -27,9 +26,11 @@ elseif tonumber(limit) > 0 and parent == '' then -- a job that runs cannot wait 
   for i = 15 + n, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
   if depth >= tonumber(limit) then return 'FULL' end
 end
-if list ~= '' and redis.call('LREM', list, -1, entry) == 0 then return 'EXISTS' end -- another reader was quicker
+if list ~= '' and not redis.call('LPOS', list, entry, 'RANK', -1) then return 'EXISTS' end -- another reader was quicker
 redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce,
   unpack(ARGV, 15, 14 + n))
+-- not before the HSET, which a full Redis refuses: what frees memory first would let it in
+if list ~= '' then redis.call('LREM', list, -1, entry) end
 if old[3] then redis.call('PERSIST', key) end -- a record that had an end: of a retry, or all that is left of a pulled job
 redis.call('HSETNX', key, 'submitted_at', stamp)
 if step ~= '0' or old[2] then redis.call('HSET', key, 'step', step) end

@@ -14,8 +14,8 @@ local taken, counts = {}, {}
 local function take(queue, id)
   local key = 'job:' .. id
   local status, message, task = unpack(redis.call('HMGET', key, 'status', 'message', 'task'))
-  -- A message that another program put here; counted, so that a step with many of them stays short.
-  if not status and id:sub(1, 1) == '{' then want = want - 1; redis.call('LPUSH', 'inbox', id) end
+  -- No id, but what another program put here; counted, so that a step with many of them stays short.
+  if not status and not id:find('^[%w._~-]+$') then want = want - 1; redis.call('LPUSH', 'inbox', id) end
   if not WAITING[status] then return end -- its record was given another end
   local token = redis.call('HINCRBY', key, 'token', 1)
   redis.call('HSET', key, 'status', 'STARTED', 'started_at', stamp, 'consumer', consumer)

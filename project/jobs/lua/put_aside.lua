@@ -1,8 +1,16 @@
 -- Put a message aside that cannot become a job.
 -- KEYS the list that it is in, the list for such messages
--- ARGV message, what is told about it, how many are kept
+-- ARGV message (the beginning of a long one, which is the next one), its length, what is told about it, how many are kept
 -- returns 1, or 0 if another producer was quicker
-if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
-redis.call('LPUSH', KEYS[2], ARGV[2])
-redis.call('LTRIM', KEYS[2], 0, ARGV[3] - 1)
+local message, length = ARGV[1], tonumber(ARGV[2])
+if redis.call('TYPE', KEYS[2]).ok ~= 'list' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end -- lose nothing
+if #message == length then
+  if redis.call('LREM', KEYS[1], -1, message) == 0 then return 0 end
+else
+  local last = redis.call('LINDEX', KEYS[1], -1)
+  if not last or #last ~= length or last:sub(1, #message) ~= message then return 0 end
+  redis.call('RPOP', KEYS[1])
+end
+redis.call('LPUSH', KEYS[2], ARGV[3])
+redis.call('LTRIM', KEYS[2], 0, ARGV[4] - 1)
 return 1

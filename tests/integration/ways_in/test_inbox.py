@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from project.broker import scripts
-from project.jobs.inbox import INBOX, PUT_ASIDE, REJECTED, SHOWN
+from project.broker import records, scripts
+from project.jobs.inbox_list import INBOX, PUT_ASIDE, REASON, REJECTED, SHOWN
+from project.jobs.messages import LONGEST
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
 from tests.support.inbox import LIMIT, jobs, push, rejected
@@ -48,9 +49,18 @@ def test_a_message_may_choose_its_id_and_its_queue_and_its_time(redis: Any) -> N
     ("message", "reason"),
     [
         ("sum 10", "not JSON"),
+        ("", "not JSON"),
+        (" \n", "not JSON"),
+        ("null", "not a JSON object"),
         (b"\xff\xfe", "not JSON"),
-        ("[" * 100_000, "not JSON"),
+        (b"\x00", "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
         ("[1]", "not a JSON object"),
+        ('{"task": "sum", "args": [1e999]}', "1e999 is not a finite number"),
+        ('{"task": "sum", "args": [NaN]}', "NaN is not a finite number"),
+        ('{"task": "sum", "args": [' + "1" * 5000 + "]}", "not JSON"),
+        ({"task": "sum", "args": [1], "\ud800": 1}, ""),
+        ({"task": "\ud800"}, r"no task is called '\ud800'"),
         ({}, "task: Field required"),
         ({"task": "sum", "name": "sum", "args": [1]}, "task and name mean the same: give one of them"),
         ({"task": "sum", "args": [1], "retries": 3}, "retries: Extra inputs are not permitted"),
@@ -67,18 +77,76 @@ def test_a_message_may_choose_its_id_and_its_queue_and_its_time(redis: Any) -> N
         ({"task": "sum", "args": [1], "job_id": "no spaces"}, "job_id: String should match pattern"),
         ({"task": "wait_and_return", "kwargs": {"message": "\ud800"}}, "kwargs.message: "),
         ({"task": "sum", "args": ["x" * 1024 * 1024]}, "a message may have 1048576 bytes at most"),
+        ({"task": "sum", "args": [1], "job_id": "key-is-a-list"}, "a key of this job in Redis has another type: "),
     ],
 )
 def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, message: Any, reason: str) -> None:
     """The text is kept as it came, and those behind it go on."""
+    redis.lpush(records.key("key-is-a-list"), "what another program has put there")
     push(redis, message, {"task": "sum", "args": [1]})
     (told,) = rejected(redis)
     text = message if isinstance(message, str | bytes) else json.dumps(message)
     text = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
     assert told["message"] == text[:SHOWN]
-    assert told["reason"].startswith(reason)
+    assert told["reason"].startswith(reason) and len(told["reason"]) <= REASON + 1
     assert told.get("length", len(text)) == len(text)
     assert len(wait_until(lambda: jobs(redis))) == 1
+
+
+@pytest.mark.parametrize("broker", ["redis", "redis+stock"])
+def test_bad_messages_of_every_kind_cost_a_few_commands_each(
+    redis: Any, server: RedisServer, start: StartProducer, broker: str
+) -> None:
+    """None of them is read again and again, and none stops those behind it; the same one twice is rejected twice."""
+    there: Any = Redis(port=server.port, db=3)
+    producer = start(broker_url=f"{broker}://127.0.0.1:{server.port}/3", redis_db=3)
+    bad = ["", "", " ", "null", "0", '""', "[]", "{}", "x" * 2 * LONGEST, b"\xed\xa0\x80", "[" * 5000, '{"task": 1}']
+    redis.config_resetstat()
+    push(there, *bad, {"task": "sum", "args": [1], "job_id": "good"})
+    wait_until(lambda: there.hget("job:good", "status") == b"PENDING")
+    assert len(rejected(there, len(bad))) == len(bad)
+    end = time.monotonic() + 1
+    wait_until(lambda: time.monotonic() > end)
+    stats: dict[str, dict[str, int]] = redis.info("commandstats")
+    assert sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("blmove", "evalsha")) < 10 * len(bad)
+    producer.kill()
+    there.flushdb()
+
+
+@pytest.mark.parametrize("name", [INBOX, REJECTED])
+@pytest.mark.parametrize("command", [("SET", "text"), ("HSET", "field", "text"), ("SADD", "text")])
+def test_a_key_of_another_type_is_renamed_and_the_inbox_goes_on(
+    redis: Any, name: str, command: tuple[str, ...]
+) -> None:
+    """Nobody could push a message, or have one rejected, while it is there; what it holds is kept."""
+    redis.execute_command(command[0], name, *command[1:])
+    wait_until(lambda: redis.keys(f"{name}:not-a-list:*"))
+    push(redis, "bad", {"task": "sum", "args": [1]})
+    assert rejected(redis)[0]["message"] == "bad"
+    assert len(wait_until(lambda: jobs(redis))) == 1
+
+
+def test_what_is_no_list_at_a_queue_of_celery_stops_nothing(redis: Any) -> None:
+    """Only that queue is not looked at."""
+    redis.set("celery", "text")
+    push(redis, {"task": "sum", "args": [1]})
+    assert len(wait_until(lambda: jobs(redis))) == 1
+    assert redis.get("celery") == b"text"
+
+
+def test_a_message_too_long_to_be_read_does_not_leave_redis(
+    redis: Any, server: RedisServer, start: StartProducer
+) -> None:
+    """Its beginning is put aside: read whole, it could fill the memory of each producer that is started."""
+    there: Any = Redis(port=server.port, db=4)
+    push(there, "x" * 50 * LONGEST, {"task": "sum", "args": [1]})
+    sent = redis.info("stats")["total_net_output_bytes"]
+    producer = start(redis_db=4)
+    (told,) = rejected(there)
+    assert (told["message"], told["length"]) == ("x" * SHOWN, 50 * LONGEST)
+    assert len(wait_until(lambda: jobs(there))) == 1
+    assert redis.info("stats")["total_net_output_bytes"] - sent < LONGEST
+    producer.kill()
 
 
 def test_an_id_that_is_known_is_not_queued_again(redis: Any) -> None:
@@ -136,8 +204,8 @@ def test_of_rejected_messages_the_latest_are_kept(redis: Any) -> None:
     """In a list of their own here, so that the producer does not interfere."""
     for number in range(4):
         redis.lpush("elsewhere", number)
-        assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [number, f"told {number}", 2]) == 1
-    assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [3, "gone", 2]) == 0
+        assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [number, 1, f"told {number}", 2]) == 1
+    assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [3, 1, "gone", 2]) == 0
     assert redis.lrange(REJECTED, 0, -1) == [b"told 3", b"told 2"]
 
 
@@ -184,7 +252,7 @@ def test_a_producer_killed_in_the_act_leaves_one_message_or_one_job(
     victims: list[Producer] = []
 
     def kill(_: int, data: bytes) -> str | None:
-        if b"EVAL" not in data:
+        if scripts.ADMIT.sha.encode() not in data:
             return None
         victims[0].kill()
         return moment

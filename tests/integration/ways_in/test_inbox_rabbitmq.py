@@ -14,7 +14,8 @@ import pytest
 
 from project.broker import records
 from project.jobs import amqp_reader
-from project.jobs.inbox import INBOX, REJECTED
+from project.jobs.inbox_list import INBOX, REJECTED
+from project.jobs.messages import LONGEST
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
 from tests.support.inbox import push, rejected
@@ -62,9 +63,9 @@ def _is_there(rabbit: RabbitServer, queue: str) -> bool:
     return False
 
 
-def _publish(channel: Any, *messages: Any, **properties: str) -> None:
+def _publish(channel: Any, *messages: Any, **properties: Any) -> None:
     for each in messages:
-        text = each if isinstance(each, str) else json.dumps(each)
+        text = each if isinstance(each, str | bytes) else json.dumps(each)
         channel.basic_publish(amqp.Message(text, delivery_mode=2, **properties), routing_key=QUEUE)
 
 
@@ -130,6 +131,42 @@ def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, channel: Any, me
     assert told["message"] == (message if isinstance(message, str) else json.dumps(message))
     assert told["reason"].startswith(reason)
     wait_until(partial(_queued, redis, 1))
+
+
+@pytest.mark.parametrize("body", ["", b"\xff", "[" * 5000, "x" * 2 * LONGEST], ids=["empty", "binary", "deep", "long"])
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"message_id": b"\xff"},
+        {"message_id": "\ud800"},
+        {"content_type": b"\xff"},
+        {"application_headers": {"compression": "gzip"}},
+        {"application_headers": {"x": b"\xff"}},
+        {"content_encoding": "nonsense"},
+    ],
+    ids=str,
+)
+def test_a_message_that_no_client_can_read_is_put_aside_once(
+    redis: Any, channel: Any, body: str | bytes, properties: dict[str, Any]
+) -> None:
+    """RabbitMQ passes it on as it is, and would deliver it for ever; those behind it go on."""
+    _publish(channel, body.encode() if isinstance(body, str) else body, **properties)
+    _publish(channel, {"task": "sum", "args": [1]}, **{} if "content_encoding" in properties else properties)
+    assert len(rejected(redis)) == 1
+    wait_until(partial(_queued, redis, 1))
+    assert _count(channel, QUEUE) == 0
+
+
+def test_a_dead_message_that_is_no_job_is_put_aside(redis: Any, channel: Any) -> None:
+    """Whatever its headers are; one that is a job ends as it, behind the others."""
+    odd: list[dict[str, Any]] = [{}, {"task": ["sum"], "id": 1}, {"task": "gone", "id": "a"}, {"task": "sum", "id": {}}]
+    for headers in [*odd, {"task": "sum", "id": "mine"}]:
+        message = amqp.Message(b"\xff", application_headers=headers, delivery_mode=2)
+        channel.basic_publish(message, routing_key="dead")
+    wait_until(lambda: redis.hget("job:mine", "status") == b"FAILURE")
+    told = rejected(redis, len(odd))
+    assert all(each["reason"].startswith("RabbitMQ gave it up, and it is not a job") for each in told)
 
 
 @pytest.mark.parametrize("where", ["job_id", "message_id"])

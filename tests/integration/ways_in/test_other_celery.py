@@ -9,7 +9,7 @@ from celery import Celery
 from redis import Redis
 
 from project.broker import records
-from project.jobs.inbox import INBOX, REJECTED
+from project.jobs.inbox_list import INBOX, REJECTED
 from tests.support.inbox import LIMIT, jobs, rejected
 from tests.support.processes import RedisServer, Worker
 from tests.support.wait import wait_until
@@ -91,6 +91,19 @@ def test_what_cannot_be_done_is_put_aside_with_the_reason(
     assert told["reason"].startswith(reason)
     assert json.loads(told["message"])["headers"]["id"] == job.id
     assert records.read(redis, job.id) is None
+
+
+@pytest.mark.usefixtures("consumer")
+@pytest.mark.parametrize("queue", ["celery", "cpu"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "[null]", "\x00", "sum 10", "{", '{"body": 1, "headers": 2, "properties": 3}']
+)
+def test_what_is_no_message_is_put_aside_and_stops_nothing(redis: Any, other: Celery, queue: str, text: str) -> None:
+    """Whatever is pushed to a queue where a Celery client pushes: the job behind it is done."""
+    redis.lpush(queue, text)
+    job = other.send_task("sum", args=[10], queue=queue)
+    assert _ended(redis, job.id)["result"] == "55"
+    assert [told["message"] for told in rejected(redis)] == [text]
 
 
 def test_a_full_queue_holds_for_send_task_too(redis: Any, other: Celery, thawed: Worker) -> None:

@@ -1,0 +1,22 @@
+-- Find the message that is next, and leave it where it is; first move one message of each Celery list into the inbox.
+-- A key of another type is renamed: nobody could push a message, and none could be rejected.
+-- KEYS inbox, inbox:rejected, a list of Celery clients...
+-- ARGV longest (bytes of a message that is returned whole), shown (bytes that are returned of a longer one)
+-- returns the new name of a key that was renamed (or ''), then the message and its length, if there is one
+local renamed = ''
+for i = 1, 2 do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'list' and kind ~= 'none' then
+    renamed = KEYS[i] .. ':not-a-list:' .. stamp
+    redis.call('RENAME', KEYS[i], renamed)
+  end
+end
+for i = 3, #KEYS do
+  -- RPOP before LPUSH, not RPOPLPUSH: what frees memory comes first, see common.lua
+  local sent = redis.call('TYPE', KEYS[i]).ok == 'list' and redis.call('RPOP', KEYS[i])
+  if sent then redis.call('LPUSH', KEYS[1], sent) end
+end
+local message = redis.call('LINDEX', KEYS[1], -1)
+if not message then return {renamed} end
+if #message > tonumber(ARGV[1]) then return {renamed, message:sub(1, ARGV[2]), #message} end
+return {renamed, message, #message}
