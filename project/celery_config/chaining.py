@@ -7,16 +7,19 @@ runs again and submits the same follower, whose id comes from the job's, and whi
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict, TypeVar
-from uuid import NAMESPACE_OID, uuid5
 
 from celery import Celery
 from celery._state import get_current_worker_task
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 from kombu.utils.functional import retry_over_time
+from redis.exceptions import ConnectionError, TimeoutError
 
+from project.broker import records
 from project.broker.backend import describe
+from project.celery_config.derived_ids import derived_id
 
 PATIENT = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}  # seconds between two tries
 Answer = TypeVar("Answer")
@@ -95,5 +98,8 @@ def _submit(follower: Signature, report: Failure, request: Any) -> Any:
 
 
 def _follower(app: Celery, parent_id: str, option: str, name: str) -> Signature:
-    child_id = str(uuid5(NAMESPACE_OID, f"{parent_id}/{option}/{name}"))
+    # when it was submitted: a job that was forgotten can have had the same id, and a follower that is known still
+    read = partial(app.backend.client.hget, records.key(parent_id), "submitted_at")
+    submitted_at = (retry_over_time(read, (ConnectionError, TimeoutError), **PATIENT) or b"").decode()
+    child_id = derived_id("follower", f"{parent_id}/{submitted_at}/{option}/{name}")
     return app.signature(name, options={"task_id": child_id})

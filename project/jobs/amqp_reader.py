@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4
 
 import amqp
 from amqp import serialization
@@ -13,11 +13,11 @@ from celery import Celery
 from kombu import Queue
 
 from project.celery_config.amqp import HEARTBEAT, declare_all
+from project.celery_config.derived_ids import derived_id
 from project.errors import BrokerUnavailable
 
 INBOX = Queue("inbox", durable=True)
 GLANCE = 0.01  # seconds: how long to listen while a message waits in our hands
-MESSAGES = UUID("0b8a3f5e-2a52-4f0e-9c67-6f1d1f8f2d35")  # the namespace of ids made from message_ids
 
 
 def _decode_properties(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:
@@ -47,9 +47,9 @@ class Delivery:
         """Return what there is of any message; a part that is not text is escaped."""
         body, named = message.body, message.properties.get("message_id")
         text = body.encode(errors="surrogatepass") if isinstance(body, str) else bytes(body)
-        job_id = uuid5(MESSAGES, named.encode(errors="backslashreplace").decode()) if named else uuid4()
+        job_id = derived_id("message", named) if named else str(uuid4())
         headers = message.properties.get("application_headers") or {}
-        return cls(message.delivery_tag, text, headers, str(job_id), message.delivery_info["redelivered"])
+        return cls(message.delivery_tag, text, headers, job_id, message.delivery_info["redelivered"])
 
 
 class AmqpReader:

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4
 
 from anyio.to_thread import run_sync
 from celery import Celery
@@ -17,6 +17,7 @@ from redis import Redis
 
 from project.broker import JobExists, QueueFull, records
 from project.celery_config.amqp import is_amqp
+from project.celery_config.derived_ids import derived_id
 from project.celery_config.job import JobTask
 from project.errors import (
     BrokerUnavailable,
@@ -35,8 +36,6 @@ from project.jobs.representation import ENDED, Accepted, Change, Consumer, Job, 
 from project.jobs.submission import Submission
 from project.jobs.waiting import ALL, PAUSE, Changes
 from project.settings import Settings
-
-KEYS = UUID("6f1ba1c8-3a0e-4d57-9d5e-4f6f6d0f7c11")  # the namespace of ids made from Idempotency-Keys
 
 
 class Jobs:
@@ -85,23 +84,28 @@ class Jobs:
         wish = wish or Submission()
         job_id, record = wish.job_id or wish.request_id or str(uuid4()), {}
         if wish.idempotency_key:
-            job_id = str(uuid5(KEYS, f"{task.name} {wish.idempotency_key}"))
+            job_id = derived_id("key", f"{task.name} {wish.idempotency_key}")
             record = {"fingerprint": _fingerprint(arguments)}
         with self.admission():
-            try:
-                task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
-            except JobExists:
-                if wish.idempotency_key:
-                    return self._replay(task, job_id, record["fingerprint"])
-                if wish.job_id or not wish.request_id:
-                    raise JobIdTaken from None
-        return Accepted(job_id=job_id, task=task.name)
+            for _ in range(2):  # a second time if the first job is forgotten between two of these steps
+                try:
+                    task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
+                    return Accepted(job_id=job_id, task=task.name)
+                except JobExists:
+                    with suppress(UnknownJob):
+                        return self._repeated(task, job_id, wish, record)
+        raise JobIdTaken
 
-    def _replay(self, task: JobTask, job_id: str, fingerprint: str) -> Job[Any]:
-        record = self._read(task, job_id)
-        if record.get("fingerprint") != fingerprint:
+    def _repeated(self, task: JobTask, job_id: str, wish: Submission, record: dict[str, str]) -> Accepted | Job[Any]:
+        """Return the answer to a request that was sent before; raise JobIdTaken if the job is not that request's."""
+        if wish.job_id or not (wish.idempotency_key or wish.request_id):
+            raise JobIdTaken
+        first = self._read(task, job_id)
+        if not wish.idempotency_key:
+            return Accepted(job_id=job_id, task=task.name)
+        if first.get("fingerprint") != record["fingerprint"]:
             raise IdempotencyKeyReused
-        return Job[Any].from_record(job_id, record)
+        return Job[Any].from_record(job_id, first)
 
     def look_up(self, task: JobTask | None, job_id: str) -> Job[Any]:
         """Return the job (of that task, or of any) as it is now, or raise UnknownJob."""

@@ -3,16 +3,15 @@
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any, Literal
-from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel
 
+from project.celery_config.derived_ids import derived_id
 from project.schedules.rules import Rule
 
 CatchUp = Literal["none", "last", "all"]
 Status = Literal["active", "paused", "ended"]
 
-OCCURRENCES = UUID("0c1d9a3e-50b4-4bd0-9c3e-8f5b0d6a7e21")  # the namespace of job ids made from occurrences
 GRACE = timedelta(seconds=60)  # what is no later than this is on time: another scheduler may have had to take over
 AT_ONCE = 100  # occurrences of one schedule in one round, so that the others get their turn
 CLOSE = timedelta(minutes=1)  # how far back the last occurrence is looked for at first
@@ -41,7 +40,7 @@ class Schedule(Definition):
 
     def job_id(self, moment: datetime) -> str:
         """Return the id of the job of an occurrence: always the same, so that it is not admitted twice."""
-        return str(uuid5(OCCURRENCES, f"{self.schedule_id} {moment.isoformat()}"))
+        return derived_id("schedule", f"{self.schedule_id} {moment.isoformat()}")
 
     def due(self, now: datetime) -> tuple[list[datetime], datetime | None]:
         """Return the occurrences to fire now, and the one after them; what was missed is up to catch_up."""

@@ -1,14 +1,19 @@
 """Ids and repeats, through NGINX: a client can choose the id, and say that a request is the one it sent before."""
 
 import asyncio
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
+from redis import Redis
 
+from project.celery_config.derived_ids import NAMESPACES, derived_id
+from project.jobs.inbox_list import INBOX, REJECTED
 from tests.support.http import assert_problem, finished, look_up
+from tests.support.wait import wait_until
 
 SUM = "/producer/api/sum"
 
@@ -88,6 +93,38 @@ def test_a_key_and_an_id_exclude_each_other(http: httpx.Client, job_id: str) -> 
     """The key makes the id, so both together cannot be kept."""
     answer = http.post(SUM, headers={"Idempotency-Key": "k"}, params={"job_id": job_id}, json={"number": 1})
     assert assert_problem(answer, 422)["errors"][0]["field"] == "query.job_id"
+
+
+@pytest.mark.parametrize("kind", NAMESPACES)
+def test_an_id_that_the_stack_makes_cannot_be_chosen(http: httpx.Client, redis: Redis, job_id: str, kind: str) -> None:
+    """Anyone can compute it, so nobody may take it first: over HTTP it is a 422, in the inbox a bad message."""
+    derived = derived_id(kind, f"sum {job_id}")
+    problem = assert_problem(http.post(SUM, params={"job_id": derived}, json={"number": 1}), 422)
+    assert problem["errors"][0]["field"] == "query.job_id"
+    redis.lpush(INBOX, json.dumps({"task": "sum", "args": [1], "job_id": derived}))
+    wait_until(lambda: any(derived.encode() in told for told in redis.lrange(REJECTED, 0, -1)))
+    assert http.get(f"/producer/api/jobs/{derived}").status_code == 404
+
+
+def test_the_owner_of_a_key_gets_the_job_that_the_key_names(http: httpx.Client, job_id: str) -> None:
+    """Its id is the one that could be computed; it can be looked up, followed and forgotten, and the key used again."""
+    headers, derived = {"Idempotency-Key": job_id}, derived_id("key", f"sum {job_id}")
+    for _ in range(2):
+        accepted = http.post(SUM, headers=headers, json={"number": 4})
+        assert (accepted.status_code, accepted.json()["job_id"]) == (202, derived)
+        assert accepted.headers["location"] == f"{SUM}/{derived}"
+        assert finished(http, "sum", derived)["result"] == 10
+        assert "event: job" in http.get(f"{SUM}/{derived}/events").text
+        assert http.delete(accepted.headers["location"]).json()["result"] == 10
+
+
+def test_a_request_id_that_names_a_job_of_another_task_is_refused(http: httpx.Client, producer_url: str) -> None:
+    """NGINX makes these ids, but a client that reaches the producer itself can send any: it is told, not ignored."""
+    request_id = uuid4()
+    taken = http.post("/producer/api/wait_and_return", params={"job_id": str(request_id)}, json={"seconds": 0})
+    assert taken.status_code == 202
+    headers = {"x-request-id": request_id.hex}
+    assert_problem(httpx.post(f"{producer_url}{SUM}", headers=headers, json={"number": 1}), 409)
 
 
 def test_a_job_for_later_waits_for_its_time(http: httpx.Client, job_id: str) -> None:

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from project.broker import scripts
+from project.broker import records, scripts
 from project.celery_config.app import create_celery_app
+from project.celery_config.derived_ids import derived_id
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.errors import TooManyJobs
+from project.jobs.representation import Accepted
 from project.jobs.service import Jobs
 from project.jobs.submission import Submission
 from project.settings import Settings
+from tests.chaos.proxy import CuttingProxy
 
 REQUEST_ID = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -29,6 +32,27 @@ def test_a_request_that_was_queued_is_not_queued_again(jobs: Jobs, redis: Redis)
     accepted = [jobs.submit(sum_to_n_job, {"number": 1}, Submission(request_id=REQUEST_ID)) for _ in range(2)]
     assert [answer.job_id for answer in accepted] == [REQUEST_ID, REQUEST_ID]
     assert redis.llen("cpu") == 1
+
+
+@pytest.mark.parametrize("broker", ["redis", "redis+stock"])
+def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
+    settings: Settings, redis: Redis, broker: str
+) -> None:
+    """Between the refusal of the second job and the look at the first: no 404, which is for ids that nobody knows."""
+    wish = Submission(idempotency_key="once")
+
+    def forget(_: int, data: bytes) -> None:
+        if b"HGETALL" in data:
+            redis.delete(records.key(derived_id("key", "sum once")))
+
+    port = redis.connection_pool.connection_kwargs["port"]
+    with CuttingProxy(port, forget) as proxy:
+        url = f"{broker}://127.0.0.1:{proxy.port}/0"
+        through = settings.model_copy(update={"redis_port": proxy.port, "broker_url": url})
+        jobs = Jobs(create_celery_app(through), through)
+        answers = [jobs.submit(sum_to_n_job, {"number": 1}, wish) for _ in range(2)]
+    assert [type(answer) for answer in answers] == [Accepted, Accepted]
+    assert records.read(redis, answers[0].job_id)
 
 
 def test_a_full_queue_refuses_jobs_until_there_is_room(settings: Settings, redis: Redis) -> None:

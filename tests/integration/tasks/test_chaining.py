@@ -24,6 +24,17 @@ def test_the_result_is_the_argument_of_what_follows(tasks: Tasks) -> None:
     assert child["result"] == [{"did": "succeed"}, job_id, job_id]
 
 
+def test_a_job_of_an_id_that_was_used_before_has_a_child_of_its_own(tasks: Tasks) -> None:
+    """The first job was fetched and forgotten, its child is still known: the second child is another job."""
+    children = []
+    for _ in range(2):
+        tasks.submit("parent", "succeed", task_id="used-twice")
+        assert _child(tasks, "used-twice")["result"][1] == "used-twice"
+        children.append(tasks.record("used-twice")["child_ids"])
+        tasks.redis.delete("job:used-twice")
+    assert len(set(children)) == 2
+
+
 def test_a_failure_is_told_once_after_the_last_try(tasks: Tasks) -> None:
     """Which job, which task, what error: as in the job's representation."""
     tasks.redis.delete("received")
