@@ -1,10 +1,14 @@
 """The load test: it measures the job, not only the POST. It is a client like any other and imports nothing of ours."""
 
+import os
 import random
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
+from request_guard import RequestGuard, check_form
 
 from locust import HttpUser, between, events, task
 
@@ -14,6 +18,16 @@ LARGEST = 100_000
 POLL_PAUSE = 0.1  # seconds
 PATIENCE = 60  # seconds until a job that has not ended counts as lost
 STEPS = ("submitted", "started", "finished")
+MOST_USERS = int(os.environ.get("LOCUST_USERS", "200"))
+
+
+@events.init.add_listener
+def guard_pages(environment: Any, **_: Any) -> None:
+    """Keep other sites, other target hosts and too many users out of Locust's own pages."""
+    if environment.web_ui:
+        app = environment.web_ui.app
+        app.before_request(partial(check_form, environment.host, MOST_USERS))
+        app.wsgi_app = RequestGuard(app.wsgi_app, *(os.environ.get(name, "") for name in ("HTTP_BIND", "HTTP_HOSTS")))
 
 
 class Submitter(HttpUser):
@@ -46,7 +60,8 @@ def submit(client: Any, number: int, name: str) -> str | None:
         if response.status_code != 202:
             response.failure(f"status {response.status_code}, not 202")
             return None
-        return str(response.headers["Location"])
+        # its path alone: an answer must not send the load elsewhere
+        return urlsplit(str(response.headers["Location"])).path
 
 
 def wait_for(client: Any, location: str) -> dict[str, Any] | None:

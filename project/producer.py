@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from project import __version__, logs
+from project.api.guard import GuardMiddleware
 from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
@@ -45,6 +46,7 @@ def create_app() -> FastAPI:
     )
     add_error_handlers(app)
     document_problems(app)
+    app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix="/producer/api/")
     app.add_middleware(MetricsMiddleware)
     app.include_router(tasks_router(jobs, "/producer/api"))
     app.include_router(overview_router(jobs, "/producer/api"))

@@ -74,7 +74,13 @@ SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
 # five fields of a crontab, in UTC
 Crontab = Annotated[str, Field(pattern=r"^\S+( \S+){4}$|^$"), AfterValidator(_parsed)]
 Security = Literal["none", "starttls", "tls"]
+# host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
+_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+HostNames = Annotated[str, Field(pattern=rf"^{_HOST}?( *, *{_HOST}?)*$")]
 Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
+
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -100,6 +106,7 @@ class Settings(BaseSettings):
     # Entrance
     http_bind: str = "127.0.0.1"
     http_port: Port = 8080
+    http_hosts: HostNames = ""
     rate_limit: NonNegativeInt = 0
     rate_burst: PositiveInt = 20
     rate_limit_exempt: Network = "127.0.0.1/32"
@@ -180,6 +187,7 @@ class Settings(BaseSettings):
     producer_port: Port = 8001
     flower_port: PortOrNone = 5555
     locust_port: PortOrNone = 8089
+    locust_users: PositiveInt = 200
     run_dir: Path = Path(".run")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -224,6 +232,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from; the first that has one wins."""
         return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Return the host names that requests may name: this machine's own, HTTP_BIND and HTTP_HOSTS."""
+        bound = f"[{self.http_bind}]" if ":" in self.http_bind else self.http_bind
+        chosen = (name.strip().lower() for name in self.http_hosts.split(","))
+        return LOOPBACK | {bound.lower()} | {name for name in chosen if name}
 
     @property
     def redis(self) -> str:

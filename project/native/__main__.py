@@ -96,6 +96,7 @@ def _environment(settings: Settings, run_dir: Path) -> dict[str, str]:
         # as root its workers would become nobody, who may not read this folder
         "NGINX_GLOBALS": f"daemon off; pid {run_dir}/nginx/nginx.pid;" + (" user root;" if os.geteuid() == 0 else ""),
         "NGINX_LISTEN": f"{settings.http_bind}:{settings.http_port}",
+        "NGINX_HOSTS": " ".join(sorted(settings.hosts)),
         "NGINX_MAIL": "folder",
         "NGINX_RATE": str(settings.rate_limit or 1),  # a zone cannot have the rate 0
         "NGINX_RESOLVER": "",

@@ -1,7 +1,6 @@
 """The first page in a real Chromium, through NGINX."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 from celery import states
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
-from tests.support.browser import NoChromium, chromium
+from tests.support.browser import open_browser
 from tests.support.page_scripts import LOW_CONTRAST, READ_FIELDS, SHOW
 
 TIME, UNKNOWN = re.compile(r"^[\d.]+ m?s$"), "\u2013"
@@ -24,13 +23,7 @@ TIME, UNKNOWN = re.compile(r"^[\d.]+ m?s$"), "\u2013"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for this module; playwright's event loop must not outlive it."""
-    try:
-        with chromium() as browser:
-            yield browser
-    except NoChromium as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
+    yield from open_browser()
 
 
 @pytest.fixture

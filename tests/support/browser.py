@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -26,3 +27,14 @@ def chromium() -> Iterator[Browser]:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         with playwright.chromium.launch(executable_path=found, args=arguments) as browser:
             yield browser
+
+
+def open_browser() -> Iterator[Browser]:
+    """Yield a browser for a fixture; without Chromium, skip on a laptop and fail in CI."""
+    try:
+        with chromium() as browser:
+            yield browser
+    except NoChromium as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))

@@ -13,6 +13,7 @@ from tests.support.wait import wait_until
 
 VALUES = {
     "NGINX_LISTEN": "127.0.0.1:8080",
+    "NGINX_HOSTS": "127.0.0.1 localhost [::1] jobs.example.org",
     "NGINX_RESOLVER": "",
     "NGINX_RESOLVE": "",
     "NGINX_WEB_ROOT": str(Path("project/web").absolute()),

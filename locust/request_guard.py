@@ -1,0 +1,83 @@
+"""What the load test's pages may be asked: nothing by other sites, and no load for other servers or without a limit.
+
+The rules for Host and Origin are those of project/request_guard.py. This folder is a client of the stack and imports
+nothing of it.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from flask import Request, Response, jsonify, request
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+FOREIGN_SITES = {"cross-site", "same-site"}
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+
+
+class RequestGuard:
+    """WSGI middleware that refuses requests for other hosts and from pages of other sites."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], bound: str, hosts: str) -> None:
+        self._app = app
+        chosen = {name.strip().lower() for name in hosts.split(",")}
+        self._hosts = (LOOPBACK | chosen | {f"[{bound}]" if ":" in bound else bound}) - {""}
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer 421 or 403, or pass the request on and drop the headers that let other sites read the answer."""
+        if status := self._refusal(Request(environ)):
+            return _problem(status)(environ, start_response)
+
+        def start(line: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            kept = [(name, value) for name, value in headers if not name.lower().startswith("access-control-")]
+            return start_response(line, kept, *more)
+
+        return self._app(environ, start)
+
+    def _refusal(self, asked: Request) -> HTTPStatus | None:
+        host = asked.headers.get("Host", "").lower()
+        name, colon, port = host.rpartition(":")
+        if (name if colon and port.isdecimal() else host).removesuffix(".") not in self._hosts:
+            return HTTPStatus(421)
+        origin, site = asked.headers.get("Origin"), asked.headers.get("Sec-Fetch-Site")
+        foreign = site in FOREIGN_SITES or (origin is not None and origin.lower().partition("://")[2] != host)
+        return HTTPStatus.FORBIDDEN if foreign and asked.method not in SAFE_METHODS else None
+
+
+def check_form(own_host: str, most_users: int) -> Response | None:
+    """Refuse what would load another server, or this one with too many users; as a Flask before_request function.
+
+    Locust's page shows the message of an answer with success=false.
+    """
+    if request.method in SAFE_METHODS:
+        return None
+    if request.path.endswith("/user"):  # it sets any attribute of a user class, the host among them
+        return _refuse("User classes cannot be changed here; edit locust/locustfile.py.")
+    if request.form.get("host", own_host).rstrip("/") != own_host.rstrip("/"):
+        return _refuse(f"The load test is for {own_host} only.")
+    if _number(request.form.get("user_count", "0")) > most_users:
+        return _refuse(f"At most {most_users} users; set LOCUST_USERS to allow more.")
+    return None
+
+
+def _number(text: str) -> int:
+    """Return the number as Locust reads it; what is no number is left for Locust to refuse."""
+    try:
+        return int(text)
+    except ValueError:
+        return 0
+
+
+def _refuse(message: str) -> Response:
+    return jsonify({"success": False, "message": message})
+
+
+def _problem(status: HTTPStatus) -> Response:
+    details = {403: "A page of another site may not send this request.",
+               421: "This host name is not served here; add it to HTTP_HOSTS to serve it."}  # fmt: skip
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": details[status.value]}
+    return Response(json.dumps(body), status.value, content_type="application/problem+json")

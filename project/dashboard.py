@@ -1,0 +1,49 @@
+"""Flower, with the checks that all services make: `celery --app project.dashboard flower`."""
+
+import json
+from typing import Any
+
+import flower.command
+from flower.app import Flower
+from tornado.httputil import HTTPServerRequest
+from tornado.web import RequestHandler
+
+from project.consumer import app, settings
+from project.request_guard import Refusal, check_request
+
+__all__ = ["app"]
+
+
+class GuardedFlower(Flower):
+    """Flower that refuses requests for other hosts and from pages of other sites."""
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Return what answers the request: Flower's own handler, or the refusal."""
+        headers = request.headers
+        origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
+        refusal = check_request(request.method or "", headers.get("Host", ""), origin, site, settings.hosts)
+        if refusal:
+            return self.get_handler_delegate(request, RefusedHandler, {"refusal": refusal})
+        return super().find_handler(request, **kwargs)
+
+
+class RefusedHandler(RequestHandler):
+    """Answers a refused request with a problem (RFC 9457)."""
+
+    def initialize(self, refusal: Refusal) -> None:
+        """Take the reason."""
+        self._refusal = refusal
+
+    def check_xsrf_cookie(self) -> None:
+        """Check nothing more."""
+
+    def prepare(self) -> None:
+        """Answer, whatever the method."""
+        status, detail = self._refusal
+        self.set_status(status)
+        self.set_header("Content-Type", "application/problem+json")
+        self.finish(json.dumps({"type": "about:blank", "title": self._reason, "status": status, "detail": detail}))
+
+
+# The command has no option for another class
+flower.command.Flower = GuardedFlower
