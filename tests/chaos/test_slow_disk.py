@@ -22,8 +22,10 @@ def test_what_a_killed_redis_forgets_when_its_disk_hangs(tmp_path: Path, policy:
         thread = _freeze_background_fsync(server.process.pid)
         if policy == "everysec":
             wait_until(lambda: _fsync_is_under_way(server.client))
-        for _ in range(100):
-            server.client.incr("answered")
+        with server.client.pipeline(transaction=False) as pipeline:  # in one go: Redis waits for a second or two only
+            for _ in range(100):
+                pipeline.incr("answered")
+            pipeline.execute()
         server.send("KILL")
         os.waitpid(thread, WALL)  # a process has not ended before whoever stopped its thread knows
         server.kill()
@@ -35,13 +37,17 @@ def test_what_a_killed_redis_forgets_when_its_disk_hangs(tmp_path: Path, policy:
 
 def _freeze_background_fsync(pid: int) -> int:
     """Stop the one thread of Redis that calls fsync every second, as a disk does that does not answer."""
-    threads = {path.parent.name: path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm")}
-    thread = next(int(tid) for tid, name in threads.items() if name.startswith("bio_aof"))
+    thread = wait_until(lambda: _thread(pid, "bio_aof"))  # a thread gives itself its name when it first runs
     libc = ctypes.CDLL(None, use_errno=True)
     for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
         assert libc.ptrace(request, thread, None, None) == 0, ctypes.get_errno()
     os.waitpid(thread, WALL)  # it has stopped
     return thread
+
+
+def _thread(pid: int, name: str) -> int | None:
+    threads = Path(f"/proc/{pid}/task").glob("*/comm")
+    return next((int(path.parent.name) for path in threads if path.read_text().startswith(name)), None)
 
 
 def _fsync_is_under_way(client: Redis) -> bool:
