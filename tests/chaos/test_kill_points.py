@@ -127,7 +127,7 @@ def test_a_worker_behind_a_breaking_line_loses_no_job(
         workers("one", pool, 2 if pool != "solo" else 1, url=f"redis://127.0.0.1:{proxy.port}/0", lease=0.5)
         while proxy.cuts < 3:  # a solo worker needs few commands for many jobs
             jobs += [app.tasks["add"].delay(number, 1) for number in range(len(jobs), len(jobs) + 20)]
-            wait_until(partial(_all_ended, app, jobs), 30)
+            wait_until(partial(_all_ended, app, jobs))
     assert [app.AsyncResult(job.id).result for job in jobs] == list(range(1, len(jobs) + 1))
 
 

@@ -21,7 +21,7 @@ def stopped_afterwards(http: httpx.Client) -> Iterator[None]:
     """No load is left for the tests that follow."""
     yield
     http.post("/load-test/stop")
-    wait_until(lambda: statistics(http)["state"] == "stopped", 20, "the load test has stopped")
+    wait_until(lambda: statistics(http)["state"] == "stopped", what="the load test has stopped")
 
 
 def statistics(http: httpx.Client) -> dict[str, Any]:
@@ -61,12 +61,12 @@ def test_both_kinds_of_users_submit_and_none_fails(http: httpx.Client) -> None:
     """A few seconds of load fill the rows of both user classes without a failure, and stop ends it."""
     form = {"user_count": "4", "spawn_rate": "4", "host": preset(http)["host"]}
     assert http.post("/load-test/swarm", data=form).json()["success"]
-    wait_until(lambda: rows(http).keys() >= SUBMITTER | WAITER, 20, "both kinds of users have reported")
+    wait_until(lambda: rows(http).keys() >= SUBMITTER | WAITER, what="both kinds of users have reported")
     measured = rows(http)
     assert {name: row["num_failures"] for name, row in measured.items()} == dict.fromkeys(measured, 0)
     assert measured["job: end to end"]["avg_response_time"] > measured["job: run time"]["avg_response_time"] > 0
 
     assert http.post("/load-test/stop").json()["success"]
-    wait_until(lambda: statistics(http)["state"] == "stopped", 20, "the load test has stopped")
+    wait_until(lambda: statistics(http)["state"] == "stopped", what="the load test has stopped")
     assert statistics(http)["user_count"] == 0
     assert len({row["num_requests"] for name, row in rows(http).items() if name in OF_A_JOB}) == 1

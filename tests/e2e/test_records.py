@@ -81,7 +81,7 @@ def test_a_job_whose_consumer_is_killed_has_one_record(stack: NativeStack, http:
         job_id = wait_until(lambda: _started_without_record(http))
         os.kill(stack.pids("worker", "consumer.1@%h")[0], signal.SIGKILL)
         writer.execute("ROLLBACK")
-    wait_until(lambda: job_id in [record["job_id"] for record in _done(http)], 20)
+    wait_until(lambda: job_id in [record["job_id"] for record in _done(http)])
     ids = [record["job_id"] for record in _records(http, limit=100)]
     assert len(ids) == len(set(ids))
     assert http.get(f"/producer/api/jobs/{job_id}").json()["attempts"] == 2

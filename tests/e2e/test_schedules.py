@@ -28,7 +28,7 @@ def test_a_schedule_fires_and_shows_its_jobs(http: httpx.Client) -> None:
     assert made["status"] == "active"
     assert len(made["upcoming"]) == 3
     path = f"{API}/{made['schedule_id']}"
-    wait_until(lambda: http.get(path).json()["status"] == "ended", 10, "it has ended")
+    wait_until(lambda: http.get(path).json()["status"] == "ended", what="it has ended")
     ended = http.get(path).json()
     assert ended["fired_count"] == 3
     assert ended["next"] is None
@@ -126,7 +126,7 @@ def test_a_moment_fires_at_that_moment(http: httpx.Client) -> None:
     due = datetime.now(UTC) + timedelta(seconds=1.5)
     made = make(http, trigger_at=due.isoformat())
     path = f"{API}/{made['schedule_id']}"
-    wait_until(lambda: http.get(path).json()["jobs"], 5)
+    wait_until(lambda: http.get(path).json()["jobs"])
     job = http.get(http.get(path).json()["jobs"][0]["href"]).json()
     late = datetime.fromisoformat(job["submitted_at"]) - due
     assert timedelta() <= late < timedelta(seconds=1)

@@ -96,14 +96,14 @@ def _work(http: httpx.Client) -> None:
     assert ended["send_email"] == "FAILURE"  # the server refuses the password
     assert _first_job(http, reminder.headers["location"])["error"]["type"] == "NotifyRefused"  # after a 500
     assert ended["backup_database"] == ended["backup_ftp"] == "SUCCESS"
-    wait_until(lambda: http.get("/producer/api/records").json()["records"], 30)
+    wait_until(lambda: http.get("/producer/api/records").json()["records"])
 
 
 def _first_job(http: httpx.Client, schedule: str) -> Any:
     """Return a schedule's first job when it has failed."""
-    wait_until(lambda: http.get(schedule).json()["jobs"], 30)
+    wait_until(lambda: http.get(schedule).json()["jobs"])
     job = http.get(schedule).json()["jobs"][0]["href"]
-    wait_until(lambda: http.get(job).json()["status"] == "FAILURE", 30)
+    wait_until(lambda: http.get(job).json()["status"] == "FAILURE")
     return http.get(job).json()
 
 

@@ -71,7 +71,7 @@ def test_a_waiter_that_goes_away_leaves_nothing_behind(http: httpx.Client, url: 
     job_id = later(http)
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{url}{WAIT}/{job_id}", params={"wait": 30}, timeout=httpx.Timeout(10, read=1))
-    wait_until(lambda: listeners(redis, job_id) == 0, 5, "nobody listens any more")
+    wait_until(lambda: listeners(redis, job_id) == 0, 20, "nobody listens any more")
 
 
 @pytest.mark.heavy
@@ -93,8 +93,8 @@ def test_a_thousand_waiters_cost_one_connection_and_no_threads(
 
     async def swarm() -> set[tuple[int, str]]:
         waiting = [asyncio.create_task(wait()) for _ in range(1000)]
-        await asyncio.to_thread(wait_until, lambda: producer.num_fds() >= 1000, 30, "all have arrived")
-        await asyncio.to_thread(wait_until, lambda: listeners(redis, job_id), 30, "the producer listens")
+        await asyncio.to_thread(wait_until, lambda: producer.num_fds() >= 1000, what="all have arrived")
+        await asyncio.to_thread(wait_until, lambda: listeners(redis, job_id), what="the producer listens")
         assert len(redis.client_list(_type="pubsub")) < 20
         assert listeners(redis, job_id) == 1
         assert producer.num_threads() < 60
@@ -103,7 +103,7 @@ def test_a_thousand_waiters_cost_one_connection_and_no_threads(
         return set(await asyncio.gather(*waiting))
 
     assert asyncio.run(swarm()) == {(200, "REVOKED")}
-    wait_until(lambda: listeners(redis, job_id) == 0, 5, "nobody listens any more")
+    wait_until(lambda: listeners(redis, job_id) == 0, what="nobody listens any more")
 
 
 def test_following_a_job_tells_each_change_and_ends_with_it(http: httpx.Client) -> None:

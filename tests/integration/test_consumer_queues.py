@@ -31,7 +31,7 @@ def test_a_name_that_no_queue_has_stops_the_start(settings: Settings, tmp_path: 
     """In one line, which says what there is."""
     worker = _consumer(settings, tmp_path, f"default,{queues}")
     try:
-        assert worker.process.wait(20) == 1
+        assert worker.process.wait(60) == 1
     finally:
         worker.kill()
     there = "cpu, default, maintenance, notifications"

@@ -64,7 +64,7 @@ def busy(http: httpx.Client) -> Any:
 
 def test_queues_and_messages_survive_rabbitmq(rabbit: RabbitServer, stack: NativeStack) -> None:
     """All queues of jobs are quorum queues with our limits."""
-    queues = wait_until(lambda: _statistics(rabbit, stack), 20, "statistics of all queues are there")
+    queues = wait_until(lambda: _statistics(rabbit, stack), what="statistics of all queues are there")
     for name in ("cpu", "default"):
         arguments = queues[name]["arguments"]
         assert (queues[name]["type"], queues[name]["durable"]) == ("quorum", True)
@@ -147,12 +147,12 @@ def test_a_record_whose_sender_died_is_forgotten(
         assert 0 < redis.ttl("job:half") <= 60
     finally:
         rabbit.signal_all("CONT")
-    wait_until(lambda: http.get("/producer/health/ready").status_code == 200, 30)
+    wait_until(lambda: http.get("/producer/health/ready").status_code == 200)
 
 
 def test_the_dashboard_shows_the_queues(http: httpx.Client) -> None:
     """Flower asks RabbitMQ's management API."""
-    wait_until(lambda: ">cpu<" in re.sub(r"\s", "", http.get("/dashboard/broker").text), 20)
+    wait_until(lambda: ">cpu<" in re.sub(r"\s", "", http.get("/dashboard/broker").text))
     assert "guest:guest" not in http.get("/dashboard/broker").text
 
 
@@ -176,7 +176,7 @@ def test_a_frozen_rabbitmq_means_503_within_2_s(rabbit: RabbitServer, http: http
         assert look_up(http, "wait_and_return", failed)["status"] == "REVOKED"
     finally:
         rabbit.signal_all("CONT")
-    wait_until(lambda: http.get("/producer/health/ready").status_code == 200, 20)
+    wait_until(lambda: http.get("/producer/health/ready").status_code == 200)
     assert finished(http, "sum", submit(http, "sum", number=4))["result"] == 10
 
 
@@ -184,7 +184,7 @@ def test_a_blocked_rabbitmq_means_503_within_2_s(rabbit: RabbitServer, http: htt
     """It has too little memory and takes no messages; what was refused never runs."""
     rabbit.control("set_vm_memory_high_watermark", "absolute", "1")
     try:
-        wait_until(lambda: http.post(SUM, json={"number": 1}).status_code == 503, 20)
+        wait_until(lambda: http.post(SUM, json={"number": 1}).status_code == 503)
         begun = time.monotonic()
         refused = http.post(SUM, params={"job_id": "refused"}, json={"number": 1})
         assert_problem(refused, 503)
@@ -192,7 +192,7 @@ def test_a_blocked_rabbitmq_means_503_within_2_s(rabbit: RabbitServer, http: htt
         assert_problem(http.get(f"{SUM}/refused"), 404)
     finally:
         rabbit.control("set_vm_memory_high_watermark", "0.4")
-    wait_until(lambda: http.post(SUM, params={"job_id": "taken"}, json={"number": 2}).status_code == 202, 20)
+    wait_until(lambda: http.post(SUM, params={"job_id": "taken"}, json={"number": 2}).status_code == 202)
     assert finished(http, "sum", "taken")["result"] == 3
 
 
@@ -203,7 +203,7 @@ def test_a_killed_rabbitmq_keeps_jobs_and_queues(rabbit: RabbitServer, http: htt
     rabbit.kill()
     assert_problem(http.post(SUM, json={"number": 1}), 503)
     rabbit.start()
-    wait_until(lambda: http.get("/producer/health/ready").status_code == 200, 30)
+    wait_until(lambda: http.get("/producer/health/ready").status_code == 200)
     http.delete(f"{WAIT}/{busy}")
     assert finished(http, "sum", later, timeout=40)["result"] == 6
     for number, job_id in enumerate(waiting):

@@ -106,7 +106,7 @@ class Scene:
         return _anyone(f"{head}\n\n{text.strip()}")
 
     def _wait_for_end(self, address: str) -> None:
-        wait_until(lambda: self._http.get(address).json()["ready"], 20, f"{address} has ended")
+        wait_until(lambda: self._http.get(address).json()["ready"], what=f"{address} has ended")
 
 
 def _until_end(lines: Iterator[str], job_id: str) -> Iterator[str]:

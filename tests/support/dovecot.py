@@ -81,7 +81,7 @@ class Dovecot(Process):
         client.login(USER, PASSWORD)
         return client
 
-    def stop(self, timeout: float = 20) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """Stop it and remove its mail."""
         code = super().stop(timeout)
         shutil.rmtree(self.folder)

@@ -21,7 +21,7 @@ def look_up(http: httpx.Client, task: str, job_id: str) -> dict[str, Any]:
     return dict(response.json())
 
 
-def finished(http: httpx.Client, task: str, job_id: str, timeout: float = 20) -> dict[str, Any]:
+def finished(http: httpx.Client, task: str, job_id: str, timeout: float = 60) -> dict[str, Any]:
     """Return the job's representation once it has ended."""
     wait_until(lambda: look_up(http, task, job_id)["ready"], timeout, f"job {job_id} has ended")
     return look_up(http, task, job_id)

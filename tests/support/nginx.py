@@ -40,7 +40,7 @@ class Nginx(Process):
         options = f"daemon off; pid {folder}/nginx.pid;" + (" user root;" if os.geteuid() == 0 else "")
         with (folder / "nginx.log").open("ab") as log:
             self.process = subprocess.Popen([*command, options], stdout=log, stderr=log)
-        wait_until(self._answers, 10, "NGINX answers")
+        wait_until(self._answers, what="NGINX answers")
 
     def client(self) -> httpx.Client:
         """Return an HTTP client of it."""

@@ -75,7 +75,7 @@ class Postgres(Worker):
             self.process = subprocess.Popen(
                 command, cwd="/", user=self._user, stdout=log, stderr=log, start_new_session=True
             )
-        wait_until(self.answers, 20, "PostgreSQL answers")
+        wait_until(self.answers, what="PostgreSQL answers")
         return self
 
     def signal_all(self, name: str) -> None:

@@ -33,7 +33,7 @@ class Process:
         self.process.kill()
         self.process.wait(10)
 
-    def stop(self, timeout: float = 20) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """Ask to stop, and wait for the end."""
         self.process.terminate()
         return self.process.wait(timeout)
@@ -90,7 +90,7 @@ class Worker(Process):
 
     def ready(self) -> "Worker":
         """Wait until the worker takes jobs."""
-        wait_until(lambda: self.process.poll() is None and b" ready." in self.log.read_bytes(), 20)
+        wait_until(lambda: self.process.poll() is None and b" ready." in self.log.read_bytes())
         return self
 
     def signal_all(self, name: str) -> None:

@@ -36,7 +36,7 @@ class Producer(Process):
 
     def ready(self) -> "Producer":
         """Wait until it listens."""
-        wait_until(lambda: b"running on" in self.log.read_bytes(), 20, "the producer listens")
+        wait_until(lambda: b"running on" in self.log.read_bytes(), what="the producer listens")
         return self
 
     def client(self) -> httpx.Client:

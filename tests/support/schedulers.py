@@ -31,5 +31,5 @@ class SchedulerProcess(Process):
 
     def ready(self) -> "SchedulerProcess":
         """Wait for its first tick."""
-        wait_until(self.alive.exists, 20, f"{self.log} ticks")
+        wait_until(self.alive.exists, what=f"{self.log} ticks")
         return self

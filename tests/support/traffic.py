@@ -37,7 +37,7 @@ class Traffic:
     def goes_on(self, requests: int = 200) -> None:
         """Wait until so many more requests were made."""
         enough = self.requests + requests
-        wait_until(lambda: self.requests >= enough, 60, f"{requests} more requests")
+        wait_until(lambda: self.requests >= enough, what=f"{requests} more requests")
 
     @property
     def consumers(self) -> Counter[str]:

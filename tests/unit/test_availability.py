@@ -32,7 +32,7 @@ def test_after_the_pause_one_caller_tries_and_opens_the_way_again() -> None:
     available = Availability(pause=0.05)
     with pytest.raises(BrokerUnavailable), available():
         raise TimeoutError
-    wait_until(lambda: _succeeds(available), 5)
+    wait_until(lambda: _succeeds(available))
     assert _succeeds(available)
 
 
@@ -49,7 +49,7 @@ def test_an_answer_that_is_an_error_ends_the_outage_too() -> None:
     available = Availability(pause=0.05)
     with pytest.raises(BrokerUnavailable), available():
         raise TimeoutError
-    wait_until(lambda: _succeeds(available, UnknownJob()), 5)
+    wait_until(lambda: _succeeds(available, UnknownJob()))
     assert _succeeds(available)
 
 

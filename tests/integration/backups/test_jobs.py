@@ -74,7 +74,7 @@ def test_a_killed_consumer_delays_a_backup_and_a_second_one_is_refused(
     server.mischief["long"] = STALLS
     _worker(tasks, server, tmp_path)
     first = tasks.submit("backup_ftp", queue="maintenance")
-    assert server.stalled.wait(10)
+    assert server.stalled.wait(60)
     second = tasks.ended(tasks.submit("backup_ftp", queue="maintenance"))
     assert second["error"] == {
         "type": "AlreadyRunning",

@@ -43,10 +43,10 @@ def test_jobs_of_every_kind_end_with_an_honest_record(
     send = {name: task.apply_async for name, task in app.tasks.items()}
     good, bad = send["add"]((1, 2)), send["fail"](("no luck",))
     retried, rejected, quiet = send["again"](("r", 2)), send["reject"](), send["quiet"]()
-    assert good.get(timeout=10) == 3
+    assert good.get(timeout=30) == 3
     with pytest.raises(ValueError, match="no luck"):
-        bad.get(timeout=10)
-    assert retried.get(timeout=10) == 2
+        bad.get(timeout=30)
+    assert retried.get(timeout=30) == 2
     wait_until(lambda: all(app.AsyncResult(job.id).ready() for job in (rejected, quiet)))
     assert json.loads(record(redis, bad.id)["error"]) == {"type": "ValueError", "message": "no luck"}
     assert "ValueError: no luck" in record(redis, bad.id)["traceback"]
@@ -66,7 +66,7 @@ def test_an_error_that_cannot_be_encoded_is_an_error_like_any_other(
     """A file name that is no UTF-8 has half of a surrogate pair in Python; the consumer notes it and goes on."""
     workers("one", pool, slots)
     bad = app.tasks["file"].delay()
-    assert app.tasks["add"].delay(1, 2).get(timeout=10) == 3
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
     wait_until(lambda: record(redis, bad.id)["status"] == "FAILURE")
     assert json.loads(record(redis, bad.id)["error"]) == {"type": "FileNotFoundError", "message": "report\udcff.txt"}
     assert "FileNotFoundError: report\\udcff.txt" in record(redis, bad.id)["traceback"]
@@ -77,10 +77,10 @@ def test_canvas_works(app: Celery, redis: Redis, workers: StartWorker, pool: str
     """Chains, groups, chords and replaced tasks give the results that Celery promises."""
     workers("one", pool, slots)
     add, total = app.tasks["add"], app.tasks["total"]
-    assert (add.s(1, 2) | add.s(10)).delay().get(timeout=10) == 13
-    assert group(add.s(number, 1) for number in range(5)).delay().get(timeout=10) == [1, 2, 3, 4, 5]
-    assert chord([add.s(number, 1) for number in range(5)], total.s()).delay().get(timeout=10) == 15
-    assert app.tasks["replace"].delay(1).get(timeout=10) == 12
+    assert (add.s(1, 2) | add.s(10)).delay().get(timeout=30) == 13
+    assert group(add.s(number, 1) for number in range(5)).delay().get(timeout=30) == [1, 2, 3, 4, 5]
+    assert chord([add.s(number, 1) for number in range(5)], total.s()).delay().get(timeout=30) == 15
+    assert app.tasks["replace"].delay(1).get(timeout=30) == 12
     wait_until(lambda: nothing_left(redis))
 
 
@@ -91,8 +91,8 @@ def test_results_that_were_there_before_anyone_waited_are_found(
     workers()
     single, many = app.tasks["add"].delay(1, 2), group(app.tasks["add"].s(number, 1) for number in range(5)).delay()
     wait_until(lambda: redis.zcard("jobs:recent") == 6 and nothing_left(redis))
-    assert single.get(timeout=2) == 3
-    assert many.get(timeout=2) == [1, 2, 3, 4, 5]
+    assert single.get(timeout=30) == 3
+    assert many.get(timeout=30) == [1, 2, 3, 4, 5]
 
 
 @every_pool
@@ -107,7 +107,7 @@ def test_a_killed_consumer_has_its_job_run_again_elsewhere_within_two_leases(
     killed = time.monotonic()
     wait_until(lambda: runs(redis, "k") == 2)
     assert time.monotonic() - killed < 2 * LEASE
-    assert job.get(timeout=10)
+    assert job.get(timeout=30)
     assert (record(redis, job.id)["attempts"], record(redis, job.id)["consumer"]) == ("2", *both)
     wait_until(lambda: nothing_left(redis))
 
@@ -120,7 +120,7 @@ def test_a_job_five_leases_long_runs_exactly_once(
     workers("one", pool, slots, lease=0.5)
     workers("two", pool, slots, lease=0.5)
     job = app.tasks["nap"].delay("long", 2.5)
-    assert job.get(timeout=10)
+    assert job.get(timeout=30)
     assert (runs(redis, "long"), record(redis, job.id)["attempts"]) == (1, "1")
 
 
@@ -132,11 +132,11 @@ def test_a_late_finisher_is_fenced_off(app: Celery, redis: Redis, workers: Start
     wait_until(lambda: runs(redis, "f") == 1)
     sleeper.signal_all("STOP")
     workers("heir", pool, slots)
-    wait_until(lambda: record(redis, job.id).get("finished_at"), 10)
+    wait_until(lambda: record(redis, job.id).get("finished_at"))
     ended = record(redis, job.id)
     sleeper.signal_all("CONT")
     again = app.tasks["note"].apply_async(("after",), queue="celery")
-    assert again.get(timeout=10) == "after"
+    assert again.get(timeout=30) == "after"
     wait_until(lambda: b"refused" in sleeper.log.read_bytes() or b"lost the lease" in sleeper.log.read_bytes())
     assert record(redis, job.id) == ended
     assert (ended["consumer"], ended["attempts"], ended["status"]) == ("heir@test", "2", "SUCCESS")
@@ -150,12 +150,12 @@ def test_a_poison_job_runs_max_attempts_times_and_fails_without_harm_to_others(
     workers("one", "prefork", 2)
     poison = app.tasks["die"].delay("p")
     others = [app.tasks["add"].delay(number, 1) for number in range(10)]
-    assert [other.get(timeout=20) for other in others] == list(range(1, 11))
-    wait_until(lambda: app.AsyncResult(poison.id).ready(), 20)
+    assert [other.get(timeout=30) for other in others] == list(range(1, 11))
+    wait_until(lambda: app.AsyncResult(poison.id).ready())
     assert json.loads(record(redis, poison.id)["error"])["type"] == "PoisonJob"
     assert (runs(redis, "p"), record(redis, poison.id)["attempts"]) == (3, "3")
     assert control.requeue(redis, [poison.id])
-    wait_until(lambda: runs(redis, "p") == 6 and app.AsyncResult(poison.id).ready(), 20)
+    wait_until(lambda: runs(redis, "p") == 6 and app.AsyncResult(poison.id).ready())
 
 
 def test_a_poison_job_that_kills_whole_consumers_ends_too(app: Celery, redis: Redis, workers: StartWorker) -> None:
@@ -163,7 +163,7 @@ def test_a_poison_job_that_kills_whole_consumers_ends_too(app: Celery, redis: Re
     job = app.tasks["die"].delay("solo")
     for number in (1, 2):
         consumer = workers(f"c{number}", ready=False, max_attempts=2)
-        consumer.process.wait(20)
+        consumer.process.wait(60)
     workers("last", max_attempts=2)
     wait_until(lambda: record(redis, job.id)["status"] == "FAILURE")
     assert runs(redis, "solo") == 2
@@ -181,7 +181,7 @@ def test_a_stopped_consumer_hands_back_at_once(
     assert listing.depths(redis, "celery")["running"] == 0
     workers("two", pool, 2 if pool != "solo" else 1, lease=30)
     for job in jobs:
-        assert job.get(timeout=10)
+        assert job.get(timeout=30)
     assert [runs(redis, f"s{number}") for number in range(6)] == [1] * 6
     assert {record(redis, job.id)["attempts"] for job in jobs} == {"1"}
 
@@ -194,7 +194,7 @@ def test_a_cold_stop_hands_running_jobs_back_without_a_mark_against_them(
     jobs = [app.tasks["nap"].delay(f"q{number}", 30) for number in range(2)]
     wait_until(lambda: runs(redis, "q0") == runs(redis, "q1") == 1)
     one.send("QUIT")
-    one.process.wait(20)
+    one.process.wait(60)
     assert [record(redis, job.id)["status"] for job in jobs] == ["PENDING", "PENDING"]
     assert [record(redis, job.id)["attempts"] for job in jobs] == ["1", "1"]
     assert not any(redis.hexists(f"job:{job.id}", "deaths") for job in jobs)
@@ -212,7 +212,7 @@ def test_a_slow_job_in_front_does_not_hold_fetched_jobs_back(app: Celery, redis:
     one.send("CONT")
     wait_until(lambda: runs(redis, "slow") == 1)
     workers("two")
-    assert [job.get(timeout=2) for job in short] == [f"n{number}" for number in range(20)]
+    assert [job.get(timeout=15) for job in short] == [f"n{number}" for number in range(20)]
     assert not app.AsyncResult(slow.id).ready()
     assert {record(redis, job.id)["consumer"] for job in short} == {"two@test"}
     assert {record(redis, job.id)["attempts"] for job in short} == {"1"}
@@ -223,7 +223,7 @@ def test_two_consumers_share_long_jobs_evenly(app: Celery, redis: Redis, workers
     workers("one"), workers("two")
     jobs = [app.tasks["nap"].delay("even", 0.3) for _ in range(6)]
     for job in jobs:
-        job.get(timeout=10)
+        job.get(timeout=30)
     consumers = [record(redis, job.id)["consumer"] for job in jobs]
     assert sorted(consumers) == ["one@test"] * 3 + ["two@test"] * 3
 
@@ -247,7 +247,7 @@ def test_a_delayed_job_is_due_within_a_second_and_survives_its_consumers(
     job = app.tasks["note"].apply_async(("later",), countdown=1.5)
     assert listing.depths(redis, "celery") == {"waiting": 0, "delayed": 1, "running": 0, "oldest_age": None}
     victim.kill()
-    assert job.get(timeout=10) == "later"
+    assert job.get(timeout=30) == "later"
     assert -0.001 <= float(record(redis, job.id)["started_at"]) - due < 1.0  # records round to milliseconds
 
 
@@ -270,7 +270,7 @@ def test_a_cancelled_job_never_runs_and_can_be_requeued(app: Celery, redis: Redi
     assert app.AsyncResult(waiting).state == "REVOKED"
     assert nothing_left(redis)
     workers()
-    assert app.tasks["note"].delay("after").get(timeout=10) == "after"
+    assert app.tasks["note"].delay("after").get(timeout=30) == "after"
     assert runs(redis, "w") == runs(redis, "d") == 0
     assert control.requeue(redis, [waiting])
     wait_until(lambda: runs(redis, "w") == 1)
@@ -286,7 +286,7 @@ def test_a_job_cancelled_and_requeued_waits_once_and_for_its_retries(
     assert listing.depths(redis, "celery")["waiting"] == 1
     workers()
     wait_until(lambda: job.state == "RETRY")
-    assert app.tasks["add"].apply_async((1, 2), priority=9).get(timeout=10) == 3
+    assert app.tasks["add"].apply_async((1, 2), priority=9).get(timeout=30) == 3
     assert runs(redis, "once") == 1
 
 

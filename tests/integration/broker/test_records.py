@@ -76,7 +76,7 @@ def test_a_chain_that_fails_early_fails_at_its_end(app: Celery, redis: Redis, wo
     workers()
     last, first = (app.tasks["fail"].s("early") | app.tasks["add"].s(10)).delay().as_list()
     with pytest.raises(ValueError, match="early"):
-        app.AsyncResult(last).get(timeout=10)
+        app.AsyncResult(last).get(timeout=30)
     assert set(redis.hgetall(f"job:{last}")) == {b"status", b"finished_at", b"exception", b"traceback", b"error"}
     assert records.read(redis, last) is None
     assert [job["job_id"] for job in listing.recent(redis)[0]] == [first]

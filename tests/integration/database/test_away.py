@@ -114,7 +114,7 @@ def test_a_job_waits_for_its_database(
     job_id = _submit_hello(redis)
     wait_until(lambda: _job(http, job_id)["status"] == "RETRY", what="hello waits for another try")
     postgres.start()
-    wait_until(lambda: _job(http, job_id)["status"] == "SUCCESS", 30)
+    wait_until(lambda: _job(http, job_id)["status"] == "SUCCESS")
     assert [record["job_id"] for record in http.get(RECORDS).json()["records"]] == [job_id, before]
     log = consumer.log.read_text()
     assert "the database says: connection failed: " in log

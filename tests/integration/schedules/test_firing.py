@@ -38,7 +38,7 @@ def test_a_new_schedule_fires_within_a_second_of_its_time(
     wait_until(lambda: one.leads)
     due = datetime.now(UTC) + SECOND
     schedule_id = scheduler.schedule("sum", "once", kwargs={"number": 1}, trigger_at=due)
-    wait_until(jobs.ids, 5)
+    wait_until(jobs.ids)
     assert 0 <= jobs.submitted_at(jobs.ids()[0]) - due.timestamp() < 1
     wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")
     ended = scheduler.look_up(schedule_id)
@@ -55,8 +55,8 @@ def test_no_time_is_fired_twice_or_left_out_when_the_leader_is_killed(
     wait_until(lambda: len(jobs.ids()) > 40)
     leader, other = (first, second) if first.leads else (second, first)
     leader.kill()
-    wait_until(lambda: other.leads, 10)
-    wait_until(lambda: scheduler.look_up(schedule_id).status == "ended", 20)
+    wait_until(lambda: other.leads)
+    wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")
     assert jobs.ids() == expected(scheduler.look_up(schedule_id), until)
 
 
@@ -71,7 +71,7 @@ def test_no_time_is_fired_twice_or_left_out_when_redis_is_killed(
     server.kill()
     wait_until(lambda: "Redis is away" in one.log.read_text())
     server.start()
-    wait_until(lambda: scheduler.look_up(schedule_id).status == "ended", 20)
+    wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")
     assert jobs.ids() == expected(scheduler.look_up(schedule_id), until)
 
 
@@ -173,8 +173,8 @@ def test_a_full_queue_does_not_hold_up_the_schedules_of_other_queues(
         scheduler.schedule("sum", "stuck", kwargs={"number": number}, trigger_at=due)
     scheduler.schedule("wait_and_return", "free", trigger_at=due + SECOND)
     start("one", QUEUE_LIMIT="1")
-    wait_until(lambda: jobs.ids("default"), 10)
+    wait_until(lambda: jobs.ids("default"))
     assert len(jobs.ids()) == 1
     (first,) = jobs.ids()
     assert jobs.client.lrem("cpu", 1, first)
-    wait_until(lambda: jobs.ids() not in ([], [first]), 10)
+    wait_until(lambda: jobs.ids() not in ([], [first]))

@@ -29,7 +29,7 @@ def test_the_other_scheduler_leads_ten_seconds_after_the_leader_was_killed(start
     wait_until(lambda: first.leads or second.leads)
     leader, other = (first, second) if first.leads else (second, first)
     leader.kill()
-    wait_until(lambda: other.leads, 10, "the other leads")
+    wait_until(lambda: other.leads, what="the other leads")
 
 
 def test_the_other_scheduler_leads_at_once_when_the_leader_stops(start: StartScheduler) -> None:
@@ -47,7 +47,7 @@ def test_a_leader_that_was_paused_for_too_long_leads_no_more(start: StartSchedul
     wait_until(lambda: first.leads)
     second = start("second")
     first.send("STOP")
-    wait_until(lambda: second.leads, 10, "the other leads")
+    wait_until(lambda: second.leads, what="the other leads")
     first.send("CONT")
     wait_until(lambda: "another scheduler leads now" in first.log.read_text())
 

@@ -118,7 +118,7 @@ def kill_at(gate: str, tasks: Tasks, server: SmtpServer) -> dict[str, Any]:
     """Kill the only consumer while it waits at a gate of the server, start another one, and return the record."""
     server.close(gate)
     job_id = submit(tasks, *MAIL)
-    assert server.came[gate].wait(10)
+    assert server.came[gate].wait(60)
     tasks.kill_workers("prefork")
     server.open()
     start_notifier(tasks, server)

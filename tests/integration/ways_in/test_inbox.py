@@ -277,7 +277,7 @@ def test_producers_killed_at_any_moment_lose_nothing_and_double_nothing(redis: A
     pair = [start(), start()]
     while redis.llen(INBOX):
         goal = done + 400
-        wait_until(partial(_reach, redis, "default", min(goal, len(numbers))), 30)
+        wait_until(partial(_reach, redis, "default", min(goal, len(numbers))))
         done = redis.llen("default")
         pair.pop(0).kill()
         pair.append(start())

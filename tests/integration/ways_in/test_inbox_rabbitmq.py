@@ -51,7 +51,7 @@ def channel(rabbit: RabbitServer, redis: Any) -> Iterator[Any]:
     with rabbit.connection() as connection:
         channel = connection.channel()
         channel.queue_declare(QUEUE, durable=True, auto_delete=False)
-        wait_until(lambda: _is_there(rabbit, "cpu"), 20, "the producer has declared its queues")
+        wait_until(lambda: _is_there(rabbit, "cpu"), what="the producer has declared its queues")
         for name in (QUEUE, "cpu"):
             channel.queue_purge(name)
         yield channel
@@ -101,7 +101,7 @@ def test_a_message_becomes_a_job_that_a_consumer_does(
     env: dict[str, Any] = {"redis_port": server.port, "run_dir": tmp_path, "consumer_queues": "cpu"}
     worker = Worker(rabbit.url, tmp_path, "one", app="project.consumer", **env)
     try:
-        wait_until(lambda: redis.hget("job:mine", "status") == b"SUCCESS", 20)
+        wait_until(lambda: redis.hget("job:mine", "status") == b"SUCCESS")
     finally:
         worker.kill()
     assert (redis.hget("job:mine", "result"), _count(channel, QUEUE), redis.exists(REJECTED)) == (b"55", 0, 0)
