@@ -45,9 +45,9 @@ def _freeze_background_fsync(pid: int) -> int:
     return thread
 
 
-def _thread(pid: int, name: str) -> int | None:
+def _thread(pid: int, name: str) -> int:
     threads = Path(f"/proc/{pid}/task").glob("*/comm")
-    return next((int(path.parent.name) for path in threads if path.read_text().startswith(name)), None)
+    return next((int(path.parent.name) for path in threads if path.read_text().startswith(name)), 0)
 
 
 def _fsync_is_under_way(client: Redis) -> bool:

@@ -48,7 +48,7 @@ class Tasks:
             record[field] = json.loads(record[field])
         return record
 
-    def ended(self, job_id: str, timeout: float = 15) -> dict[str, Any]:
+    def ended(self, job_id: str, timeout: float = 60) -> dict[str, Any]:
         """Wait for the end of a job and return its record."""
         wait_until(lambda: self.record(job_id).get("status") in ENDED, timeout, f"{job_id} ends")
         return self.record(job_id)
