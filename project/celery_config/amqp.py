@@ -161,13 +161,3 @@ def ready(app: Celery, queues: list[str]) -> dict[str, int]:
     # on connections that never publish: RabbitMQ does not answer on the others while it blocks publishers
     with _lend(app, pools.producers[app.connection_for_read(transport_options={"confirm_publish": False})]) as producer:
         return {name: app.amqp.queues[name](producer.channel).queue_declare().message_count for name in queues}
-
-
-def broadcast(app: Celery, command: str, arguments: dict[str, Any]) -> None:
-    """Send consumers a remote control command, as Celery does, which would wait for an absent RabbitMQ for ever."""
-    exchange = app.control.mailbox.exchange
-    message = {"method": command, "arguments": arguments, "destination": None, "pattern": None, "matcher": None}
-    with sender(app) as producer:
-        producer.publish(
-            message, exchange=exchange.name, declare=[exchange], headers={"clock": 0, "expires": 0}, serializer="json"
-        )

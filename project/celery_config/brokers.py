@@ -30,8 +30,9 @@ def broker_settings(
     common = ALWAYS | dict.fromkeys(("broker_url", "broker_read_url", "broker_write_url"), url)
     common |= dict.fromkeys(("broker_connection_timeout", "broker_pool_acquire_timeout"), socket_timeout)
     common |= {f"redis_{name}": value for name, value in timeouts.items()} | {"result_expires": result_ttl}
+    publishing: dict[str, float] = timeouts | {"max_retries": 0}
     if url != broker_url:
-        return common | {"result_backend": result_url or url, "broker_transport_options": timeouts}
+        return common | {"result_backend": result_url or url, "broker_transport_options": publishing}
     if amqp.is_amqp(url):
         return common | {"result_backend": result_url} | amqp.options()
-    return common | celery_settings(url, **timeouts, result_ttl=result_ttl, **protocol)
+    return common | celery_settings(url, **publishing, result_ttl=result_ttl, **protocol)

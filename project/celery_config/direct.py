@@ -122,8 +122,8 @@ def _open(app: Celery) -> Entrance | None:
     with library_errors(), app.connection_for_write() as connection:
         if not isinstance(connection.transport, Transport) or any(app.conf[key] != PLAIN[key] for key in PLAIN):
             return None
-        with connection.channel() as channel:
-            return Entrance(app, channel)
+        # not channel(), which tries twice, with a pause of two seconds
+        return Entrance(app, connection.default_channel)
 
 
 def _eta(options: dict[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 
 from project.celery_config import amqp, unleased
+from project.celery_config.broadcast import broadcast
 from project.jobs import control, listing
 from project.jobs.control import TakenBack
 from project.settings import Settings
@@ -24,7 +25,7 @@ class Queueing:
         return control.requeue(self._redis, job_ids)
 
     def stop(self, job_id: str, run: TakenBack) -> None:
-        """End the process of a job that was taken back while it ran."""
+        """End the process of a job that was taken back while it ran; if that fails, what it reports is refused."""
         self._tell_consumers(job_id, run.token)
 
     def depths(self, queues: list[str]) -> dict[str, dict[str, Any]]:
@@ -36,7 +37,8 @@ class Queueing:
         self._redis.ping()
 
     def _tell_consumers(self, job_id: str, run: str) -> None:
-        self._app.control.broadcast("stop_job", arguments={"job_id": job_id, "run": run})
+        with suppress(OperationalError):
+            broadcast(self._app, "stop_job", {"job_id": job_id, "run": run})
 
 
 class UnleasedQueueing(Queueing):
@@ -47,17 +49,12 @@ class UnleasedQueueing(Queueing):
         return [job_id for job_id in job_ids if unleased.requeue(self._app, self._redis, job_id)]
 
     def stop(self, job_id: str, run: TakenBack) -> None:
-        """End the process of a job that was taken back while it ran."""
+        """End the process of a job that was taken back while it ran; if that fails, what it reports is refused."""
         self._tell_consumers(job_id, run.nonce)
 
 
 class AmqpQueueing(UnleasedQueueing):
     """With RabbitMQ: what waits is known there."""
-
-    def stop(self, job_id: str, run: TakenBack) -> None:
-        """End the process of a job that was taken back while it ran; if that fails, what it reports is refused."""
-        with suppress(OperationalError):
-            amqp.broadcast(self._app, "stop_job", {"job_id": job_id, "run": run.nonce})
 
     def depths(self, queues: list[str]) -> dict[str, dict[str, Any]]:
         """Return how many jobs wait, are delayed and run, per queue; RabbitMQ does not tell which waits longest."""
