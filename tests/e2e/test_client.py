@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -47,6 +47,19 @@ def client(stack: NativeStack) -> Iterator[Client]:
 
 
 @pytest.fixture
+def resume_consumer(stack: NativeStack) -> Iterator[Callable[[], None]]:
+    """Pause the consumer, so that jobs wait; return how to resume it, which the end of the test does too."""
+
+    def send(number: int) -> None:
+        for pid in stack.pids("celery", " worker "):
+            os.kill(pid, number)
+
+    send(signal.SIGSTOP)
+    yield partial(send, signal.SIGCONT)
+    send(signal.SIGCONT)
+
+
+@pytest.fixture
 def frozen(stack: NativeStack) -> Iterator[None]:
     """A Redis that does not answer until the test is over."""
     os.kill(stack.pids("redis-server")[0], signal.SIGSTOP)
@@ -76,7 +89,7 @@ def test_every_command_prints_json_for_scripts(run: shell.Run, client: Client) -
     """One line that has what the service said."""
     accepted = json.loads(run("submit", "sum", "number=1", "--job-id=json-1", "--json").out)
     assert (accepted["job_id"], accepted["status"]) == ("json-1", states.PENDING)
-    client.get("json-1", wait=10)
+    client.get("json-1", wait=30)
     (listed,) = json.loads(run("list", "--task=sum", "--status=SUCCESS", "--limit=1", "--json").out)["jobs"]
     assert listed["job_id"] == "json-1"
     assert json.loads(run("requeue", "--failed", "--task=sum", "--json").out) == {"job_ids": []}
@@ -87,7 +100,7 @@ def test_every_command_prints_json_for_scripts(run: shell.Run, client: Client) -
 
 def test_tables_are_for_people(run: shell.Run, client: Client) -> None:
     """Each has a head and a line for each entry."""
-    client.get(client.submit("sum", {"number": 3}, job_id="table-1").job_id, wait=10)
+    client.get(client.submit("sum", {"number": 3}, job_id="table-1").job_id, wait=30)
     head, newest = run("list", "--limit=1").out.splitlines()
     assert head.split() == ["JOB", "TASK", "STATUS", "SUBMITTED"]
     assert newest.split()[:3] == ["table-1", "sum", states.SUCCESS] and newest.endswith("  6")
@@ -105,7 +118,7 @@ def test_a_cancelled_job_is_an_error_until_it_is_requeued(run: shell.Run, client
     seen = run("get", "cancel-1", "--wait")
     assert (seen.code, seen.error) == (1, "glassqueue: job cancel-1 is REVOKED\n")
     assert run("requeue", "cancel-1") == shell.Ended(0, "cancel-1\n", "")
-    assert client.get("cancel-1", wait=10).result == 15
+    assert client.get("cancel-1", wait=30).result == 15
     late = run("cancel", "cancel-1")
     assert (late.code, late.error) == (2, "glassqueue: The job has ended already (SUCCESS).\n")
     assert client.get("cancel-1").result == 15
@@ -155,14 +168,13 @@ def test_a_service_that_is_not_there_is_exit_code_3(stack: NativeStack, run: she
     assert other.error == "glassqueue: The answer is not one that Glassqueue gives. Is the address right?\n"
 
 
+@pytest.mark.usefixtures("resume_consumer")
 def test_a_full_queue_is_exit_code_3(run: shell.Run, client: Client) -> None:
     """If it stays full for as long as the client may try again."""
-    job_ids = [client.submit("wait_and_return", {"seconds": 30}).job_id for _ in range(2)]
-    wait_until(lambda: all(client.get(job_id).status == states.STARTED for job_id in job_ids))
-    job_ids += [client.submit("wait_and_return", {"seconds": 30}).job_id for _ in range(FULL)]
+    job_ids = [client.submit("wait_and_return", {"seconds": 30}).job_id for _ in range(FULL)]
     refused = run("submit", "wait_and_return", "--retry-for=0")
     assert (refused.code, refused.error.count("\n")) == (3, 1)
-    for job_id in reversed(job_ids):
+    for job_id in job_ids:
         client.cancel(job_id)
 
 
@@ -184,7 +196,7 @@ def test_submitting_through_an_outage_makes_one_job(stack: NativeStack, client: 
             wait_until(lambda: '"POST /producer/api/count_primes HTTP/1.1" 503' in stack.log[seen:])
         finally:
             os.kill(redis, signal.SIGCONT)
-        job = client.get(accepted.result(timeout=20).job_id, wait=10)
+        job = client.get(accepted.result(timeout=60).job_id, wait=30)
     assert [each.job_id for each in client.jobs(task="count_primes").jobs] == [job.job_id]
     assert job.result == 4
 
@@ -197,7 +209,7 @@ def test_a_wait_goes_on_when_its_connection_breaks(stack: NativeStack, client: C
         wait_until(lambda: other.get(job_id).status == states.STARTED)
         for pid in stack.pids("nginx"):
             os.kill(pid, signal.SIGKILL)
-        assert job.result(timeout=40).status == states.SUCCESS
+        assert job.result(timeout=60).status == states.SUCCESS
 
 
 def test_the_client_says_what_is_wrong_and_repeats_no_job(client: Client) -> None:
@@ -215,7 +227,7 @@ def test_get_waits_no_longer_than_it_was_told(client: Client) -> None:
     job_id = client.submit("sum", {"number": 1}, countdown=60).job_id
     begun = time.monotonic()
     assert client.get(job_id, wait=0.3).ready is False
-    assert 0.3 <= time.monotonic() - begun < 2
+    assert 0.3 <= time.monotonic() - begun < 10
     client.cancel(job_id)
 
 
@@ -227,12 +239,17 @@ def test_a_job_can_be_followed_to_its_end(client: Client) -> None:
     assert any(job.progress and job.progress.fraction < 1 for job in jobs)
 
 
-def test_watching_a_job_on_a_pipe_is_a_line_for_each_step(run: shell.Run, client: Client) -> None:
+def test_watching_a_job_on_a_pipe_is_a_line_for_each_step(
+    stack: NativeStack, client: Client, resume_consumer: Callable[[], None]
+) -> None:
     """Status and progress; the exit code is how the job has ended."""
-    job_id = client.submit("count_primes", {"limit": 100_000}, countdown=4).job_id
-    watched = run("watch", job_id)
-    first, started, *steps, last = watched.out.splitlines()
-    assert (watched.code, first, started, last) == (0, "PENDING", "STARTED", "SUCCESS  9592")
+    job_id = client.submit("count_primes", {"limit": 100_000}).job_id
+    with running(stack.url, "watch", job_id) as watch:
+        watch.shows("PENDING")
+        resume_consumer()
+        code = watch.ended()
+    first, started, *steps, last = watch.seen.splitlines()
+    assert (code, first, started, last) == (0, "PENDING", "STARTED", "SUCCESS  9592")
     assert all(line.startswith("STARTED  [") and " primes up to " in line for line in steps)
 
 
@@ -267,4 +284,4 @@ def test_ctrl_c_while_waiting_leaves_the_job_alone(stack: NativeStack, client: C
         assert submit.ended(signal.SIGINT) == 130
         assert submit.seen.count("\n") == 1
         assert submit.seen.startswith("glassqueue: interrupted")
-    assert client.get("mine", wait=10).status == states.SUCCESS
+    assert client.get("mine", wait=30).status == states.SUCCESS
