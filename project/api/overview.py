@@ -5,16 +5,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from project.api.jobs import answer_when_ended, to_event
+from project.api.limits import Limited
 from project.api.parameters import JobId, Wait
 from project.api.problems import problem_responses
 from project.jobs.representation import Accepted, Consumer, Job, JobPage, Queue, Requeued, Status
 from project.jobs.service import Jobs
 
 
-class JobsQuery(BaseModel):
+class JobsQuery(Limited):
     """Which of the recent jobs to list."""
 
     model_config = ConfigDict(extra="forbid")
@@ -25,7 +26,7 @@ class JobsQuery(BaseModel):
     before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the page before")
 
 
-class RequeueQuery(BaseModel):
+class RequeueQuery(Limited):
     """Which of the failed jobs to requeue."""
 
     model_config = ConfigDict(extra="forbid")

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, model_validator
 
+from project.api.limits import Limited
 from project.jobs.submission import JOB_ID, Submission
 
 LONGEST_WAIT = 30  # seconds
@@ -27,7 +28,7 @@ def _no_number(moment: Any) -> Any:
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
-class SubmitQuery(BaseModel):
+class SubmitQuery(Limited):
     """How a job is submitted."""
 
     model_config = ConfigDict(extra="forbid")
@@ -44,7 +45,7 @@ class SubmitQuery(BaseModel):
         return self
 
 
-class WaitQuery(BaseModel):
+class WaitQuery(Limited):
     """How long to wait for the end of a job."""
 
     model_config = ConfigDict(extra="forbid")

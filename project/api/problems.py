@@ -11,10 +11,12 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
+from project.api.limits import MOST_ERRORS
 from project.errors import GlassqueueError, UnknownJob
 from project.schedules.errors import InvalidSchedule
 
 DOES_NOT_FIT = "The request does not fit what the task accepts."
+LONGEST_FIELD, LONGEST_MESSAGE = 100, 300
 NOTHING_HERE = "Nothing is here; GET /producer/api/tasks lists the tasks."
 
 
@@ -32,7 +34,9 @@ class Problem(BaseModel):
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=[UnknownJob.title()])
-    errors: list[InvalidField] | None = Field(default=None, description="What is wrong, field by field (422 only)")
+    errors: list[InvalidField] | None = Field(
+        default=None, description=f"What is wrong, field by field (422 only); the first {MOST_ERRORS} of it"
+    )
 
 
 def problem(
@@ -78,8 +82,13 @@ def _allowed(request: Request, error: Any) -> dict[str, str]:
 
 def _invalid_request(_: Request, error: Any) -> JSONResponse:
     # never echo the input: it may be NaN, which is not JSON, or a secret
-    fields = [InvalidField(field=".".join(map(str, e["loc"])), message=e["msg"]) for e in error.errors()]
-    return problem(422, DOES_NOT_FIT, errors=fields)
+    found = error.errors()[:MOST_ERRORS]
+    return problem(422, DOES_NOT_FIT, errors=[_invalid_field(each) for each in found])
+
+
+def _invalid_field(error: Mapping[str, Any]) -> InvalidField:
+    """Describe one error; a part of its place may be a key of any length that the client made up."""
+    return InvalidField(field=".".join(map(str, error["loc"]))[:LONGEST_FIELD], message=error["msg"][:LONGEST_MESSAGE])
 
 
 def _invalid_schedule(_: Request, error: Any) -> JSONResponse:

@@ -8,6 +8,7 @@ import anyio
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from project.api.limits import Limited
 from project.api.problems import problem_responses
 from project.errors import DatabaseUnavailable
 from project.integrations import records
@@ -17,7 +18,7 @@ TIMEOUT = 1.5  # seconds
 LARGEST_ID = 2**63 - 1
 
 
-class RecordsQuery(BaseModel):
+class RecordsQuery(Limited):
     """Which of the records to list."""
 
     model_config = ConfigDict(extra="forbid")

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, Strict
 
 from project.api.jobs import require_json
+from project.api.limits import Limited
 from project.api.parameters import RequestId
 from project.api.problems import problem_responses
 from project.api.schedule_models import ScheduleOut
@@ -36,7 +37,7 @@ def _can_be_sent(secret: SecretStr) -> SecretStr:
     return secret
 
 
-class NotificationMetadata(BaseModel):
+class NotificationMetadata(Limited):
     """What the notification says, and for whom."""
 
     model_config = ConfigDict(extra="forbid")
@@ -58,7 +59,7 @@ _EXAMPLE = {"auth_header": "Bearer example", "title": "Homework", "body": "It is
 _EXAMPLE |= {"created_at": "1795245213", "created_by": "ann", "classroom_id": "4b", "kind": "homework"}
 
 
-class Reminder(BaseModel):
+class Reminder(Limited):
     """When to remind, and of what."""
 
     model_config = ConfigDict(extra="forbid")

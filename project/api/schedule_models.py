@@ -5,12 +5,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from project.api.limits import Limited
 from project.api.parameters import Moment
 from project.schedules.rules import Rule
 from project.schedules.schedule import CatchUp, Schedule, Status, upcoming
 
 
-class When(BaseModel):
+class When(Limited):
     """When a schedule fires: exactly one of rrule, cron, every and trigger_at."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,7 +50,7 @@ class NewSchedule(When):
     )
 
 
-class SchedulePatch(BaseModel):
+class SchedulePatch(Limited):
     """What can be changed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from project.api.jobs import require_json
+from project.api.limits import Limited
 from project.api.parameters import RequestId, ScheduleId
 from project.api.problems import problem_responses
 from project.api.schedule_models import NewSchedule, Preview, ScheduleOut, SchedulePage, SchedulePatch, When
@@ -28,7 +29,7 @@ LINKS: dict[int | str, Any] = {
 CREATED: dict[int | str, Any] = {201: {"links": LINKS}}
 
 
-class SchedulesQuery(BaseModel):
+class SchedulesQuery(Limited):
     """Which schedules to list."""
 
     model_config = ConfigDict(extra="forbid")

@@ -3,12 +3,13 @@
 import inspect
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model, model_validator
+from pydantic import ConfigDict, create_model, model_validator
 
+from project.api.limits import Limited, bounded
 from project.celery_config.job import JobTask
 
 
-class Arguments(BaseModel):
+class Arguments(Limited):
     """The base of every task's request body."""
 
     # strict: "10" is not a number; forbid: an unknown field is a mistake, never ignored
@@ -45,7 +46,7 @@ def summary(task: JobTask) -> str:
 def _annotation(task: JobTask, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name not in hints:
         raise TypeError(f"task {task.name!r} has a route, so its parameter {parameter.name!r} needs a name and a type")
-    return hints[parameter.name]
+    return bounded(hints[parameter.name])
 
 
 def _default(parameter: inspect.Parameter) -> Any:

@@ -1,5 +1,6 @@
 """NGINX with nobody behind it, or with a producer that breaks off: clients get problems all the same."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from tests.support.http import assert_problem
 from tests.support.nginx import Nginx
 from tests.support.ports import free_port
+from tests.support.wait import wait_until
 
 
 class BreaksOff:
@@ -102,3 +104,59 @@ def test_a_405_of_nginx_says_what_it_serves_there(http: httpx.Client, method: st
     answer = http.request(method, path)
     assert_problem(answer, 405)
     assert answer.headers["allow"] == allowed
+
+
+def _begin_large_body(http: httpx.Client) -> socket.socket:
+    """Send the beginning of a request with a body of 1 MiB."""
+    url = http.base_url
+    connection = socket.create_connection((url.host, url.port or 80), timeout=10)
+    head = f"POST /producer/api/sum HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 1048576\r\n\r\n"
+    connection.sendall(head.encode() + bytes(100_000))
+    return connection
+
+
+def test_many_large_bodies_at_once_are_429_and_small_ones_pass(http: httpx.Client) -> None:
+    """NGINX keeps a body until all of it is there; in containers that takes memory."""
+    large = bytes(20_000)
+    connections = [_begin_large_body(http) for _ in range(40)]
+    try:
+        wait_until(
+            lambda: http.post("/producer/api/sum", content=large).status_code == 429, what="NGINX has read them all"
+        )
+        response = assert_problem(http.post("/producer/api/sum", content=large), 429)
+        assert "large bodies" in response["detail"]
+        assert http.post("/producer/api/sum", content=b"{}").status_code == 502  # nobody is behind this NGINX
+    finally:
+        for connection in connections:
+            connection.close()
+    wait_until(lambda: http.post("/producer/api/sum", content=large).status_code == 502, what="there is room again")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [("GET / HTTP/1.0", 421), ("GET / HTTP/3.0", 505), ("GET / HTTP/1.1\r\nHost: evil.example", 421),
+     ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip", 501)],
+)  # fmt: skip
+def test_requests_that_nginx_cannot_serve_are_problems(http: httpx.Client, request_line: str, status: int) -> None:
+    """No Host, an unknown version or encoding: as a browser would never send it."""
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), timeout=10) as connection:
+        connection.sendall(f"{request_line}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == json.loads(body)["status"] == status
+    assert b"application/problem+json" in head
+
+
+@pytest.mark.heavy
+def test_thousands_of_half_sent_requests_lock_nobody_out(http: httpx.Client) -> None:
+    """Each keeps a connection for ten seconds at most."""
+    address = (http.base_url.host, http.base_url.port or 80)
+    half = [socket.create_connection(address, timeout=10) for _ in range(8300)]
+    try:
+        for connection in half:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        assert http.get("/").status_code == 200
+        half[0].settimeout(30)
+        assert b"408" in half[0].recv(1024) or half[0].recv(1024) == b""
+    finally:
+        for connection in half:
+            connection.close()
