@@ -33,6 +33,9 @@ bench-broker: .venv/dev ## measure the leased transport against Celery's own (so
 doctor: .venv/native ## say what of the running stack is reachable, what is missing, and how to mend it
 	@python -m project.doctor
 
+redis-cli: .venv/native ## ask the stack's Redis; ARGS='LLEN default' runs one command
+	@python -m project.native.redis_cli $(ARGS)
+
 lint: .venv/dev ## style, types, NGINX and Dockerfiles
 	ruff check
 	ruff format --check
@@ -54,13 +57,16 @@ lock: .venv/dev ## resolve requirements*.in into the hash-locked requirements*.l
 clean: ## remove the venv and the state of the native stack
 	rm -rf .venv .run
 
+# pip never compiles, which would take minutes in silence; of pyftpdlib, which is pure Python, there are no wheels
+WHEELS := --only-binary :all: --no-binary pyftpdlib
 .venv/native: requirements-native.lock
 .venv/dev: requirements-dev.lock
 .venv/native .venv/dev:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Glassqueue needs Python 3.11 or newer: python3 is " + sys.version)'
-	@test -x .venv/bin/pip || python3 -m venv .venv
-	@echo "installing $< into .venv"
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@test -x .venv/bin/python || python3 -m venv .venv
+	@echo "installing $< into .venv, which takes about a minute"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes $(WHEELS) --requirement $< || { \
+	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up test test-light test-heavy test-rabbitmq chaos test-docker bench-broker doctor lint format reference lock clean
+.PHONY: help up redis-cli test test-light test-heavy test-rabbitmq chaos test-docker bench-broker doctor lint format reference lock clean

@@ -11,6 +11,6 @@ class Check:
     """One part, how it is, what was found, and how to mend it; never with a secret in the text."""
 
     name: str
-    state: Literal["ok", "failed", "off"]  # off: not set up, which is no fault
+    state: Literal["ok", "warning", "failed", "off"]  # off: not set up, which is no fault
     found: str
     cure: str = ""

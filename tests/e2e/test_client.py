@@ -62,9 +62,9 @@ def resume_consumer(stack: NativeStack) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def frozen(stack: NativeStack) -> Iterator[None]:
     """A Redis that does not answer until the test is over."""
-    os.kill(stack.pids("redis-server")[0], signal.SIGSTOP)
+    os.kill(stack.redis_pids()[0], signal.SIGSTOP)
     yield
-    os.kill(stack.pids("redis-server")[0], signal.SIGCONT)
+    os.kill(stack.redis_pids()[0], signal.SIGCONT)
 
 
 def test_a_result_is_one_command_away(run: shell.Run) -> None:
@@ -187,7 +187,7 @@ def test_a_frozen_redis_is_exit_code_3(run: shell.Run) -> None:
 
 def test_submitting_through_an_outage_makes_one_job(stack: NativeStack, client: Client) -> None:
     """The client tries again as Retry-After says, with the same Idempotency-Key."""
-    redis = stack.pids("redis-server")[0]
+    redis = stack.redis_pids()[0]
     seen = len(stack.log)
     os.kill(redis, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as thread:

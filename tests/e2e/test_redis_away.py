@@ -39,8 +39,8 @@ def http(stack: NativeStack) -> Iterator[httpx.Client]:
 
 def _redis(stack: NativeStack) -> int:
     """Return the process of Redis; after a test that killed it, it may have to be started again first."""
-    wait_until(lambda: stack.pids("redis-server"))
-    return stack.pids("redis-server")[0]
+    wait_until(stack.redis_pids)
+    return stack.redis_pids()[0]
 
 
 def _subscriptions(stack: NativeStack, job_id: str) -> int:

@@ -24,7 +24,7 @@ _VARYING = {
 }
 _SHOWN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _VARYING.items()))
 # asking again does no harm, so the reader waits for an answer this way
-_ASKS = ("curl http", ".venv/bin/redis-cli", "cat ")
+_ASKS = ("curl http", "make redis-cli", "cat ")
 
 
 @dataclass

@@ -53,14 +53,15 @@ class Newcomer:
 
 def here(stack: NativeStack) -> dict[str, str]:
     """Return what is different from the pages here: ports, and that nothing is a terminal."""
-    redis_cli = f"redis-cli --no-raw -p {stack.settings['REDIS_PORT']}"
     ports = {"8080": stack.settings["HTTP_PORT"], "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}"}
     client = ".venv/bin/python -m project.client"
+    in_redis = f"REDIS_PORT={stack.settings['REDIS_PORT']}"
     in_its_folder = f"RUN_DIR={stack.run_dir} .venv/bin/"
     return ports | {
-        ".venv/bin/redis-cli": f"{Path(sys.prefix)}/bin/{redis_cli}",
+        "make redis-cli": f"{in_redis} make --silent redis-cli",
+        ".venv/bin/python -m project.native.redis_cli": f"{in_redis} .venv/bin/python -m project.native.redis_cli",
         ".venv/bin/alembic": f"{in_its_folder}alembic",
         ".venv/bin/python -m project.migrate": f"{in_its_folder}python -m project.migrate",
         client: f"GLASSQUEUE_URL={stack.url} {client}",
-        ".venv/bin/celery": f"REDIS_PORT={stack.settings['REDIS_PORT']} .venv/bin/celery",
+        ".venv/bin/celery": f"{in_redis} .venv/bin/celery",
     }

@@ -90,6 +90,10 @@ class NativeStack:
                 found.append(process.pid)
         return sorted(found)
 
+    def redis_pids(self) -> list[int]:
+        """Return the stack's own Redis, which names its port as its title: redis-server or valkey-server."""
+        return self.pids("-server", f":{self.settings['REDIS_PORT']}")
+
     def client(self) -> httpx.Client:
         """Return an HTTP client whose paths start at NGINX."""
         return httpx.Client(base_url=self.url, timeout=30)

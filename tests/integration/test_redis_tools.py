@@ -1,0 +1,80 @@
+"""What an operator has to look at Redis: the doctor's check and `make redis-cli`."""
+
+import subprocess
+import sys
+
+import pytest
+from redis import Redis
+
+from project.jobs import redis_check
+from project.jobs.redis_version import RedisVersion
+from project.settings import Settings
+from tests.support.ports import free_port
+
+CLI = [sys.executable, "-m", "project.native.redis_cli"]
+
+
+def test_the_doctor_names_the_server_that_is_there(settings: Settings) -> None:
+    """Whichever this machine has, it is one with the fixes or a warning."""
+    check = redis_check.check(settings)
+    assert (check.state, check.found.endswith("answers")) == ("ok", True) or check.state == "warning"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "state", "cure"),
+    [
+        ("Redis", (6, 2, 14), "warning", "install Redis 6.2.20 or newer"),
+        ("Redis", (7, 0, 15), "warning", "install Redis 7.2.11 or newer"),
+        ("Valkey", (8, 1, 3), "warning", "install Valkey 8.1.4 or newer"),
+        ("Redis", (8, 2, 2), "ok", ""),
+        ("Redis", (6, 0, 16), "failed", "install Redis 7.4 or Valkey 8.1, or newer"),
+    ],
+)
+def test_the_doctor_warns_of_a_server_with_security_holes(
+    name: str, number: tuple[int, ...], state: str, cure: str
+) -> None:
+    """It works all the same, so the stack is not unready."""
+    check = redis_check.judged(RedisVersion(name, number))
+    assert (check.state, check.cure) == (state, cure)
+
+
+def test_the_doctor_says_when_redis_does_not_answer() -> None:
+    """The password is in no text."""
+    check = redis_check.check(Settings(_env_file=None, redis_port=free_port(), redis_password="hunter2"))
+    assert check.state == "failed" and "hunter2" not in str(check)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["PING"], "PONG"),
+        (["RPUSH", "list", "a b", 'say "ä"\n'], "(integer) 2"),
+        (["LRANGE", "list", "0", "-1"], '1) "a b"\n2) "say \\"\\xc3\\xa4\\"\\n"'),
+        (["GET", "missing"], "(nil)"),
+        (["HGETALL", "missing"], "(empty array)"),
+        (["EVAL", "return {1, {2, 'x'}}", "0"], '1) (integer) 1\n2) 1) (integer) 2\n   2) "x"'),
+    ],
+)
+def test_redis_cli_shows_answers_as_the_real_one_does(redis: Redis, words: list[str], shown: str) -> None:
+    """It is for those who have no redis-cli."""
+    assert _cli(redis, words).stdout == shown + "\n"
+
+
+def test_redis_cli_reads_commands_line_by_line(redis: Redis) -> None:
+    """On one connection, so that SELECT and MULTI do what they say; the last error is the exit code."""
+    run = _cli(redis, [], "MULTI\nSET x 'a b'\n\nEXEC\nGET x\nFOO\n")
+    assert run.stdout.splitlines()[:4] == ["OK", "QUEUED", "1) OK", '"a b"']
+    assert (run.stdout.splitlines()[4][:7], run.returncode) == ("(error)", 1)
+
+
+def test_redis_cli_says_when_redis_does_not_answer() -> None:
+    """In one line."""
+    run = subprocess.run(
+        [*CLI, "PING"], env={"REDIS_PORT": str(free_port())}, check=False, capture_output=True, text=True
+    )
+    assert run.stderr.startswith("glassqueue: Redis does not answer: ") and run.stderr.count("\n") == 1
+
+
+def _cli(redis: Redis, words: list[str], typed: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {"REDIS_PORT": str(redis.connection_pool.connection_kwargs["port"])}
+    return subprocess.run([*CLI, *words], env=environment, input=typed, check=False, capture_output=True, text=True)
