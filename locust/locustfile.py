@@ -30,7 +30,17 @@ def guard_pages(environment: Any, **_: Any) -> None:
         app.wsgi_app = RequestGuard(app.wsgi_app, *(os.environ.get(name, "") for name in ("HTTP_BIND", "HTTP_HOSTS")))
 
 
-class Submitter(HttpUser):
+class Client(HttpUser):
+    """A user whose requests go straight to the stack, whatever proxy the environment names."""
+
+    abstract = True
+
+    def on_start(self) -> None:
+        """Ignore the proxies of the environment."""
+        self.client.trust_env = False
+
+
+class Submitter(Client):
     """Submit about one job per second and never ask for its result."""
 
     wait_time = between(0.5, 1.5)
@@ -41,7 +51,7 @@ class Submitter(HttpUser):
         submit(self.client, random.randint(1, LARGEST), name=f"{SUM} (submit only)")
 
 
-class Waiter(HttpUser):
+class Waiter(Client):
     """Submit a job, wait for its result, and report how long it waited and ran."""
 
     wait_time = between(0.5, 1.5)

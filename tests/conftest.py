@@ -12,7 +12,9 @@ from tests.support.rabbitmq import RabbitServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Find the programs of the venv and the project's files, wherever and however pytest was started."""
+    """Find the programs of the venv, the project's files and what runs here, wherever and however pytest was started."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.chdir(config.rootpath)
 

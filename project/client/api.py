@@ -17,6 +17,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from project.jobs.representation import Accepted, Change, Consumer, Job, JobPage, Queue, Requeued
+from project.proxies import proxy_for
 
 URL = "http://127.0.0.1:8080"
 LONGEST_WAIT = 30  # seconds: the longest ?wait= that the producer accepts
@@ -50,7 +51,8 @@ class Client:
 
     def __init__(self, url: str = URL, patience: float = 30) -> None:
         self._patience, self._reached = patience, False
-        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/producer/api", timeout=ANSWER)
+        transport = httpx.HTTPTransport(proxy=proxy_for(url))
+        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/producer/api", timeout=ANSWER, transport=transport)
 
     def __enter__(self) -> Self:
         return self

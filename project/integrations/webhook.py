@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from project.integrations.checks import CHECK_TIMEOUT, Check
+from project.proxies import proxy_for
 from project.settings import Settings
 
 TIMEOUT = 10  # seconds that a notification may take in all
@@ -56,7 +57,7 @@ async def _ask(method: str, url: str, seconds: float, **request: Any) -> int:
     """
     async with (
         asyncio.timeout(seconds),
-        httpx.AsyncClient(timeout=seconds) as client,
+        httpx.AsyncClient(timeout=seconds, transport=httpx.AsyncHTTPTransport(proxy=proxy_for(url))) as client,
         client.stream(method, url, **request) as answer,
     ):
         return answer.status_code

@@ -1,0 +1,74 @@
+"""Which proxy the environment names for a URL: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+
+httpx 0.28 refuses to start when NO_PROXY has an entry such as `[::1]` or `fd00::/8`
+(https://github.com/encode/httpx/issues/3221), and would ask a proxy for what runs on this machine.
+"""
+
+import re
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.request import getproxies
+
+import httpx
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy to reach a URL by; None for this machine and for what NO_PROXY names.
+
+    Raises httpx.InvalidURL for what is no URL, and httpx.ProxyError, whose text has no credentials, for a proxy that
+    httpx cannot use.
+    """
+    wanted, proxies = httpx.URL(url), getproxies()
+    host = wanted.host.rstrip(".")
+    proxy = proxies.get(wanted.scheme) or proxies.get("all")
+    if not proxy or _is_here(host) or any(_covers(entry, host) for entry in re.split(r"[,\s]+", proxies.get("no", ""))):
+        return None
+    return _usable(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _usable(proxy: str) -> str:
+    try:
+        parsed = httpx.URL(proxy)
+        usable = parsed.scheme in ("http", "https") and bool(parsed.host)
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise httpx.ProxyError("the environment names a proxy that is not http://host:port or https://host:port")
+    return proxy
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine: a name that it calls itself, or an address that it can listen on."""
+    if host in ("localhost", socket.gethostname().lower()) or host.endswith(".localhost"):
+        return True
+    if not (address := _address(host)):
+        return False
+    try:
+        with socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _covers(entry: str, host: str) -> bool:
+    """Whether an entry of NO_PROXY names a host: `*`, a name with its subdomains, an address, or a network."""
+    entry = entry.lower()
+    if bare := re.fullmatch(r"\[(.*)\](:\d+)?|([^:]*):\d+", entry):
+        entry = bare[1] or bare[3] or ""
+    entry = entry.removeprefix("*.").strip(".")
+    if not entry or entry == "*":
+        return entry == "*"
+    if address := _address(host):
+        try:
+            return address in ip_network(entry, strict=False)
+        except ValueError:
+            return False
+    return host == entry or host.endswith(f".{entry}")
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
