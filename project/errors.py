@@ -87,6 +87,10 @@ class DatabaseUnavailable(GlassqueueError):
     headers: Mapping[str, str] = {"Retry-After": "2"}
 
 
+class DatabaseMismatch(DatabaseUnavailable):
+    """The tables of the database are not those of this version; `make doctor` says what to do."""
+
+
 class TooManyJobs(GlassqueueError):
     """The queue is full; try again when consumers have worked some of it off."""
 

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import psycopg
 from alembic.util import CommandError
-from sqlalchemy import Connection, NullPool
+from sqlalchemy import NullPool
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.integrations import migrations, roles
+from project.integrations import migrations
 from project.integrations.database import describe, make_engine, reason
 from project.settings import Settings, get_settings
-
-LOCK = 7_305_771  # any number that nobody else takes as an advisory lock in this database
 
 
 def main() -> None:
@@ -25,6 +23,8 @@ def main() -> None:
         lacking = migrate(settings)
     except ValueError as error:
         sys.exit(f"glassqueue: {error}")
+    except migrations.NewerDatabase as error:
+        sys.exit(f"glassqueue: cannot start with {describe(settings.database_owner)}: {error}; {migrations.NEWER}")
     except (SQLAlchemyError, psycopg.Error, CommandError, OSError) as error:
         sys.exit(f"glassqueue: cannot migrate {describe(settings.database_owner)}: {reason(error)}")
     if lacking:
@@ -37,22 +37,7 @@ def migrate(settings: Settings) -> bool:
     if engine.dialect.name == "sqlite":
         Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
     with engine.begin() as connection:
-        _lock(connection)
-        lacking = bool(migrations.behind(connection))
-        migrations.upgrade(connection)
-        if engine.dialect.name == "postgresql":
-            roles.grant(connection, settings.database, settings.database_reader)
-    return lacking
-
-
-def _lock(connection: Connection) -> None:
-    """Wait for others who migrate; the end of the transaction lets the next one go on."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
-    else:
-        # for good: readers do not wait for the writer then
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return migrations.bring_up_to_date(connection, settings)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """What jobs have recorded in the database."""
 
-from contextlib import suppress
+import logging
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from project.api.limits import Limited
 from project.api.problems import problem_responses
@@ -15,6 +16,7 @@ from project.integrations import records
 from project.integrations.database import POOL, transaction
 
 TIMEOUT = 1.5  # seconds
+logger = logging.getLogger(__name__)
 LARGEST_ID = 2**63 - 1
 
 
@@ -60,9 +62,12 @@ def records_router(url: str, prefix: str) -> APIRouter:
         responses=problem_responses(422, 503),
     )
     async def list_records(query: Annotated[RecordsQuery, Query()]) -> RecordPage:
-        # without its reason, which is for those who run the stack
-        with anyio.move_on_after(TIMEOUT), suppress(DatabaseUnavailable):
-            return await anyio.to_thread.run_sync(_page, url, query, abandon_on_cancel=True, limiter=limiter)
+        # without their reasons, which are for those who run the stack
+        try:
+            with anyio.move_on_after(TIMEOUT):
+                return await anyio.to_thread.run_sync(_page, url, query, abandon_on_cancel=True, limiter=limiter)
+        except DatabaseUnavailable as error:
+            raise type(error) from None
         raise DatabaseUnavailable
 
     return router
@@ -71,5 +76,15 @@ def records_router(url: str, prefix: str) -> APIRouter:
 def _page(url: str, query: RecordsQuery) -> RecordPage:
     with transaction(url) as session:
         rows = records.page(session, query.limit, query.before)
-    found = [Record.model_validate(row) for row in rows]
+    found = []
+    for row in rows:
+        try:
+            found.append(Record.model_validate(row))
+        except ValidationError as error:
+            _warn(row.id, ", ".join(sorted(str(each["loc"][0]) for each in error.errors())))
     return RecordPage(records=found, next=rows[-1].id if len(rows) == query.limit else None)
+
+
+@lru_cache(maxsize=1000)  # once, however often the list is read
+def _warn(row_id: int, columns: str) -> None:
+    logger.warning("records: row %s is not listed: %s empty or unreadable; correct or delete it", row_id, columns)

@@ -10,10 +10,10 @@ from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import URL, Engine, MetaData, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from project.errors import DatabaseUnavailable
+from project.errors import DatabaseMismatch, DatabaseUnavailable
 from project.integrations.checks import CHECK_TIMEOUT
 
 # per process; a prefork child uses one connection
@@ -41,13 +41,18 @@ class Base(DeclarativeBase):
 def transaction(url: str) -> Iterator[Session]:
     """Run a block in a transaction of its own; raise DatabaseUnavailable, with the reason, if the database is away.
 
+    DatabaseMismatch is one of these: tables or columns are missing.
     Keep the block short: SQLite has one writer at a time.
     """
     try:
         # what was read can be used after the block
         with Session(_engine(url), expire_on_commit=False) as session, session.begin():
             yield session
-    except AWAY as error:
+    except (*AWAY, ProgrammingError) as error:
+        if _is_mismatch(error):
+            raise DatabaseMismatch(f"{DatabaseMismatch.title()} The database says: {reason(error)}") from error
+        if isinstance(error, ProgrammingError):
+            raise
         raise DatabaseUnavailable(f"the database says: {reason(error)}") from error
 
 
@@ -100,6 +105,13 @@ def describe(url: str) -> str:
 def reason(error: Exception) -> str:
     """Return the first line of what the database said; SQLAlchemy's own text adds the statement and a link."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
+def _is_mismatch(error: Exception) -> bool:
+    """Tell whether a table or a column is missing: other code, older or newer, has migrated the database."""
+    if sqlstate := getattr(getattr(error, "orig", None), "sqlstate", None):
+        return sqlstate in ("42P01", "42703")  # undefined table, undefined column
+    return any(words in str(error) for words in ("no such table", "no such column", "has no column"))
 
 
 def _check_foreign_keys(connection: Any, _: Any) -> None:

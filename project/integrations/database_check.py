@@ -18,6 +18,8 @@ def check(settings: Settings) -> Check:
     try:
         with engine.connect() as connection:
             behind = migrations.behind(connection)
+    except migrations.NewerDatabase as error:
+        return Check("database", "failed", f"{name}: {error}", migrations.NEWER)
     except SQLAlchemyError as error:
         return Check("database", "failed", f"{name}: {reason(error)}", "start it, or mend DATABASE_URL in .env")
     if behind:

@@ -1,22 +1,19 @@
-"""The database as a file, and back: SQLite by its backup API, PostgreSQL by its own programs."""
+"""The database as a file, and back: SQLite by its backup API, PostgreSQL by pg_dump and pg_restore."""
 
 import errno
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from project.integrations import postgres_dump
+from project.integrations import backups, postgres_dump
 from project.integrations.backups import BackupError, Report
 from project.integrations.database import parse
+from project.integrations.sqlite_files import FULL, PAGES, opened, pages, sqlite_path
+from project.settings import Settings
 
-PAGES = 256  # of SQLite that are copied between two reports: 1 MiB
-BUSY = 10  # seconds that SQLite waits for another writer
 DUMP, SQLITE = ".dump", ".sqlite3"
-# a quota or a limit on the size of files is an error of writing
-FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def suffix(url: str) -> str:
@@ -30,7 +27,7 @@ def write(url: str, path: Path, report: Report) -> dict[str, Any]:
         postgres_dump.dump(url, path, report)
         return {"database": "PostgreSQL"}
     try:
-        _write_sqlite(_sqlite_path(url), path, report)
+        _write_sqlite(sqlite_path(url), path, report)
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", None) not in FULL:
             raise
@@ -38,46 +35,34 @@ def write(url: str, path: Path, report: Report) -> dict[str, Any]:
     return {"database": "SQLite"}
 
 
-def restore(url: str, path: Path, report: Report) -> None:
-    """Put an archive in the place of the database: all of it or, whatever happens, nothing."""
-    if path.suffix != suffix(url):
-        raise BackupError(f"{path.name} is not of the kind of database that DATABASE_URL names")
-    if suffix(url) == DUMP:
-        return postgres_dump.restore(url, path, report)
-    # immutable: SQLite would otherwise make files beside the archive
-    with _opened(path, "mode=ro&immutable=1") as archive, _opened(_sqlite_path(url), "mode=rwc") as database:
-        if archive.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            raise BackupError(f"SQLite finds {path.name} damaged")
-        archive.backup(database, pages=PAGES, progress=_pages(report))
+def restore(settings: Settings, name: str, report: Report) -> dict[str, Any]:
+    """Put an archive in the place of the database and migrate it: all of it or, whatever happens, nothing."""
+    with backups.alone(settings.backups, "database"):
+        backup = backups.verify(settings.backups, name)
+        if backup.path.suffix != suffix(settings.database_owner):
+            raise BackupError(f"{name} is not of the kind of database that DATABASE_URL names")
+        told = _restorer(backup.path)(settings, backup.path, report)
+    return {"name": name, "made_at": f"{backup.moment:%Y-%m-%dT%H:%M:%SZ}"} | told
+
+
+def _restorer(path: Path) -> Callable[[Settings, Path, Report], dict[str, Any]]:
+    # imported lazily: they need Alembic, which consumers otherwise do not load
+    if path.suffix == DUMP:
+        from project.integrations import postgres_restore  # noqa: PLC0415
+
+        return postgres_restore.restore
+    from project.integrations import sqlite_restore  # noqa: PLC0415
+
+    return sqlite_restore.restore
 
 
 def _write_sqlite(source_path: Path, path: Path, report: Report) -> None:
     if not source_path.exists():
         raise BackupError(f"there is no database yet: no file {source_path}")
-    with _opened(source_path, "mode=rw") as source, _opened(path, "mode=rwc") as target:
+    with opened(source_path, "mode=rw") as source, opened(path, "mode=rwc") as target:
         # what is unfinished is thrown away, so it needs no journal
         target.execute("PRAGMA journal_mode = OFF")
         # one snapshot from the first page to the last: else each write of others would begin the copy anew
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        source.backup(target, pages=PAGES, progress=_pages(report))
-
-
-def _sqlite_path(url: str) -> Path:
-    return Path(str(parse(url).database))
-
-
-def _pages(report: Report) -> Callable[[int, int, int], None]:
-    def progress(_: int, remaining: int, total: int) -> None:
-        report(1 - remaining / total if total else 1, f"{total - remaining} of {total} pages")
-
-    return progress
-
-
-@contextmanager
-def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY, isolation_level=None)
-    try:
-        yield connection
-    finally:
-        connection.close()
+        source.backup(target, pages=PAGES, progress=pages(report))

@@ -1,18 +1,16 @@
-"""PostgreSQL by its own programs: pg_dump and pg_restore, which must not be older than the server.
+"""Write an archive of a PostgreSQL database with pg_dump, which must not be older than the server.
 
-Data goes through a pipe. When this process dies, its child has nobody to write to, or sees its input end early: it
-ends too, and PostgreSQL takes back what it did. Only a pg_restore that has read all of an archive goes on: it may wait
-for a lock at that moment, and complete the restore later.
+Data goes through a pipe. When this process dies, pg_dump has nobody to write to, and ends too.
 """
 
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
@@ -25,12 +23,13 @@ CHUNK = 2**20  # bytes
 CONNECT_TIMEOUT = 10  # seconds
 LOCK_WAIT = "30s"
 # of what the programs say: what another try does not cure
-FINAL = ("server version mismatch", "permission denied", "password authentication failed")
+FINAL = ("permission denied", "password authentication failed")
+TOO_OLD = "server version mismatch"
 CURE = "install PostgreSQL's client in the server's version or a newer one (Debian: postgresql-client)"
 
 
 class PostgresFailed(Exception):
-    """One of the programs has ended with an error; trying again may help, as the server may have been away."""
+    """PostgreSQL or one of its programs has failed; trying again may help, as the server may have been away."""
 
 
 def dump(url: str, path: Path, report: Report) -> None:
@@ -41,14 +40,6 @@ def dump(url: str, path: Path, report: Report) -> None:
             file.write(chunk)
             report(0, f"{file.tell() / 1e6:.1f} MB")  # of how many, pg_dump does not know
         report(1, f"{file.tell() / 1e6:.1f} MB")
-
-
-def restore(url: str, path: Path, report: Report) -> None:
-    """Replace what is in the dump, in one transaction; tables that are not in it stay as they are."""
-    options = ("--clean", "--if-exists", "--no-owner", "--single-transaction")
-    size = path.stat().st_size
-    with path.open("rb") as file, _running("pg_restore", url, *options, stdin=subprocess.PIPE) as process:
-        _feed(process.stdin, file, lambda done: report(done / size, f"{done / 1e6:.1f} MB"))
 
 
 def check(settings: Settings) -> Check:
@@ -72,21 +63,14 @@ def check(settings: Settings) -> Check:
     return Check("pg_dump", "ok", found)
 
 
-def _feed(pipe: IO[bytes], file: IO[bytes], progress: Callable[[int], None]) -> None:
-    with suppress(BrokenPipeError), pipe:  # the program says itself why it does not read on
-        while chunk := file.read(CHUNK):
-            pipe.write(chunk)
-            progress(file.tell())
-
-
 @contextmanager
 def _running(program: str, url: str, *options: str, **pipe: Any) -> Iterator[Any]:
     """Run a program on a database; raise PostgresFailed, or BackupError, with what it said when it ends badly."""
     with tempfile.TemporaryFile() as said:
         try:
             where, password = _connection(url)
-            environment = _environment(password, CONNECT_TIMEOUT)
-            process = subprocess.Popen([program, *options, where], env=environment, stderr=said, **pipe)
+            ours = environment(password)
+            process = subprocess.Popen([program, *options, where], env=ours, stderr=said, **pipe)
         except FileNotFoundError:
             raise BackupError(f"there is no {program}: {CURE}") from None
         with process:
@@ -98,15 +82,21 @@ def _running(program: str, url: str, *options: str, **pipe: Any) -> Iterator[Any
                 raise
         if process.returncode:
             said.seek(0)
-            reason = f"{program}: {said.read(2000).decode(errors='replace').strip()}"
-            raise BackupError(reason) if any(words in reason for words in FINAL) else PostgresFailed(reason)
+            raise _failure(program, said.read(2000).decode(errors="replace").strip())
+
+
+def _failure(program: str, said: str) -> Exception:
+    reason = f"{program}: {said}"
+    if TOO_OLD in said:
+        return BackupError(f"{program} is older than the server: {CURE} ({' '.join(said.split())})")
+    return BackupError(reason) if any(words in reason for words in FINAL) else PostgresFailed(reason)
 
 
 def _output(*command: str, password: str = "") -> str:
     """Return what a program prints within the time of a check."""
-    environment, limit = _environment(password, CHECK_TIMEOUT), CHECK_TIMEOUT
+    ours, limit = environment(password, CHECK_TIMEOUT), CHECK_TIMEOUT
     try:
-        done = subprocess.run(command, env=environment, timeout=limit, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=ours, timeout=limit, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise BackupError(f"there is no {command[0]}") from None
     except subprocess.TimeoutExpired:
@@ -124,7 +114,7 @@ def _connection(url: str) -> tuple[str, str]:
     return f"--dbname={make_conninfo(**parts)}", password
 
 
-def _environment(password: str, connect_timeout: int) -> dict[str, str]:
+def environment(password: str = "", connect_timeout: int = CONNECT_TIMEOUT) -> dict[str, str]:
     """Return the environment of a program: the password is there, as everyone can see a command line."""
     # its errors in the language that FINAL is in
     ours = {"PGPASSWORD": password, "PGCONNECT_TIMEOUT": str(connect_timeout), "LC_ALL": "C"}

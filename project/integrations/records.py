@@ -68,9 +68,21 @@ def finish(session: Session, job_id: str) -> None:
 
 
 def page(session: Session, limit: int, before: int | None = None) -> list[Record]:
-    """Return records, the newest first, older than the one with the id *before*."""
+    """Return records, the newest first, older than the one with the id *before*; only the id of an unreadable one."""
     query = select(Record).order_by(Record.id.desc()).limit(limit)
-    return list(session.scalars(query if before is None else query.where(Record.id < before)))
+    if before is not None:
+        query = query.where(Record.id < before)
+    try:
+        return list(session.scalars(query))
+    except (TypeError, ValueError):  # SQLite stores anything in any column
+        return [_readable(session, row_id) for row_id in session.scalars(query.with_only_columns(Record.id)).all()]
+
+
+def _readable(session: Session, row_id: int) -> Record:
+    try:
+        return session.get_one(Record, row_id)
+    except (TypeError, ValueError):
+        return Record(id=row_id)
 
 
 def purge(url: str, before: datetime, batch: int = BATCH) -> int:

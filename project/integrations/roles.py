@@ -10,14 +10,19 @@ from project.integrations.database import parse
 READ = (
     "GRANT CONNECT ON DATABASE {database} TO {role}",
     "GRANT USAGE ON SCHEMA public TO {role}",
-    "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
-    "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    "GRANT SELECT ON {tables} TO {role}",
+    "GRANT SELECT ON {sequences} TO {role}",
 )
 WRITE = (
-    "GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
-    "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    "GRANT INSERT, UPDATE, DELETE ON {tables} TO {role}",
+    "GRANT USAGE ON {sequences} TO {role}",
     "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",  # which only the owner changes
 )
+# not all in the schema: somebody else may have made some there, and only their owner can grant those
+OWN = """
+SELECT relkind = 'S', relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind ~ '[rpvmS]' AND pg_has_role(relowner, 'USAGE')
+"""
 # by default everybody may connect to any database and, before PostgreSQL 15, make tables in it
 NOBODY = ("REVOKE ALL ON DATABASE {database} FROM PUBLIC", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 
@@ -66,6 +71,16 @@ def _make(driver: Any, url: URL) -> bool:
 
 
 def _run(driver: Any, commands: tuple[str, ...], url: URL) -> None:
-    names = {"database": sql.Identifier(str(url.database)), "role": sql.Identifier(str(url.username))}
+    names: dict[str, sql.Composable] = {
+        "database": sql.Identifier(str(url.database)),
+        "role": sql.Identifier(str(url.username)),
+    }
+    own: dict[bool, list[sql.Composable]] = {False: [], True: []}
+    for is_sequence, name in driver.execute(OWN):
+        own[is_sequence].append(sql.Identifier("public", name))
+    names |= {
+        "tables": sql.SQL(", ").join(own[False]),
+        "sequences": sql.SQL("SEQUENCE ") + sql.SQL(", ").join(own[True]),
+    }
     for command in commands:
         driver.execute(sql.SQL(command).format(**names))

@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from project.integrations.database import Base, make_engine
+from project.integrations.migrations import begin
 from project.integrations.records import Record
 from project.settings import get_settings
 
@@ -21,4 +22,5 @@ if given := context.config.attributes.get("connection"):
     _run(given)
 else:
     with make_engine(get_settings().database_owner).begin() as own:
+        begin(own)
         _run(own)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from project.celery_config.tasks import maintenance
 from project.integrations import backups, database_dump
@@ -109,14 +110,15 @@ def test_a_restored_database_is_the_old_one_while_others_look(database: Path, se
 def test_nothing_is_restored_from_what_is_broken(database: Path, settings: Settings) -> None:
     """Neither from a changed archive, nor into another kind of database."""
     told = maintenance.backup_database()
+    other = settings.model_copy(update={"database_url": SecretStr("postgresql://x/y")})
+    with pytest.raises(backups.BackupError, match="not of the kind"):
+        database_dump.restore(other, told["name"], print)
     archive = settings.backups / told["name"]
     with archive.open("r+b") as file:
         file.seek(5000)
         file.write(b"harm")
     with pytest.raises(backups.BrokenBackup):
         maintenance.restore_database(told["name"])
-    with pytest.raises(backups.BackupError, match="not of the kind"):
-        database_dump.restore("postgresql://x/y", archive, print)
     assert _rows(database) == {0: 4000}
 
 

@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import NullPool, inspect
 
+from project.errors import DatabaseMismatch
 from project.integrations.database import Base, make_engine, transaction
 from project.integrations.database_check import check
 from project.integrations.records import page
@@ -137,3 +138,32 @@ def test_the_check_says_how_the_database_is(settings: Settings) -> None:
     assert check(Settings(_env_file=None, database_url="redis://x/1")).state == "failed"
     migrate(settings)
     assert check(settings).state == "ok"
+
+
+def test_a_database_of_newer_code_stops_the_start_with_a_sentence(
+    migrated: Settings, refusal: Callable[[Settings], str]
+) -> None:
+    """It names the migration and what to do; the check says the same, and so does a database with two heads."""
+    _execute(migrated, "UPDATE alembic_version SET version_num = '0042'")
+    line = refusal(migrated)
+    assert "the database was migrated by newer code, to migration 0042; start that version, or restore a backup" in line
+    assert "\n" not in line
+    found = check(migrated)
+    assert (found.state, "to migration 0042" in found.found) == ("failed", True)
+    assert found.cure.startswith("start that version, or restore a backup made before")
+    _execute(migrated, "INSERT INTO alembic_version VALUES ('0043')")
+    assert "to migration 0042, 0043" in check(migrated).found
+
+
+@pytest.mark.parametrize("harm", ["ALTER TABLE records RENAME COLUMN task TO work", "DROP TABLE records"])
+def test_tables_of_another_version_are_called_so(migrated: Settings, harm: str) -> None:
+    """A job is tried again, as after other failures of the database, and its error says what to do."""
+    _execute(migrated, harm)
+    message = "not those of this version; `make doctor` says what to do"
+    with pytest.raises(DatabaseMismatch, match=message), transaction(migrated.database) as session:
+        page(session, 10)
+
+
+def _execute(settings: Settings, command: str) -> None:
+    with make_engine(settings.database_owner, poolclass=NullPool).begin() as connection:
+        connection.exec_driver_sql(command)

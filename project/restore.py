@@ -1,0 +1,28 @@
+"""`python -m project.restore NAME`: restore a backup of the database when no stack runs, or none starts any more."""
+
+import sys
+
+from project.celery_config.progress import report_progress
+from project.integrations import database_dump
+from project.integrations.backups import BackupError
+from project.integrations.migrations import NewerDatabase
+from project.integrations.postgres_dump import PostgresFailed
+from project.settings import get_settings
+
+
+def main() -> None:
+    """Restore the backup that the command line names, or stop the process with one line that says what is wrong."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m project.restore database-20261121T030000Z.sqlite3")
+    try:
+        told = database_dump.restore(get_settings(), sys.argv[1], report_progress)
+    except (BackupError, NewerDatabase, PostgresFailed, ValueError, OSError) as error:
+        sys.exit(f"glassqueue: cannot restore {sys.argv[1]}: {error}")
+    print(f"glassqueue: restored {told['name']}, of {told['made_at']}")
+    for kind in ("dropped", "skipped_rights"):
+        for each in told.get(kind, []):
+            print(f"  {kind.replace('_', ' ')}: {each}")
+
+
+if __name__ == "__main__":
+    main()

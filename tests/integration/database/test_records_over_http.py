@@ -1,0 +1,65 @@
+"""The list of records over HTTP, when rows or tables are not what this version expects."""
+
+import logging
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import NullPool
+
+from project.api.problems import add_error_handlers
+from project.api.records import records_router
+from project.integrations import records
+from project.integrations.database import make_engine, transaction
+from project.settings import Settings
+from tests.support.http import assert_problem
+
+
+@pytest.fixture
+def http(migrated: Settings) -> httpx.AsyncClient:
+    """A client of an app that has nothing but the list."""
+    app = FastAPI()
+    app.include_router(records_router(migrated.database_reader, ""))
+    add_error_handlers(app)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+def _execute(settings: Settings, *commands: str) -> None:
+    with make_engine(settings.database_owner, poolclass=NullPool).begin() as connection:
+        for command in commands:
+            connection.exec_driver_sql(command)
+
+
+@pytest.mark.anyio
+async def test_a_row_without_fields_does_not_hide_the_others(
+    migrated: Settings, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says once which row it is and what to do; pages go on after it."""
+    for name in "abcd":
+        with transaction(migrated.database) as session:
+            records.start(session, name, "hello", "consumer")
+    if "sqlite" in migrated.database:
+        harm = ["UPDATE records SET started_at = 7 WHERE job_id = 'b'", "UPDATE records SET attempts = 0 WHERE id = 3"]
+    else:
+        harm = ["ALTER TABLE records ALTER task DROP NOT NULL", "UPDATE records SET task = NULL WHERE id IN (2, 3)"]
+    _execute(migrated, *harm)
+    for _ in range(2):
+        first = (await http.get("/records?limit=3")).json()
+        assert [record["job_id"] for record in first["records"]] == ["d"]
+    second = (await http.get(f"/records?limit=3&before={first['next']}")).json()
+    assert [record["job_id"] for record in second["records"]] == ["a"]
+    warnings = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert len(warnings) == 2
+    assert all("is not listed: " in each and each.endswith("correct or delete it") for each in warnings)
+
+
+@pytest.mark.anyio
+async def test_tables_of_another_version_are_a_503_that_says_so(migrated: Settings, http: httpx.AsyncClient) -> None:
+    """As after a migration by newer code, and before one by this code; what the database says is for the log only."""
+    _execute(migrated, "ALTER TABLE records RENAME COLUMN task TO work")
+    problem = assert_problem(await http.get("/records"), 503)
+    assert (
+        problem["detail"] == "The tables of the database are not those of this version; `make doctor` says what to do."
+    )
+    _execute(migrated, "DROP TABLE records")
+    assert assert_problem(await http.get("/records"), 503)["detail"] == problem["detail"]
