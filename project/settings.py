@@ -139,6 +139,7 @@ class Settings(BaseSettings):
     consumers: PositiveInt = 1
     consumer_pool: Literal["prefork", "threads", "solo"] = "prefork"
     consumer_slots: PositiveInt = 2
+    consumer_slot_memory: NonNegativeInt = 200
     consumer_queues: str = ""
     shutdown_timeout: PositiveInt = 10
     notification_consumers: NonNegativeInt = 1

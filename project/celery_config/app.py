@@ -5,7 +5,7 @@ from functools import partial
 from celery import Celery
 from kombu import Exchange, Queue
 
-from project.celery_config import amqp
+from project.celery_config import amqp, memory
 from project.celery_config.chain_check import check_followers
 from project.celery_config.config import celery_options
 from project.celery_config.job import JobTask
@@ -21,6 +21,7 @@ def create_celery_app(settings: Settings) -> Celery:
     app.loader.import_default_modules()
     app.finalize()
     check_followers(app)
+    memory.connect()
     _declare_queues(app, settings)
     return app
 

@@ -93,6 +93,7 @@ def _consumers(settings: Settings) -> dict[str, Any]:
     return {
         "worker_pool": settings.consumer_pool,
         "worker_concurrency": settings.consumer_slots,
+        "worker_max_memory_per_child": settings.consumer_slot_memory * 1024 or None,
         # take a job only when a slot is free: the rest stays in Redis for the next consumer; RabbitMQ counts by itself
         "worker_disable_prefetch": not is_amqp(settings.broker),
         "worker_soft_shutdown_timeout": settings.shutdown_timeout,

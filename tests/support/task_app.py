@@ -164,6 +164,16 @@ async def fail_later(text: str) -> None:
     raise ValueError(text)
 
 
+hoarded: list[bytes] = []
+
+
+@shared_task()
+def hoard(mebibytes: int) -> int:
+    """Keep some memory for ever, and return which process does."""
+    hoarded.append(os.urandom(mebibytes * 2**20))
+    return os.getpid()
+
+
 @signals.after_task_publish.connect(sender="receive")
 def die_before_the_end(**_: Any) -> None:
     """Kill the process that has submitted a child and not yet written its own end, if a test asked for that."""

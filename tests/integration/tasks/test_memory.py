@@ -1,0 +1,37 @@
+"""A consumer stays small, whatever its jobs do."""
+
+import psutil
+import pytest
+
+from tests.support.processes import Worker
+from tests.support.task_fixtures import Tasks
+
+FAILING = 150  # jobs; without care each leaves 200 KB behind
+
+
+def _mebibytes(worker: Worker, pool: str) -> int:
+    """Return how large the process is that runs the jobs."""
+    process = psutil.Process(worker.process.pid)
+    return int((process.children()[0] if pool == "prefork" else process).memory_info().rss >> 20)
+
+
+@pytest.mark.parametrize(
+    ("pool", "task", "argument"), [("prefork", "fail_with", "KeyError"), ("threads", "fail_later", "no")]
+)
+def test_failing_jobs_leave_nothing_behind(tasks: Tasks, pool: str, task: str, argument: str) -> None:
+    """Their tracebacks are freed at once, not when Python's garbage collector looks."""
+    worker = tasks.worker("frugal", pool)
+    tasks.ended(tasks.submit(task, argument, queue="frugal"))
+    before = _mebibytes(worker, pool)
+    jobs = [tasks.submit(task, argument, queue="frugal") for _ in range(FAILING)]
+    for job_id in jobs:
+        assert tasks.ended(job_id, 30)["status"] == "FAILURE"
+    assert _mebibytes(worker, pool) - before < 10
+
+
+def test_a_slot_that_has_grown_too_large_gets_a_new_process(tasks: Tasks) -> None:
+    """Jobs before and after do not notice."""
+    tasks.worker("bounded", "prefork", consumer_slot_memory=160)
+    jobs = [tasks.ended(tasks.submit("hoard", 40, queue="bounded")) for _ in range(5)]
+    assert {(job["status"], job["attempts"]) for job in jobs} == {("SUCCESS", "1")}
+    assert len({job["result"] for job in jobs}) > 1
