@@ -17,6 +17,7 @@ from tests.support.http import assert_problem
 from tests.support.processes import RedisServer
 from tests.support.producer import Producer
 
+pytestmark = pytest.mark.heavy  # measures times
 PROMISE = 2.0  # seconds from a request to its 503
 
 

@@ -97,7 +97,7 @@ def test_a_killed_backup_goes_on_where_it_was(server: FtpServer, settings: Setti
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(settings.backups / "new")], env=server.environment())
     try:
         halves = settings.backups / "ftp/halves"
-        wait_until(lambda: halves.exists() and any(half.stat().st_size for half in halves.iterdir()))
+        wait_until(lambda: len(server.fetched) == 2 and any(half.stat().st_size for half in halves.iterdir()))
     finally:
         child.kill()
         child.wait()
