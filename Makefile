@@ -21,6 +21,9 @@ test-rabbitmq: .venv/dev ## test what differs with RabbitMQ, and again what must
 	pytest tests/rabbitmq tests/chaos/test_storm.py $(RABBITMQ_TOO) --broker rabbitmq --storm-jobs 800 \
 	  --numprocesses=2 --dist=loadfile
 
+test-celery: .venv/dev ## run Celery's own integration suite on the leased transport and on Celery's (25 minutes)
+	python -m tests.celery_suite $(TESTS)
+
 chaos: .venv/dev ## 100,000 jobs per way to write to disk while everything is killed; STORM_SEED=7 is another storm
 	pytest tests/chaos/test_storm.py -s --storm-jobs 100000 --storm-seed $(or $(STORM_SEED),3)
 
@@ -69,4 +72,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up redis-cli test test-light test-heavy test-rabbitmq chaos test-docker bench-broker doctor lint format reference lock clean
+.PHONY: help up redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean
