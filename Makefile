@@ -8,6 +8,12 @@ help: ## list the commands
 up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three consumers
 	@python -m project.native
 
+down: .venv/native ## stop the stack, from another terminal
+	@python -m project.native down
+
+reset: .venv/native ## forget all jobs, results and schedules of a stack that is stopped; keep rows, mail and backups
+	@python -m project.native reset
+
 test: lint test-light ## check, and run the tests that need no Docker (5 minutes)
 
 test-light: .venv/dev
@@ -57,8 +63,9 @@ lock: .venv/dev ## resolve requirements*.in into the hash-locked requirements*.l
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --constraint requirements-dev.lock $(UPGRADE) $$name.in --output-file $$name.lock; done
 
-clean: ## remove the venv and the state of the native stack
-	rm -rf .venv .run
+clean: ## stop the stack, then remove all that it has kept (backups too) and the caches; keep the venv
+	@if [ -x .venv/bin/python ]; then python -m project.native down; fi
+	rm -rf .run .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # pip never compiles, which would take minutes in silence; of pyftpdlib, which is pure Python, there are no wheels
 WHEELS := --only-binary :all: --no-binary pyftpdlib
@@ -72,4 +79,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean
+.PHONY: help up down reset redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean

@@ -16,7 +16,7 @@ liveness.connect(settings.run_dir)
 stopping.connect()
 presence.connect(settings.records, settings.redis_timeout)
 
-# Queues with consumers of their own in Procfile and docker-compose.yml: no job waits behind a backup
+# Queues with consumers of their own in native/parts.py and docker-compose.yml: no job waits behind a backup
 OWN_CONSUMERS = ("notifications", "maintenance")
 
 

@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     task_soft_time_limit: PositiveInt = 100
 
     # Consumers
-    consumers: PositiveInt = 1
+    consumers: NonNegativeInt = 1
     consumer_pool: Literal["prefork", "threads", "solo"] = "prefork"
     consumer_slots: PositiveInt = 2
     consumer_slot_memory: NonNegativeInt = 200
@@ -247,6 +247,18 @@ class Settings(BaseSettings):
         password = quote(self.redis_password.get_secret_value(), safe="")
         credentials = f":{password}@" if password else ""
         return self.redis_url or f"redis://{credentials}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def own_redis(self) -> bool:
+        """Tell whether the stack on this machine needs a Redis of its own: no setting names one elsewhere."""
+        elsewhere = self.redis_url or self.redis_host not in ("127.0.0.1", "localhost", "::1")
+        return not elsewhere and not self.broker_url.startswith(("redis://", "rediss://"))
+
+    def own_ports(self) -> list[str]:
+        """Return the names of the settings that are ports which the stack listens on, when it runs without Docker."""
+        chosen = ["http_port", "redis_port"] if self.own_redis else ["http_port"]
+        chosen += ["producer_port", *(name for name in ("flower_port", "locust_port") if getattr(self, name))]
+        return chosen if self.smtp_host else [*chosen, "smtp_port"]
 
     @property
     def broker(self) -> str:

@@ -1,16 +1,15 @@
-"""Wait until the stack answers, then say where everything is."""
+"""Wait until the stack answers; say where everything is."""
 
-import socket
-import time
-from collections.abc import Callable
-from functools import partial
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener, getproxies
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
-from project.settings import Settings
+from project.native.part import Part
 
 DEADLINE = 60  # seconds
-DIRECTLY = build_opener(ProxyHandler({}))  # a proxy that the environment names cannot reach this machine
+PATIENCE = 2  # seconds that one answer may take
 
 BANNER = """
   Glassqueue is up.
@@ -28,54 +27,45 @@ BANNER = """
 """
 
 
-def announce(settings: Settings, consumers: list[str]) -> None:
-    """Print the addresses as soon as all answer, or what does not answer in time."""
-    url = f"http://{settings.http_bind}:{settings.http_port}"
-    for old in settings.run_dir.glob("*.alive"):
-        old.unlink()
-    alive = {name: (settings.run_dir / f"{name}.alive").exists for name in consumers}
-    waiting = _probes(settings, url) | alive
-    end = time.monotonic() + DEADLINE
-    while waiting and time.monotonic() < end:
-        waiting = {name: probe for name, probe in waiting.items() if not probe()}
-        time.sleep(0.2)
-    silent = ", ".join(waiting)
-    print(f"glassqueue: no answer after {DEADLINE} s: {silent}" if silent else banner(settings, url), flush=True)
-
-
-def banner(settings: Settings, url: str) -> str:
-    """Return the addresses of what runs; mail that is sent elsewhere is not seen here."""
-    # whoever copies the line has the same proxies as we
+def banner(url: str, *, catches_mail: bool) -> str:
+    """Return the addresses of what runs; mail that is sent elsewhere is not shown here."""
+    # a user who copies the line has the same proxies in the environment
     curl = "curl --noproxy '*'" if getproxies().keys() & {"http", "all"} else "curl"
-    return BANNER.format(url=url, curl=curl, mail="" if settings.smtp_host else f"    mail        {url}/mail/\n")
+    return BANNER.format(url=url, curl=curl, mail=f"    mail        {url}/mail/\n" if catches_mail else "")
 
 
-def _probes(settings: Settings, url: str) -> dict[str, Callable[[], bool]]:
-    """Return a probe per service; each asks its service directly, so that NGINX logs no 502 while they start."""
-    local = "http://127.0.0.1"
-    probes: dict[str, Callable[[], bool]] = {
-        "nginx": partial(_answers, f"{url}/"),
-        "producer": partial(_answers, f"{local}:{settings.producer_port}/producer/health/ready"),
-    }
-    if not settings.smtp_host:
-        probes["mail"] = partial(_listens, settings.smtp_port)
-    if settings.flower_port:
-        probes["flower"] = partial(_answers, f"{local}:{settings.flower_port}/dashboard/healthcheck")
-    if settings.locust_port:
-        probes["locust"] = partial(_answers, f"{local}:{settings.locust_port}/load-test/")
-    return probes
+async def all_up(parts: Iterable[Part], failed: set[str]) -> list[str]:
+    """Wait until all parts answer, but for those that have failed; return the names of those that still do not."""
+    waiting = {part.name: part.probe for part in parts if part.probe}
+    end = asyncio.get_running_loop().time() + DEADLINE
+    while True:
+        waiting = {name: probe for name, probe in waiting.items() if name not in failed and not await is_up(probe)}
+        if not waiting or asyncio.get_running_loop().time() > end:
+            return list(waiting)
+        await asyncio.sleep(0.1)
 
 
-def _listens(port: int) -> bool:
-    """Say whether somebody takes connections at a port of this machine."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+async def is_up(probe: str) -> bool:
+    """Tell whether a file exists, a port takes connections, or a GET is answered with a success.
 
-
-def _answers(url: str) -> bool:
-    """Say whether a GET is answered with a success."""
+    Each part is asked directly, so that NGINX logs no 502 while they start, and no proxy is asked.
+    """
+    if probe.startswith("/"):
+        return Path(probe).exists()
+    url = urlsplit(probe)
     try:
-        with DIRECTLY.open(url, timeout=2):
-            return True
-    except (URLError, OSError):
+        async with asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection(url.hostname, url.port)
+            try:
+                return url.scheme == "tcp" or await _succeeds(reader, writer, url.netloc, url.path)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
         return False
+
+
+async def _succeeds(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, path: str) -> bool:
+    writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+    status = (await reader.readline()).split()[1:2]
+    await reader.read()  # to the end: a server logs a connection that is closed earlier
+    return status == [b"200"]

@@ -16,8 +16,15 @@ import psutil
 from tests.support.rabbitmq import RabbitServer
 from tests.support.stack import NativeStack
 
-KINDS = ("consumer", "pool child", "scheduler", "nginx", "producer", "redis")
-SUPERVISOR = "project.native.supervise"
+#: A word of the command line of each kind of main process.
+MAIN = {
+    "consumer": "consumer.",
+    "scheduler": "beat",
+    "nginx": "nginx: master",
+    "producer": "uvicorn",
+    "redis": "-server ",
+}
+KINDS = (*MAIN, "pool child")
 PAUSES = (0.5, 2.0)  # seconds between two kills
 THINKING = 0.02  # seconds between two jobs of a client: the storm is to last for some rounds of kills
 #: NGINX is away, the producer is away, Redis is away: the client does not know, and asks for another job.
@@ -87,32 +94,20 @@ class Killer:
 
 
 def pids(stack: NativeStack, kind: str) -> Iterator[int]:
-    """Yield the processes of a kind: a service of the Procfile, or "pool child" for what consumers run jobs in."""
-    service = "consumer" if kind == "pool child" else kind
-    for process in stack.processes():
+    """Yield the processes of a kind; a pool child is what a consumer runs jobs in."""
+    word = MAIN["consumer" if kind == "pool child" else kind]
+    for main in stack.main_processes():
         try:
-            if not _serves(process, service):
+            if word not in " ".join(main.cmdline()):
                 continue
-            for main in _supervised(process):
-                children = [child.pid for child in main.children()]
-                if kind == "pool child":
-                    yield from children
-                # what is not up yet is not killed again: a slow machine would never get it up
-                elif kind == "scheduler" or children or _listens(main):
-                    yield main.pid
+            children = [child.pid for child in main.children()]
+            if kind == "pool child":
+                yield from children
+            # a process that is not up yet is not killed again: a slow machine would never get it up
+            elif kind == "scheduler" or children or _listens(main):
+                yield main.pid
         except psutil.NoSuchProcess:
             continue
-
-
-def _serves(process: psutil.Process, service: str) -> bool:
-    """Tell whether a process supervises a service of the Procfile."""
-    named = process.environ().get("HONCHO_PROCESS_NAME", "")
-    return SUPERVISOR in process.cmdline() and named.partition(".")[0] == service
-
-
-def _supervised(supervisor: psutil.Process) -> list[psutil.Process]:
-    """Return the process that a supervisor runs, and not its guard."""
-    return [child for child in supervisor.children() if SUPERVISOR not in child.cmdline()]
 
 
 def _listens(process: psutil.Process) -> bool:

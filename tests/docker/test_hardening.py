@@ -61,7 +61,7 @@ def test_the_image_has_no_tools_and_no_sources_of_its_build(stack: ComposeStack,
         figures[f"image {image}"] = f"{size // MIB} MiB, of which {own // MIB} MiB on top of {base}"
     packages = stack.execute("producer", "ls /opt/venv/lib/python3*/site-packages")
     assert "fastapi" in packages
-    assert not {"pytest", "ruff", "mypy", "honcho", "locust", "pip"} & set(packages.split())
+    assert not {"pytest", "ruff", "mypy", "locust", "pip"} & set(packages.split())
     assert "settings.cpython-313.pyc" in stack.execute("producer", "ls project/__pycache__")
     assert stack.execute("producer", "command -v gcc make git || echo none").strip() == "none"
     leftovers = (

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from project.celery_config.config import celery_options
+from project.native.parts import Programs, parts
 from project.settings import Settings
 from tests.support.markdown import blocks
 
@@ -29,7 +30,8 @@ def test_every_option_on_a_command_line_is_explained_and_no_other() -> None:
     services = yaml.safe_load(Path("docker-compose.yml").read_text())["services"].values()
     lists_or_lines = [service.get("command", "") for service in services]
     lines = [command if isinstance(command, str) else " ".join(command) for command in lists_or_lines]
-    passed = set(re.findall(r"(?<= )--[\w-]+", "\n".join([Path("Procfile").read_text(), *lines])))
+    lines += [" ".join(part.command) for part in parts(Settings(_env_file=None), Path("/run"), Programs("", ""))]
+    passed = set(re.findall(r"(?<= )--[\w-]+", "\n".join(lines)))
     assert _first_cells(_section(SETTINGS, "Command lines")) == passed
 
 

@@ -1,17 +1,20 @@
 """`make up`: it starts, says what is wrong, stops without a trace, and starts again."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.support.http import assert_problem, finished, submit
+from tests.support.redis_server import running_redis
 from tests.support.stack import PORTS, NativeStack
+from tests.support.terminal import Terminal, alive
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.heavy
 
@@ -28,7 +31,7 @@ def test_the_stack_stops_without_a_trace_and_starts_again(tmp_path: Path) -> Non
         processes = stack.processes()
         assert len(processes) > 10
         assert stack.stop(number) == 0
-        assert [process for process in processes if process.is_running() and process.status() != "zombie"] == []
+        assert [process for process in processes if alive(process)] == []
 
 
 def test_a_service_with_port_0_is_not_started(tmp_path: Path) -> None:
@@ -76,26 +79,96 @@ def test_a_bad_setting_stops_the_start_with_one_line_naming_it(name: str, value:
     assert value not in error.replace(name, "")
 
 
-def test_a_process_of_the_stack_can_be_killed_and_is_started_again(tmp_path: Path) -> None:
-    """The supervisor does for a process what `restart: unless-stopped` does for a container."""
-    command = [sys.executable, "-m", "project.native.supervise", sys.executable, "-c", "print('once', flush=True)"]
-    environment = {**os.environ, "RUN_DIR": str(tmp_path)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as supervisor:
-        assert supervisor.stdout
-        lines = [supervisor.stdout.readline().strip() for _ in range(3)]
-        supervisor.terminate()
-    assert lines == ["once", "ended with code 0, starting it again", "once"]
-    assert not psutil.pid_exists(supervisor.pid)
+@pytest.mark.parametrize("moment", [0.1, 0.3, 0.6, 1, 2, 3, 4])
+def test_ctrl_c_at_any_moment_leaves_nothing_behind(tmp_path: Path, moment: float) -> None:
+    """In a terminal, where `make` gets it too; also before anything has been started."""
+    terminal = Terminal(NativeStack(tmp_path / "run", whole=True, SHUTDOWN_TIMEOUT="1"))
+    terminal.read(moment)
+    terminal.type("\x03")
+    terminal.wait()
+    assert "Traceback" not in terminal.seen.partition("^C")[0]
+    assert terminal.left() == []
 
 
-@pytest.mark.parametrize("words", ["nginx: master", "worker --hostname"], ids=["nginx", "consumer"])
-def test_a_killed_supervisor_leaves_no_process_behind(tmp_path: Path, words: str) -> None:
-    """NGINX's workers and a consumer's pool die with it, and the stack stops, as something is wrong with it."""
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1").start()
+def test_a_closed_terminal_stops_the_stack(tmp_path: Path) -> None:
+    """Though `make` is the first process in it and passes no signal on."""
+    terminal = Terminal(NativeStack(tmp_path / "run", whole=True, SHUTDOWN_TIMEOUT="1"))
+    terminal.read(60, until="Glassqueue is up")
+    terminal.close()
+    terminal.wait()
+    assert terminal.left() == []
+
+
+def test_a_killed_launcher_leaves_nothing_running(tmp_path: Path) -> None:
+    """NGINX's workers and the pools of consumers end with it."""
+    stack = NativeStack(tmp_path / "run", whole=True).start()
     processes = stack.processes()
-    os.kill(psutil.Process(stack.pids(words)[0]).ppid(), signal.SIGKILL)
-    assert stack.ended() != 0
-    assert [process for process in processes if process.is_running() and process.status() != "zombie"] == []
+    assert len(processes) > 10
+    stack.stop(signal.SIGKILL)
+    wait_until(lambda: not any(alive(process) for process in processes), 5)
+    stack.start().stop()
+
+
+def test_make_down_stops_the_stack_and_a_second_one_is_refused(tmp_path: Path) -> None:
+    """Both find the stack by its folder."""
+    stack = NativeStack(tmp_path / "run").start()
+    second = NativeStack(tmp_path / "run")
+    assert re.search(
+        r"already runs in .*run \(process \d+\): stop it with `make down`", _start_and_fail(second.environment)
+    )
+    assert "stopped the stack in" in _command(stack, "down").stdout
+    assert stack.ended() == 0
+    assert "no stack runs in" in _command(stack, "down").stdout
+
+
+def test_make_reset_forgets_all_jobs(tmp_path: Path) -> None:
+    """Not while the stack runs."""
+    stack = NativeStack(tmp_path / "run").start()
+    with stack.client() as http:
+        job_id = submit(http, "sum", number=10)
+        finished(http, "sum", job_id)
+    refused = _command(stack, "reset")
+    assert refused.returncode == 1 and "make down" in refused.stderr
+    stack.stop()
+    assert "forgot all jobs" in _command(stack, "reset").stdout
+    stack.start()
+    with stack.client() as http:
+        assert http.get(f"/producer/api/jobs/{job_id}").status_code == 404
+    stack.stop()
+
+
+def test_nobody_else_sees_the_password_of_redis(tmp_path: Path) -> None:
+    """It may hold any character, and is neither on a command line nor in a file that others can read."""
+    password = """-- it's "p#ss" $HOME % wörd \\"""
+    stack = NativeStack(tmp_path / "run", REDIS_PASSWORD=password).start()
+    try:
+        commands = [" ".join(process.cmdline()) for process in stack.processes()]
+        assert not any("wörd" in command for command in commands)
+        assert (stack.run_dir / "redis/password.conf").stat().st_mode & 0o077 == 0
+        with stack.client() as http:
+            assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
+    finally:
+        stack.stop()
+
+
+def test_with_a_redis_elsewhere_none_is_started(tmp_path: Path) -> None:
+    """Jobs go there; and a stack may do without consumers."""
+    with running_redis(tmp_path) as elsewhere:
+        url = f"redis://127.0.0.1:{elsewhere.connection_pool.connection_kwargs['port']}/0"
+        stack = NativeStack(tmp_path / "run", REDIS_URL=url, CONSUMERS="0").start()
+        try:
+            assert stack.pids("redis-server") == stack.pids("--hostname") == []
+            with stack.client() as http:
+                submit(http, "sum", number=10)
+            assert elsewhere.llen("cpu") == 1
+        finally:
+            stack.stop()
+
+
+def _command(stack: NativeStack, word: str) -> subprocess.CompletedProcess[str]:
+    """Do what `make down` and `make reset` do."""
+    command = [sys.executable, "-m", "project.native", word]
+    return subprocess.run(command, env=stack.environment, check=False, capture_output=True, text=True, timeout=60)
 
 
 def _start_and_fail(environment: dict[str, str]) -> str:

@@ -77,7 +77,7 @@ def test_frozen_redis_means_503_within_2_s_for_everyone(
 
 
 def test_a_killed_redis_means_503_until_it_is_back(stack: NativeStack, http: httpx.Client, crowd: httpx.Client) -> None:
-    """Its supervisor starts it again after a second; neither producer nor consumer is restarted."""
+    """The launcher starts it again after a second; neither producer nor consumer is restarted."""
     job_id = submit(http, "sum", number=1)
     os.kill(_redis(stack), signal.SIGKILL)
     answers = _ask_many(crowd, job_id)

@@ -8,7 +8,7 @@ from tests.support.env_example import Documented, documented
 
 INTRO = """# Settings
 
-Each setting is an environment variable, and can stand in a file `.env` next to `Procfile`. The environment wins. A
+Each setting is an environment variable, and can stand in a file `.env` in the project's folder. The environment wins. A
 value that cannot be right stops the start with one line that names the variable. Times are in seconds. Options of
 Celery, Redis and NGINX that are the same everywhere are explained [here](../explanation/settings.md).
 

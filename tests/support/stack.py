@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from project.native.keeper import TIED
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
@@ -22,7 +23,7 @@ SMALL |= {"SMTP_HOST": "mail.invalid"}  # then no mail is caught here
 
 
 class NativeStack:
-    """A running stack: where it is, what it logs, and its processes by their name in the Procfile."""
+    """A running stack: where it is, what it logs, and its processes."""
 
     def __init__(self, run_dir: Path, folder: Path = Path(), *, whole: bool = False, **settings: str) -> None:
         self.run_dir = run_dir
@@ -57,7 +58,7 @@ class NativeStack:
         try:
             wait_until(lambda: "Glassqueue is up" in self.log or self._process_ended(), 60, "the stack is up")
         except AssertionError:
-            self.stop()  # else its supervisors would go on trying, beside all tests that follow
+            self.stop()  # else it would run beside all tests that follow
             raise
         assert not self._process_ended(), self.log
         return self
@@ -78,15 +79,20 @@ class NativeStack:
         assert self._process
         return psutil.Process(self._process.pid).children(recursive=True) if self._process.poll() is None else []
 
+    def main_processes(self) -> list[psutil.Process]:
+        """Return the processes that the launcher has started itself."""
+        assert self._process
+        return psutil.Process(self._process.pid).children()
+
     def pids(self, *words: str) -> list[int]:
-        """Return the processes whose command line has all the words, supervisors left out."""
+        """Return the processes whose command line has all the words."""
         found = []
         for process in self.processes():
             try:
                 command = " ".join(process.cmdline())
             except psutil.NoSuchProcess:
                 continue
-            if all(word in command for word in words) and "project.native.supervise" not in command:
+            if all(word in command for word in words) and TIED[-1] not in command:
                 found.append(process.pid)
         return sorted(found)
 

@@ -1,8 +1,9 @@
-"""The compose file and the Dockerfiles: complete, short, and the same stack as the Procfile's."""
+"""The compose file and the Dockerfiles: complete, short, and the same stack as that of `make up`."""
 
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import yaml
 
 from project.api.parameters import LONGEST_WAIT
 from project.jobs.inbox import WAIT
+from project.native.part import Part
+from project.native.parts import Programs, parts
+from project.settings import Settings
 
 TEXT = Path("docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
@@ -18,9 +22,11 @@ DOCKERFILES = {path.parent.name: path for path in Path().glob("*/Dockerfile")}
 # where a part is and where it keeps its files differs between a machine and a container; all else must agree
 PLACES = {"--host", "--port", "--address", "--bind", "--web-host", "--web-port", "--dir", "--db", "--hostname"}
 # what `make up` has in itself or does without
-NOT_IN_PROCFILE = {"postgres", "migrate", "maildev"}
+ONLY_CONTAINERS = {"postgres", "migrate", "maildev"}
 # a container has a memory limit that Redis must stay below
 ONLY_IN_CONTAINERS = ["--maxmemory", "384mb"]
+# natively the password is in a file: a container has processes of its own, a machine may have other users
+PASSWORD = ["--requirepass", "$REDIS_PASSWORD"]
 
 
 def test_services_stand_in_the_order_of_a_request() -> None:
@@ -92,15 +98,15 @@ def test_a_consumer_may_take_longer_to_stop_than_a_job_may_run() -> None:
     assert int(SERVICES["consumer"]["stop_grace_period"].removesuffix("s")) > int(limit[1])
 
 
-@pytest.mark.parametrize("name", sorted(SERVICES.keys() - NOT_IN_PROCFILE - {"nginx"}))
-def test_a_container_runs_the_command_of_the_procfile(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONLY_CONTAINERS - {"nginx"}))
+def test_a_container_runs_the_command_of_make_up(name: str) -> None:
     """Same program, same options; NGINX has its options in files that both ways share, and maildev is the container's only."""
-    assert _without_places(_command(name)) == _without_places(_procfile()[name])
+    assert _without_places(_command(name)) == _without_places(_native()[name])
 
 
 def test_a_consumer_hands_its_jobs_back_on_sigterm_both_ways() -> None:
-    """Celery's soft shutdown begins with SIGQUIT; Docker and honcho send SIGTERM."""
-    assert "REMAP_SIGTERM=SIGQUIT" in Path("Procfile").read_text()
+    """Celery's soft shutdown begins with SIGQUIT; Docker and `make up` send SIGTERM."""
+    assert [part.environment["REMAP_SIGTERM"] for part in _parts() if "consumer" in part.name] == ["SIGQUIT"] * 3
     assert SERVICES["consumer"]["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
 
 
@@ -114,16 +120,21 @@ def _command(name: str) -> list[str]:
     return list(yaml.safe_load(dockerfile.rpartition("CMD ")[2].replace("\\\n", "")))
 
 
-def _procfile() -> dict[str, list[str]]:
-    """Return the commands of the Procfile without their supervisor."""
-    lines = [line for line in Path("Procfile").read_text().splitlines() if not line.startswith("#")]
-    supervised = re.compile(r"^([\w-]+):.* project\.native\.supervise (?:--last )?(.*)$")
-    return {match[1]: shlex.split(match[2]) for match in map(supervised.match, lines) if match}
+def _native() -> dict[str, list[str]]:
+    """Return the commands of `make up`; the first word of those of Python is the interpreter."""
+    commands = {part.name.removesuffix(".1"): part.command for part in _parts()}
+    commands["redis"].remove("/run/redis/password.conf")
+    return {name: command[command[0] == sys.executable :] for name, command in commands.items()}
+
+
+def _parts() -> list[Part]:
+    return parts(Settings(_env_file=None), Path("/run"), Programs("redis-server", "nginx"))
 
 
 def _without_places(command: list[str]) -> list[str]:
-    """Return the program ($REDIS_SERVER is redis-server) and those arguments that say what it does."""
+    """Return the program and those arguments that say what it does."""
     program, *arguments = command
-    text = "\0".join(arguments).replace("\0".join(ONLY_IN_CONTAINERS), "")
+    text = "\0".join(arguments).replace("\0".join(ONLY_IN_CONTAINERS), "").replace("\0".join(PASSWORD), "")
+    text = text.replace("$REDIS_APPENDFSYNC", "everysec")
     text = re.sub(rf"(?:{'|'.join(PLACES)})[=\0][^\0]*", "", text)
-    return [program.strip("$").lower().replace("_", "-"), *filter(None, text.split("\0"))]
+    return [Path(program).name, *filter(None, text.split("\0"))]

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from project.celery_config.tasks.notifications import Folder, Recipients, Subject
 from project.integrations import mail
 from project.integrations.mail import MailRefused
-from project.native.__main__ import how_many
+from project.native.parts import Programs, parts
 from project.native.ready import banner
 from project.settings import Settings
 
@@ -79,11 +79,12 @@ def test_settings_that_cannot_work_stop_the_start(wrong: dict[str, str], told: s
 
 
 def test_the_stack_catches_mail_unless_it_goes_elsewhere() -> None:
-    """Whoever sets SMTP_HOST has a server, and SMTP_PORT is a port of that one."""
+    """With SMTP_HOST there is another server, and SMTP_PORT is a port of that one."""
     elsewhere = Settings(_env_file=None, smtp_host="mail.example.org")
-    assert (how_many(SETTINGS)["mail"], how_many(elsewhere)["mail"]) == (1, 0)
-    assert "http://here/mail/\n\n  Try" in banner(SETTINGS, "http://here")
-    assert "/mail/" not in banner(elsewhere, "http://here")
+    names = [{part.name for part in parts(each, Path("/run"), Programs("", ""))} for each in (SETTINGS, elsewhere)]
+    assert names[0] - names[1] == {"mail"}
+    assert "http://here/mail/\n\n  Try" in banner("http://here", catches_mail=True)
+    assert "/mail/" not in banner("http://here", catches_mail=False)
 
 
 def test_a_password_can_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def test_the_programs_of_the_venv_are_on_path() -> None:
     assert {shutil.which(name) for name in ("python", "celery", "uvicorn")} == {
         f"{Path(sys.executable).parent}/{name}" for name in ("python", "celery", "uvicorn")
     }
-    assert Path("Procfile").exists()
+    assert Path("Makefile").exists()
 
 
 def test_pytest_runs_from_any_folder_and_shell(tmp_path: Path) -> None:

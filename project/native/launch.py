@@ -1,0 +1,83 @@
+"""`make up`: check everything while nothing runs yet, then become the supervisor."""
+
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from project import migrate
+from project.native import binaries, nginx_files, parts, ports, ready, run_dir
+from project.native.supervisor import STOP, Plan
+from project.settings import Settings, get_settings
+
+NOBODY = 9  # the port of the discard protocol: NGINX needs one where a service is not started
+GRACE = 10  # seconds that the parts may take to stop beside SHUTDOWN_TIMEOUT
+
+
+def up() -> None:
+    """Start the stack, or stop with one message that says why that is impossible."""
+    settings = get_settings()
+    folder = settings.run_dir.absolute()
+    lock = run_dir.lock(folder)
+    ports.refuse_ports_in_use(settings)
+    migrate.main()
+    _write_files(settings, folder)
+    programs = parts.Programs(binaries.redis_server() if settings.own_redis else "", binaries.nginx())
+    banner = ready.banner(parts.entrance(settings), catches_mail=not settings.smtp_host)
+    plan = Plan(parts.parts(settings, folder, programs), banner, settings.shutdown_timeout + GRACE)
+    _become_supervisor(plan, lock, os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"})
+
+
+def _become_supervisor(plan: Plan, lock: int, environment: dict[str, str]) -> None:
+    """Go on as a process that has loaded nothing of what the checks need: it takes a third of the memory.
+
+    A signal that comes meanwhile waits until the supervisor handles it.
+    """
+    file = os.memfd_create("plan", 0)
+    os.write(file, json.dumps(asdict(plan)).encode())
+    os.lseek(file, 0, os.SEEK_SET)
+    os.set_inheritable(lock, True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    os.execve(sys.executable, [sys.executable, "-m", "project.native.supervisor", str(file)], environment)
+
+
+def _write_files(settings: Settings, folder: Path) -> None:
+    """Write the files that Redis and NGINX read, and remove the signs of life of an earlier run."""
+    (folder / "redis").mkdir(exist_ok=True)
+    password = "".join(f"\\x{byte:02x}" for byte in settings.redis_password.get_secret_value().encode())
+    config = folder / "redis" / "password.conf"
+    config.unlink(missing_ok=True)
+    with open(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f'requirepass "{password}"\n')
+    for old in folder.glob("*.alive"):
+        old.unlink()
+    nginx_files.render(folder / "nginx", _values(settings) | _nginx_values(settings, folder))
+
+
+def _values(settings: Settings) -> dict[str, str]:
+    """Return all settings but the secrets, which the processes read themselves: parts that start again keep them."""
+    fields = {name.upper(): getattr(settings, name) for name in Settings.model_fields}
+    return {name: str(value) for name, value in fields.items() if not isinstance(value, SecretStr)}
+
+
+def _nginx_values(settings: Settings, folder: Path) -> dict[str, str]:
+    """Return what the templates of NGINX need besides."""
+    return {
+        "NGINX_LISTEN": f"{settings.http_bind}:{settings.http_port}",
+        "NGINX_HOSTS": " ".join(sorted(settings.hosts)),
+        "NGINX_MAIL": "folder",
+        "NGINX_RATE": str(settings.rate_limit or 1),  # a zone cannot have the rate 0
+        "NGINX_RESOLVER": "",
+        "NGINX_RESOLVE": "",
+        "NGINX_TEMP": f"{folder}/nginx",
+        "NGINX_WEB_ROOT": str(Path("project/web").absolute()),
+        "PRODUCER_ADDRESS": f"127.0.0.1:{settings.producer_port}",
+        "FLOWER_ADDRESS": f"127.0.0.1:{settings.flower_port or NOBODY}",
+        "LOCUST_ADDRESS": f"127.0.0.1:{settings.locust_port or NOBODY}",
+        "MAIL_ADDRESS": f"127.0.0.1:{NOBODY}",
+        "RUN_DIR": str(folder),
+    }

@@ -1,0 +1,128 @@
+"""The processes of the stack: their commands as lists, so that no shell has to quote a path or a password."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from project.native.part import Part
+from project.settings import Settings
+
+NOTIFICATIONS = {"CONSUMER_QUEUES": "notifications", "CONSUMER_POOL": "threads", "CONSUMER_SLOTS": "20"}
+MAINTENANCE = {"CONSUMER_QUEUES": "maintenance", "CONSUMER_POOL": "prefork", "CONSUMER_SLOTS": "1"}
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The paths of the programs that are not written in Python."""
+
+    redis_server: str
+    nginx: str
+
+
+def parts(settings: Settings, run_dir: Path, programs: Programs) -> list[Part]:
+    """Return the processes that these settings ask for; docker-compose.yml has the same ones as services."""
+    chosen = [_nginx(settings, run_dir, programs), _producer(settings), *_consumers(settings, run_dir), _scheduler()]
+    if settings.own_redis:
+        chosen.insert(0, _redis(settings, run_dir, programs))
+    if settings.flower_port:
+        chosen.append(_flower(settings, run_dir))
+    if not settings.smtp_host:
+        chosen.append(_mail(settings, run_dir))
+    if settings.locust_port:
+        chosen.append(_locust(settings))
+    return chosen
+
+
+def _redis(settings: Settings, run_dir: Path, programs: Programs) -> Part:
+    """Return our own Redis; its password is in the file `password.conf`, which other users cannot read."""
+    folder, host, port = run_dir / "redis", settings.redis_host, str(settings.redis_port)
+    command = [programs.redis_server, str(folder / "password.conf"), "--bind", host, "--port", port]
+    command += ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", settings.redis_appendfsync]
+    command += ["--save", "", "--maxmemory-policy", "noeviction"]
+    return Part("redis", command, probe=f"tcp://{_in_url(host)}:{port}", first=True)
+
+
+def _nginx(settings: Settings, run_dir: Path, programs: Programs) -> Part:
+    # its files are named relative to -p: a path in -g would have to be quoted
+    command = [programs.nginx, "-p", f"{run_dir}/nginx/", "-e", "stderr", "-c", "nginx.conf"]
+    # as root its workers would become nobody, a user that cannot read this folder
+    command += ["-g", "daemon off; pid nginx.pid;" + (" user root;" if _is_root() else "")]
+    return Part("nginx", command, probe=f"{entrance(settings)}/")
+
+
+def _producer(settings: Settings) -> Part:
+    port = str(settings.producer_port)
+    command = [*_script("uvicorn"), "--factory", "project.producer:create_app", "--host", "127.0.0.1", "--port", port]
+    command += ["--no-access-log", "--timeout-graceful-shutdown", "31"]
+    return Part("producer", command, probe=f"http://127.0.0.1:{port}/producer/health/ready")
+
+
+def _consumers(settings: Settings, run_dir: Path) -> list[Part]:
+    """Return the consumers of all queues, and those of the two queues that have their own."""
+    kinds: list[tuple[str, int, dict[str, str]]] = [
+        ("consumer", settings.consumers, {}),
+        ("consumer-notifications", settings.notification_consumers, NOTIFICATIONS),
+        ("consumer-maintenance", settings.maintenance_consumers, MAINTENANCE),
+    ]
+    return [
+        _consumer(run_dir, f"{kind}.{number}", environment)
+        for kind, count, environment in kinds
+        for number in range(1, count + 1)
+    ]
+
+
+def _consumer(run_dir: Path, name: str, environment: dict[str, str]) -> Part:
+    """Return a consumer; SIGTERM begins Celery's soft shutdown, as SIGQUIT does."""
+    command = _celery("project.consumer", "worker", "--hostname", f"{name}@%h")
+    return Part(name, command, {"REMAP_SIGTERM": "SIGQUIT"} | environment, probe=str(run_dir / f"{name}.alive"))
+
+
+def _scheduler() -> Part:
+    return Part("scheduler", _celery("project.consumer", "beat", "--pidfile="))
+
+
+def _flower(settings: Settings, run_dir: Path) -> Part:
+    port = settings.flower_port
+    options = ["--address=127.0.0.1", f"--port={port}", "--url_prefix=dashboard", "--persistent=True"]
+    options += [f"--db={run_dir}/flower.db", "--state_save_interval=5000", "--max_tasks=10000"]
+    options += ["--purge_offline_workers=60"]
+    # the URL holds a password, and Flower does not read our settings
+    environment = {"FLOWER_BROKER_API": settings.flower_broker_api.get_secret_value()}
+    probe = f"http://127.0.0.1:{port}/dashboard/healthcheck"
+    return Part("flower", _celery("project.dashboard", "flower", *options), environment, probe)
+
+
+def _mail(settings: Settings, run_dir: Path) -> Part:
+    address = f"127.0.0.1:{settings.smtp_port}"
+    command = [*_script("aiosmtpd"), "--nosetuid", "--smtputf8", "--listen", address]
+    return Part("mail", [*command, "--class", "aiosmtpd.handlers.Mailbox", f"{run_dir}/mail"], probe=f"tcp://{address}")
+
+
+def _locust(settings: Settings) -> Part:
+    port = str(settings.locust_port)
+    command = [*_script("locust"), "--locustfile", "locust/locustfile.py", "--web-host", "127.0.0.1"]
+    command += ["--web-port", port, "--web-base-path", "/load-test", "--users", "10", "--host", entrance(settings)]
+    return Part("locust", command, probe=f"http://127.0.0.1:{port}/load-test/")
+
+
+def entrance(settings: Settings) -> str:
+    """Return the URL of NGINX."""
+    return f"http://{_in_url(settings.http_bind)}:{settings.http_port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _celery(app: str, *arguments: str) -> list[str]:
+    return [*_script("celery"), "--app", app, *arguments]
+
+
+def _script(name: str) -> list[str]:
+    """Return how to run a script of the venv; its first line may name the folder where the venv was made."""
+    return [sys.executable, str(Path(sys.executable).parent / name)]
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0

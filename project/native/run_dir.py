@@ -1,0 +1,66 @@
+"""The folder of a stack, and which process uses it: a lock that the kernel drops when that process ends."""
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from project.settings import get_settings
+
+
+def lock(folder: Path) -> int:
+    """Lock the folder for this process and return the open file, or stop with a line that says who uses it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = _open(folder)
+    if not _try(file):
+        sys.exit(
+            f"glassqueue: a stack already runs in {folder} (process {_pid(file)}): stop it with `make down`, "
+            "or start a second one with `make up PORT_OFFSET=100`"
+        )
+    os.truncate(file, 0)
+    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+    return file
+
+
+def down() -> None:
+    """Stop the stack that runs in RUN_DIR and wait until it has ended."""
+    folder = get_settings().run_dir.absolute()
+    if not folder.exists() or _try(file := _open(folder)):
+        print(f"glassqueue: no stack runs in {folder}")
+        return
+    os.kill(_pid(file), signal.SIGTERM)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print(f"glassqueue: stopped the stack in {folder}")
+
+
+def reset() -> None:
+    """Delete the data of our own Redis: all jobs, results and schedules, and what Flower remembers of them."""
+    settings = get_settings()
+    if not settings.own_redis:
+        sys.exit("glassqueue: the jobs are in a Redis elsewhere; `make redis-cli COMMAND=FLUSHDB` forgets them")
+    folder = settings.run_dir.absolute()
+    held = lock(folder)
+    shutil.rmtree(folder / "redis", ignore_errors=True)
+    (folder / "flower.db").unlink(missing_ok=True)
+    os.close(held)
+    print(f"glassqueue: forgot all jobs, results and schedules in {folder}; rows, mail and backups are kept")
+
+
+def _open(folder: Path) -> int:
+    return os.open(folder / "launcher.pid", os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def _try(file: int) -> bool:
+    """Lock an open file and tell whether that was possible."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pid(file: int) -> int:
+    """Return the process that holds the lock; it has written its number there."""
+    return int(os.pread(file, 20, 0))

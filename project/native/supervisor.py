@@ -1,0 +1,139 @@
+"""Start all parts, keep them running, and stop them in order."""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import stat
+import sys
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+from project.native import ready
+from project.native.keeper import Keeper
+from project.native.output import Output
+from project.native.part import Part
+
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+DOUBLE = 1  # seconds in which a second signal counts as the same one: `timeout` and a closed terminal send two
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run, what to print when it is up, and how many seconds it may take to stop."""
+
+    parts: list[Part]
+    banner: str
+    patience: float
+
+
+class Supervisor:
+    """Runs a plan until a signal; the second Ctrl-C kills what has not stopped."""
+
+    def __init__(self, plan: Plan, output: Output) -> None:
+        self._plan, self._output = plan, output
+        self._keepers = [Keeper(part, output, self._gave_up) for part in plan.parts]
+        self._failed: set[str] = set()  # the names of the parts that are not started again
+        self._stop, self._kill = asyncio.Event(), asyncio.Event()
+        self._stopped_at = 0.0
+
+    async def run(self) -> None:
+        """Start everything, wait for a signal, stop everything."""
+        self._listen()
+        watching = asyncio.create_task(self._watch_terminal())
+        first = [keeper for keeper in self._keepers if keeper.part.first]
+        others = [keeper for keeper in self._keepers if not keeper.part.first]
+        firsts = [asyncio.create_task(keeper.run()) for keeper in first]
+        await _race(ready.all_up([keeper.part for keeper in first], self._failed), self._stop.wait())
+        rest = [asyncio.create_task(keeper.run()) for keeper in others]
+        await _race(self._announce(), self._stop.wait())
+        await self._stop.wait()
+        watching.cancel()
+        await self._end(others, rest)
+        await self._end(first, firsts)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # all has ended: another Ctrl-C has nothing to say
+
+    def _listen(self) -> None:
+        """Handle signals from now on, those included that have come since the process began."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        for number in STOP:
+            if number != signal.SIGHUP or not _survives_terminal():
+                loop.add_signal_handler(number, self._signalled, number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+
+    async def _watch_terminal(self) -> None:
+        """Stop when the terminal is closed: SIGHUP does not come where `make` is the terminal's first process."""
+        # not isatty(): a terminal that is closed already is none
+        if _survives_terminal() or not stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode):
+            return
+        terminal = select.poll()
+        terminal.register(sys.stdout, 0)  # POLLHUP is always reported
+        while not terminal.poll(0):
+            await asyncio.sleep(1)
+        self._signalled(signal.SIGHUP)
+
+    def _signalled(self, number: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._stop.is_set():
+            self._stopped_at = now
+            self._output.say("glassqueue: stopping; Ctrl-C again kills what is left")
+            self._stop.set()
+        elif number == signal.SIGINT and now - self._stopped_at > DOUBLE:
+            self._kill.set()
+
+    def _reap(self) -> None:
+        for keeper in self._keepers:
+            keeper.reap()
+
+    def _gave_up(self, name: str, reason: str) -> None:
+        self._failed.add(name)
+        self._output.say(f"glassqueue: {name} is not started again: it {reason}")
+
+    async def _announce(self) -> None:
+        """Say where everything is as soon as it answers, or what does not."""
+        silent = await ready.all_up(self._plan.parts, self._failed)
+        if silent:
+            self._output.say(f"glassqueue: no answer after {ready.DEADLINE} s: {', '.join(silent)}")
+        else:
+            self._output.say(self._plan.banner)
+        if self._failed:
+            self._output.say(f"glassqueue: not running: {', '.join(sorted(self._failed))}; see above for the reason")
+
+    async def _end(self, keepers: list[Keeper], tasks: list[asyncio.Task[None]]) -> None:
+        """Stop processes; kill what has not ended in time or by the second Ctrl-C."""
+        for keeper in keepers:
+            keeper.stop()
+        await _race(asyncio.gather(*tasks), self._kill.wait(), asyncio.sleep(self._plan.patience))
+        for keeper in keepers:
+            keeper.kill()
+        await asyncio.gather(*tasks)
+
+
+def _survives_terminal() -> bool:
+    """Tell whether this is `nohup make up`."""
+    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+async def _race(*several: Awaitable[Any]) -> None:
+    """Wait until one has ended, and cancel the others."""
+    tasks = [asyncio.ensure_future(one) for one in several]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def main(plan_file: int) -> None:
+    """Run the plan that an inherited file holds as JSON; project/native/launch.py has written it."""
+    with open(plan_file) as file:
+        written = json.load(file)
+    plan = Plan(**written | {"parts": [Part(**part) for part in written["parts"]]})
+    output = Output(width=max(len(part.name) for part in plan.parts))
+    asyncio.run(Supervisor(plan, output).run())
+    output.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
