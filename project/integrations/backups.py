@@ -24,12 +24,14 @@ from project.settings import Settings
 
 Kind = Literal["database", "ftp"]
 Report = Callable[[float, str], None]
-Fill = Callable[[Path], dict[str, Any]]  # writes an archive to a path; returns what else there is to tell of it
+# writes an archive to a path, and a manifest beside it if there is one; returns what else there is to tell of it
+Fill = Callable[[Path], dict[str, Any]]
 
 # no named groups: clients get this pattern, and JavaScript writes them differently
 PATTERN = r"^(database|ftp)-([0-9]{8}T[0-9]{6}Z)\.(dump|sqlite3|tar\.gz)$"
 MOMENT = "%Y%m%dT%H%M%SZ"
 SUM = ".sha256"
+MANIFEST = ".json"
 UNFINISHED = ".unfinished-"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -67,6 +69,11 @@ class Backup:
     def sum_path(self) -> Path:
         """Return where its sum is."""
         return self.path.with_name(self.path.name + SUM)
+
+    @property
+    def manifest_path(self) -> Path:
+        """Return where its manifest is, if it has one."""
+        return self.path.with_name(self.path.name + MANIFEST)
 
 
 def make(folder: Path, kind: Kind, suffix: str, fill: Fill, keep: Keep) -> dict[str, Any]:
@@ -160,9 +167,12 @@ def _publish(unfinished: Path, path: Path) -> str:
     sha256 = _sum(unfinished)
     with unfinished.with_name(unfinished.name + SUM).open("w") as file:
         file.write(_sum_line(sha256, path.name))
-    for each in (unfinished, Path(file.name)):
+    manifest = Backup(unfinished).manifest_path
+    for each in (unfinished, Path(file.name), *([manifest] if manifest.exists() else [])):
         _to_disk(each)
     os.replace(file.name, path.with_name(path.name + SUM))
+    if manifest.exists():
+        os.replace(manifest, Backup(path).manifest_path)
     _to_disk(path.parent)
     os.replace(unfinished, path)
     _to_disk(path.parent)
@@ -176,12 +186,14 @@ def _delete_old(folder: Path, kind: Kind, keep: Keep) -> list[str]:
     for backup in old:
         backup.path.unlink(missing_ok=True)
         backup.sum_path.unlink(missing_ok=True)
+        backup.manifest_path.unlink(missing_ok=True)
     return [backup.path.name for backup in old]
 
 
 def _remove_leftovers(folder: Path, kind: Kind) -> None:
-    """Remove what a killed job has left: unfinished files, and sums whose archive did not come or is deleted."""
-    orphans = [path for path in folder.glob(f"{kind}-*{SUM}") if not path.with_name(path.name[: -len(SUM)]).exists()]
+    """Remove what a killed job has left: unfinished files, and sums and manifests without their archive."""
+    beside = [*folder.glob(f"{kind}-*{SUM}"), *folder.glob(f"{kind}-*{MANIFEST}")]
+    orphans = [path for path in beside if not path.with_suffix("").exists()]
     for path in [*folder.glob(f"{UNFINISHED}{kind}-*"), *orphans]:
         with suppress(FileNotFoundError):
             path.unlink()

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from project.integrations import backups, postgres_dump
+from project.integrations import backups, manifest, postgres_dump
 from project.integrations.backups import BackupError, Report
 from project.integrations.database import parse
+from project.integrations.database_rows import count_rows
+from project.integrations.manifest import Guard
 from project.integrations.sqlite_files import FULL, PAGES, opened, pages, sqlite_path
 from project.settings import Settings
 
@@ -21,8 +23,20 @@ def suffix(url: str) -> str:
     return SQLITE if parse(url).get_backend_name() == "sqlite" else DUMP
 
 
-def write(url: str, path: Path, report: Report) -> dict[str, Any]:
-    """Write the whole database to *path*, as it is at one moment, while others use it."""
+def write(url: str, path: Path, report: Report, guard: Guard = manifest.accept) -> dict[str, Any]:
+    """Write the whole database to *path*, as it is at one moment, while others use it, and a manifest beside it.
+
+    *guard* is told how many rows there are, and may refuse to back up so few.
+    """
+    if suffix(url) == SQLITE and not sqlite_path(url).exists():
+        raise BackupError(f"there is no database yet: no file {sqlite_path(url)}")
+    tables = count_rows(url)
+    guard({"rows": sum(tables.values())})
+    manifest.write(path, {"content": {"rows": sum(tables.values())}, "tables": tables})
+    return _write(url, path, report)
+
+
+def _write(url: str, path: Path, report: Report) -> dict[str, Any]:
     if suffix(url) == DUMP:
         postgres_dump.dump(url, path, report)
         return {"database": "PostgreSQL"}
@@ -57,8 +71,6 @@ def _restorer(path: Path) -> Callable[[Settings, Path, Report], dict[str, Any]]:
 
 
 def _write_sqlite(source_path: Path, path: Path, report: Report) -> None:
-    if not source_path.exists():
-        raise BackupError(f"there is no database yet: no file {source_path}")
     with opened(source_path, "mode=rw") as source, opened(path, "mode=rwc") as target:
         # what is unfinished is thrown away, so it needs no journal
         target.execute("PRAGMA journal_mode = OFF")

@@ -1,35 +1,21 @@
 """An FTP server (RFC 959) by MLSD and REST (RFC 3659), with TLS when FTP_SECURITY says so (RFC 4217)."""
 
 import ftplib
-import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from project.integrations.backups import BackupError
 from project.integrations.checks import CHECK_TIMEOUT, Check
+from project.integrations.ftp_listing import ENCODING
 from project.settings import Settings
 
 TIMEOUT = 30  # seconds without a byte
-DEEPEST = 50  # a server that shows a link as a folder may show it inside itself, for ever
-ENCODING = "latin-1"  # bytes as they are: names in any encoding come and go unchanged
-_NO_NAME = re.compile(r"[/\x00-\x1f\x7f]|^\.{0,2}$")
 
 
 class LoginRefused(BackupError):
     """The server does not know this user, or not with this password."""
-
-
-@dataclass(frozen=True, order=True)
-class File:
-    """A file as the server lists it: its path as on the wire, its size in bytes, and when it was changed."""
-
-    path: str
-    size: int
-    modified: int  # seconds since 1970
 
 
 class _TlsClient(ftplib.FTP_TLS):
@@ -49,40 +35,19 @@ def connected(settings: Settings, timeout: float = TIMEOUT) -> Iterator[ftplib.F
     """Yield a client that is logged in and in FTP_FOLDER; raises BackupError when the settings are wrong."""
     client = _client(settings.ftp_security, timeout)
     try:
-        client.connect(settings.ftp_host, settings.ftp_port)
-        _log_in(client, settings)
-        if isinstance(client, ftplib.FTP_TLS):
-            client.prot_p()
+        connect(client, settings)
         yield client
     finally:
         client.close()
 
 
-def files(client: ftplib.FTP, left_out: set[str], folder: str = "") -> Iterator[File]:
-    """Yield all files in a folder and those below it; note in *left_out* what is no file or has no plain name."""
-    if folder.count("/") > DEEPEST:
-        raise BackupError(f"more than {DEEPEST} folders in each other: {shown(folder)}")
-    for name, facts in _listed(client, left_out, folder):
-        path = f"{folder}{name}"
-        kind = facts.get("type", "").lower()
-        if kind in ("cdir", "pdir"):
-            continue
-        if kind == "dir" and is_name(name):
-            yield from files(client, left_out, f"{path}/")
-        elif kind == "file" and is_name(name) and (file := _file(path, facts)):
-            yield file
-        else:
-            left_out.add(path)
-
-
-def is_name(name: str) -> bool:
-    """Tell whether a name leads to no other place than that: a server may say anything."""
-    return not _NO_NAME.search(name)
-
-
-def shown(path: str) -> str:
-    """Return a path of the server for people to read."""
-    return path.encode(ENCODING).decode("utf-8", "backslashreplace")
+def connect(client: ftplib.FTP, settings: Settings) -> None:
+    """Connect a client and log in; again, if it was connected before."""
+    client.close()
+    client.connect(settings.ftp_host, settings.ftp_port)
+    _log_in(client, settings)
+    if isinstance(client, ftplib.FTP_TLS):
+        client.prot_p()
 
 
 def check(settings: Settings) -> Check:
@@ -123,21 +88,3 @@ def _log_in(client: ftplib.FTP, settings: Settings) -> None:
 
 def _wire(text: str) -> str:
     return text.encode().decode(ENCODING)
-
-
-def _listed(client: ftplib.FTP, left_out: set[str], folder: str) -> list[tuple[str, dict[str, str]]]:
-    try:
-        return list(client.mlsd(folder.rstrip("/")))
-    except ftplib.error_perm as error:
-        if not folder:
-            raise BackupError(f"{client.host} does not list its files by MLSD: {error}") from None
-        left_out.add(folder.rstrip("/"))  # not for us, or gone since its parent was listed
-        return []
-
-
-def _file(path: str, facts: dict[str, str]) -> File | None:
-    try:
-        modified = datetime.strptime(facts["modify"][:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-        return File(path, int(facts["size"]), int(modified.timestamp()))
-    except (KeyError, ValueError):
-        return None

@@ -18,7 +18,8 @@ from project.settings import Settings
 from tests.support.ports import free_port
 
 USER, PASSWORD = "someone", "canary-of-ftp"
-STALLS, DROPS = "stalls", "drops"
+STALLS, DROPS = "stalls", "drops"  # in the middle of a file
+BUSY, RESTARTS = "busy", "restarts"  # answers 450; sends from the first byte, whatever was asked
 
 
 class FtpServer:
@@ -27,7 +28,7 @@ class FtpServer:
     def __init__(self, folder: Path, certificate: Path | None = None) -> None:
         self.folder, self.port = folder, free_port()
         self.fetched: list[tuple[str, int]] = []
-        self.mischief: dict[str, str] = {}  # by the name of a file: in the middle of it
+        self.mischief: dict[str, str] = {}  # by the name of a file
         self.lines: list[str] = []  # more lines in the listing of the first folder
         self.stalled = threading.Event()
         self._stopping = threading.Event()
@@ -86,7 +87,7 @@ def _handler(server: FtpServer, certificate: Path | None) -> Any:
         def send(self: Any, data: bytes) -> int:
             name = Path(server.fetched[-1][0]).name if server.fetched and self.cmd_channel.fetching else ""
             wish = server.mischief.get(name)
-            if wish and self.tot_bytes_sent:
+            if wish in (STALLS, DROPS) and self.tot_bytes_sent:
                 server.stalled.set()
                 if wish == DROPS:
                     del server.mischief[name]
@@ -110,6 +111,10 @@ def _handler(server: FtpServer, certificate: Path | None) -> Any:
         def ftp_RETR(self: Any, file: str) -> Any:  # noqa: N802
             self.fetching = True
             server.fetched.append((str(Path(file).relative_to(server.folder)), self._restart_position))
+            wish = server.mischief.get(Path(file).name)
+            if wish == BUSY:
+                return self.respond("450 busy")
+            self._restart_position *= wish != RESTARTS
             return super().ftp_RETR(file)  # type: ignore[misc]
 
     plain = {"abstracted_fs": Listing, "use_sendfile": False, "unicode_errors": "surrogateescape"}

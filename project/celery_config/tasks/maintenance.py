@@ -10,12 +10,13 @@ from pydantic import Field
 from project.celery_config.job import shared_task
 from project.celery_config.progress import report_progress
 from project.celery_config.retry import ALWAYS
-from project.integrations import backups, database_dump, ftp_mirror
+from project.integrations import backups, database_dump, ftp_mirror, manifest
 from project.integrations.retention import Keep
 from project.settings import Settings, get_settings
 
 HOUR = 3600  # seconds
 FINAL = (backups.BackupError, ftplib.error_perm, ssl.SSLCertVerificationError)
+AcceptShrink = Annotated[bool, Field(description="Also if nearly all of the last backup is gone")]
 ArchiveName = Annotated[str, Field(pattern=backups.PATTERN, examples=["database-20261121T030000Z.sqlite3"])]
 
 
@@ -27,11 +28,15 @@ ArchiveName = Annotated[str, Field(pattern=backups.PATTERN, examples=["database-
     soft_time_limit=4 * HOUR,
     time_limit=4 * HOUR + 60,
 )
-def backup_database() -> dict[str, Any]:
-    """Back up the database; then delete the backups that need not be kept."""
+def backup_database(accept_shrink: AcceptShrink = False) -> dict[str, Any]:
+    """Back up the database; then delete the backups that need not be kept.
+
+    Fails when nearly all rows of the last backup are gone, unless *accept_shrink* says that they may be.
+    """
     settings = get_settings()
     url = settings.database
-    fill = partial(database_dump.write, url, report=report_progress)
+    guard = manifest.guard(settings.backups, "database", accept_shrink)
+    fill = partial(database_dump.write, url, report=report_progress, guard=guard)
     return backups.make(settings.backups, "database", database_dump.suffix(url), fill, _keep(settings))
 
 
@@ -43,12 +48,16 @@ def backup_database() -> dict[str, Any]:
     soft_time_limit=12 * HOUR,
     time_limit=12 * HOUR + 60,
 )
-def backup_ftp() -> dict[str, Any]:
-    """Fetch what is new on the FTP server and pack all of it; then delete the backups that need not be kept."""
+def backup_ftp(accept_shrink: AcceptShrink = False) -> dict[str, Any]:
+    """Fetch what is new on the FTP server and pack all of it; then delete the backups that need not be kept.
+
+    Fails when nearly all files of the last backup are gone, unless *accept_shrink* says that they may be.
+    """
     settings = get_settings()
     if not settings.ftp_host:
         raise backups.BackupError("FTP_HOST is empty: there is nothing to back up")
-    fill = partial(ftp_mirror.write, settings, report=report_progress)
+    guard = manifest.guard(settings.backups, "ftp", accept_shrink)
+    fill = partial(ftp_mirror.write, settings, report=report_progress, guard=guard)
     return backups.make(settings.backups, "ftp", ".tar.gz", fill, _keep(settings))
 
 

@@ -1,21 +1,26 @@
 """The mirror of an FTP server, with a real one."""
 
+import json
 import os
+import re
 import ssl
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
-from project.integrations import ftp, ftp_mirror
+from project.integrations import backups, ftp, ftp_listing, ftp_mirror, manifest
 from project.integrations.backups import BackupError
+from project.integrations.manifest import Shrunk
+from project.integrations.retention import Keep
 from project.settings import Settings
-from tests.support.ftp_server import DROPS, STALLS, FtpServer, running_ftp
+from tests.support.ftp_server import BUSY, DROPS, RESTARTS, STALLS, FtpServer, running_ftp
 from tests.support.wait import wait_until
 
 LONG = bytes(range(256)) * 2000
@@ -59,6 +64,17 @@ def _update(settings: Settings, reports: list[tuple[float, str]] | None = None) 
     return ftp_mirror.write(settings, settings.backups / "new", lambda *report: seen.append(report))
 
 
+def _make(settings: Settings, accept_shrink: bool = False) -> str:
+    """Make a backup as the task does; return its name."""
+    guard = manifest.guard(settings.backups, "ftp", accept_shrink)
+    fill = partial(ftp_mirror.write, settings, report=lambda *_: None, guard=guard)
+    return str(backups.make(settings.backups, "ftp", ".tar.gz", fill, Keep(3, 0, 0))["name"])
+
+
+def _manifest(settings: Settings) -> dict[str, Any]:
+    return dict(json.loads((settings.backups / "new.json").read_text()))
+
+
 def _packed(settings: Settings) -> dict[str, bytes]:
     with tarfile.open(settings.backups / "new") as tar:
         return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}  # type: ignore[union-attr]
@@ -67,7 +83,9 @@ def _packed(settings: Settings) -> dict[str, bytes]:
 def test_an_archive_has_every_file_as_it_is(server: FtpServer, settings: Settings) -> None:
     """In all folders, empty ones and any bytes in names; and progress is told up to the end."""
     reports: list[tuple[float, str]] = []
-    assert _update(settings, reports) == {"files": 5, "fetched": 5, "left_out": 0, "left_out_names": []}
+    amiss = {"left_out": 0, "left_out_names": [], "truncated": 0, "truncated_names": []}
+    assert _update(settings, reports) == {"files": 5, "fetched": 5, **amiss}
+    assert _manifest(settings)["content"] == {"files": 5, "bytes": len(LONG) + 10}
     assert _packed(settings) == TREE
     fractions = [fraction for fraction, _ in reports]
     assert fractions == sorted(fractions) and 0.9 < fractions[-1] <= 1
@@ -120,11 +138,99 @@ def test_a_dropped_connection_is_an_error_to_try_again_after(server: FtpServer, 
     assert _packed(settings) == TREE
 
 
-def test_a_file_that_shrinks_while_it_is_listed_is_not_taken(server: FtpServer, settings: Settings) -> None:
-    """What is fetched has the size that was listed, or it is an error to try again after."""
-    server.lines.append("type=file;size=7;modify=20200101000000; a.txt")
-    with pytest.raises(ftp_mirror.FileChanged, match=r"a\.txt is not as long"):
+def test_a_file_that_is_shorter_than_listed_is_left_out(server: FtpServer, settings: Settings) -> None:
+    """It shrank, or the server lists a wrong size; all others are there, and the older copy stays."""
+    _update(settings)
+    (server.folder / "b").write_bytes(b"b")
+    server.lines += [f"type=file;size=7;modify=20200101000000; {name}" for name in ("a.txt", "b")]
+    told = _update(settings)
+    assert (told["left_out"], told["left_out_names"]) == (2, ["a.txt", "b"])
+    assert _manifest(settings)["left_out"]["b"] == "the server listed 7 bytes and sent 1"
+    assert _packed(settings) == TREE
+
+
+@pytest.mark.parametrize("size", [0, 10, 5000])
+def test_a_file_that_is_longer_than_listed_takes_no_more_room_than_listed(
+    server: FtpServer, settings: Settings, size: int
+) -> None:
+    """What was listed of it is kept, each backup says so, and the files after it are fetched."""
+    server.lines.append(f"type=file;size={size};modify=20200101000000; long")
+    for _ in range(2):
+        told = _update(settings)
+        assert (told["truncated"], told["truncated_names"], told["left_out"]) == (1, ["long"], 0)
+        assert _manifest(settings)["truncated"] == {
+            "long": f"it is longer than listed: the first {size} bytes are here"
+        }
+        assert _packed(settings) == TREE | {"long": LONG[:size]}
+    server.lines.clear()
+    assert _update(settings)["truncated"] == 0
+    assert _packed(settings) == TREE
+
+
+def test_a_file_that_goes_on_is_fetched_anew_from_a_server_that_cannot(server: FtpServer, settings: Settings) -> None:
+    """It sends the first bytes again, which must not be taken for the rest."""
+    server.mischief["long"] = DROPS
+    with pytest.raises((EOFError, OSError)):
         _update(settings)
+    server.mischief["long"] = RESTARTS
+    assert _update(settings)["truncated"] == 0
+    assert _packed(settings) == TREE
+
+
+def test_files_that_cannot_be_had_do_not_stop_the_others(server: FtpServer, settings: Settings) -> None:
+    """One that is locked, is gone, is a folder too, is larger than the disk, or is listed without its size."""
+    server.mischief["a.txt"] = BUSY
+    facts = "modify=20200101000000"
+    server.lines += [f"type=file;size=1;{facts}; gone", f"type=file;size=1;{facts}; sub", f"type=file;{facts}; no size"]
+    server.lines += [f"type=file;size={10**17};{facts}; huge", f"type=file;size=-1;{facts}; minus"]
+    server.lines += ["type=file;size=1;modify=yesterday; when", "nonsense", "", f"type=file;{'x' * 20_000}; line"]
+    told = _update(settings)
+    assert _packed(settings) == {name: content for name, content in TREE.items() if name != "a.txt"}
+    left_out = _manifest(settings)["left_out"]
+    assert told["left_out"] == len(left_out)
+    assert left_out["a.txt"] == "450 busy"
+    assert left_out["gone"].startswith("550 ")
+    assert left_out["sub"] == "it is listed as a file and as a folder"
+    assert re.fullmatch(f"it is listed with {10**17} bytes, and [0-9]+ are free here", left_out["huge"])
+    assert {left_out[name] for name in ("no size", "minus", "when")} == {"it is listed without a size or a time"}
+
+
+def test_more_files_than_we_can_list_are_refused(
+    server: FtpServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing without end must not fill the memory."""
+    monkeypatch.setattr(ftp_listing, "MOST", 6)
+    with pytest.raises(BackupError, match="more than 6 files: set FTP_FOLDER to a part of them"):
+        _update(settings)
+
+
+@pytest.mark.parametrize("harm", ["empty", "few files", "few bytes"])
+def test_a_backup_that_has_lost_nearly_everything_is_refused(server: FtpServer, settings: Settings, harm: str) -> None:
+    """Until told otherwise; the mirror and the archives stay, however often it is tried."""
+    _write(server.folder, {f"many/{number}": b"m" for number in range(30)})
+    good = _make(settings)
+    for each in sorted(server.folder.rglob("*"), reverse=True):
+        if each.is_file() and (harm == "empty" or each.name == "long" or (harm == "few files" and each.name != "7")):
+            each.unlink()
+    for _ in range(4):
+        with pytest.raises(
+            Shrunk, match=rf"where {good} has .*: nothing was backed up or deleted; .*accept_shrink=true"
+        ):
+            _make(settings)
+    assert [each.path.name for each in backups.all_of(settings.backups, "ftp")] == [good]
+    assert (settings.backups / "ftp/files/long").exists()
+    small = _make(settings, accept_shrink=True)
+    assert _make(settings) > small > good
+
+
+def test_an_archive_without_a_manifest_is_counted(server: FtpServer, settings: Settings) -> None:
+    """As those are that were made before there were any, and those whose manifest is damaged."""
+    (server.folder / "empty").mkdir()
+    for harm in (Path.unlink, lambda path: path.write_text("[]"), lambda path: path.write_text("{")):
+        name = _make(settings)
+        harm(settings.backups / f"{name}.json")
+        with pytest.raises(Shrunk, match=f"there are 0 files where {name} has 5:"):
+            _make(settings.model_copy(update={"ftp_folder": "empty"}))
 
 
 def test_a_name_that_is_too_long_for_the_disk_is_left_out(server: FtpServer, settings: Settings) -> None:
@@ -177,12 +283,15 @@ def test_a_folder_of_the_server_can_be_chosen(server: FtpServer, settings: Setti
         _update(settings.model_copy(update={"ftp_folder": "nowhere"}))
 
 
-def test_folders_in_each_other_without_end_are_refused(server: FtpServer, settings: Settings) -> None:
-    """A link that leads back up, shown as a folder."""
+def test_folders_in_each_other_without_end_are_left_out(server: FtpServer, settings: Settings) -> None:
+    """Folders below the fiftieth, and a link that leads back up and is shown as a folder."""
     for number in range(60):
         (server.folder / f"{'x/' * number}x").mkdir()
-    with pytest.raises(BackupError, match="more than 50 folders"):
-        _update(settings)
+    (server.folder / "sub/up").symlink_to(server.folder / "sub")
+    told = _update(settings)
+    assert told["left_out_names"] == ["sub/up", "x/" * 50 + "x"]
+    assert _manifest(settings)["left_out"]["sub/up"] == "it is a folder inside itself"
+    assert _packed(settings).items() >= TREE.items()
 
 
 def test_a_wrong_password_fails_at_once_and_is_never_told(server: FtpServer, tmp_path: Path) -> None:

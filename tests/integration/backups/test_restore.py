@@ -1,6 +1,8 @@
 """Restoring a backup: the database is as it was, then migrated; all of it or nothing."""
 
+import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from project import restore
-from project.integrations import backups, database_dump, migrations, postgres_restore, records, sqlite_files
+from project.integrations import backups, database_dump, manifest, migrations, postgres_restore, records, sqlite_files
 from project.integrations.backups import BackupError
 from project.integrations.database import transaction
 from project.integrations.database_check import check
+from project.integrations.manifest import Shrunk
 from project.integrations.migrations import NewerDatabase
 from project.integrations.retention import Keep
 from project.migrate import migrate
@@ -19,12 +22,10 @@ from project.settings import Settings
 from tests.support.postgres import PASSWORD, Postgres
 
 
-def _back_up(settings: Settings) -> str:
+def _back_up(settings: Settings, accept_shrink: bool = False) -> str:
     url = settings.database
-
-    def fill(path: Path) -> dict[str, Any]:
-        return database_dump.write(url, path, _ignore)
-
+    guard = manifest.guard(settings.backups, "database", accept_shrink)
+    fill = partial(database_dump.write, url, report=_ignore, guard=guard)
     told = backups.make(settings.backups, "database", database_dump.suffix(url), fill, Keep(3, 0, 0))
     return str(told["name"])
 
@@ -270,3 +271,18 @@ def test_a_backup_is_restored_from_the_command_line(
         restore.main()
     assert str(refused.value).startswith(f"glassqueue: cannot restore {name}: {name} is broken")
     assert PASSWORD not in str(refused.value)
+
+
+def test_an_empty_database_does_not_push_out_the_backups_of_a_full_one(migrated: Settings) -> None:
+    """As after a lost volume; until told that the rows may be gone."""
+    _record(migrated, "one", "two")
+    good = _back_up(migrated)
+    told = json.loads((migrated.backups / f"{good}.json").read_text())
+    assert told["content"] == {"rows": 2}
+    assert {name.rpartition(".")[2]: rows for name, rows in told["tables"].items()} == {"records": 2}
+    _run(migrated, "DELETE FROM records")
+    for _ in range(4):
+        with pytest.raises(Shrunk, match=rf"there are 0 rows where {good} has 2: .* back up with accept_shrink=true"):
+            _back_up(migrated)
+    empty = _back_up(migrated, accept_shrink=True)
+    assert [each.path.name for each in backups.all_of(migrated.backups, "database")] == [empty, good]
