@@ -28,6 +28,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
+from project import env_file
+from project.env_file import EnvFileError
+
 
 def _parsed(fields: str) -> str:
     if fields:
@@ -65,6 +68,12 @@ def _place(url: str) -> tuple[Any, ...]:
     return parsed.get_backend_name(), parsed.host or parsed.query.get("host"), parsed.port or 5432, parsed.database
 
 
+def _with_password(url: str, password: SecretStr) -> str:
+    """Return a URL with a password if it names a user without one; special characters are escaped."""
+    escaped = quote(password.get_secret_value(), safe="")
+    return re.sub(r"^([a-z+]+://[^/@:?#]+)@", lambda user: f"{user[1]}:{escaped}@", url) if escaped else url
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
@@ -97,11 +106,24 @@ class SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
+class EnvFile(PydanticBaseSettingsSource):
+    """Settings in `.env`, read as Compose reads it and not as python-dotenv does."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the value that the file has for a setting."""
+        return env_file.read(env_file.PATH).get(field_name.upper()), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return all values, those of unknown names too."""
+        return {name.lower(): value for name, value in env_file.read(env_file.PATH).items()}
+
+
 class Settings(BaseSettings):
     """Every value that may differ between two installations; times are in seconds."""
 
     # forbid: a misspelt name in .env stops the start instead of being ignored
-    model_config = SettingsConfigDict(env_file=".env", extra="forbid", env_ignore_empty=True)
+    # env_file: none that pydantic-settings reads; None, which tests choose, also keeps EnvFile from reading one
+    model_config = SettingsConfigDict(env_file="", extra="forbid", env_ignore_empty=True)
 
     # Entrance
     http_bind: str = "127.0.0.1"
@@ -232,7 +254,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from; the first that has one wins."""
-        return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings
+        files = () if getattr(dotenv_settings, "env_file", None) is None else (EnvFile(settings_cls),)
+        return init_settings, SecretFiles(settings_cls), env_settings, *files
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -262,7 +285,9 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        """Return the broker's URL: BROKER_URL as given, else the Redis URL."""
+        """Return the broker's URL: BROKER_URL, with RABBITMQ_PASSWORD if RabbitMQ's has none, else the Redis URL."""
+        if self.broker_url.startswith(("amqp://", "amqps://")):
+            return _with_password(self.broker_url, self.rabbitmq_password)
         return self.broker_url or self.redis
 
     @property
@@ -282,13 +307,14 @@ class Settings(BaseSettings):
 
     @property
     def database_owner(self) -> str:
-        """Return the URL for migrations: DATABASE_OWNER_URL as given, else the database's."""
-        return self.database_owner_url.get_secret_value() or self.database
+        """Return the URL for migrations: DATABASE_OWNER_URL, if need be with POSTGRES_PASSWORD, else the database's."""
+        url = self.database_owner_url.get_secret_value()
+        return _with_password(url, self.postgres_password) if url else self.database
 
     @property
     def backups(self) -> Path:
         """Return where backups are kept: BACKUP_FOLDER as given, else a folder in RUN_DIR."""
-        return Path(self.backup_folder) if self.backup_folder else self.run_dir.absolute() / "backups"
+        return Path(self.backup_folder).expanduser() if self.backup_folder else self.run_dir.absolute() / "backups"
 
     @property
     def redis_options(self) -> dict[str, Any]:
@@ -302,6 +328,8 @@ def get_settings() -> Settings:
     """Return the settings, or stop the process with one line per variable that is wrong."""
     try:
         return Settings()
+    except EnvFileError as error:
+        sys.exit("\n".join(f"glassqueue: {line}" for line in str(error).splitlines()))
     except OSError as error:
         sys.exit(f"glassqueue: {error}")
     except ValidationError as error:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.compose import ROOT, ComposeStack
 
 CANARY = "canary-5d1c7e"
-PASSWORD = f'{CANARY} "@:/%'
+PASSWORD = f'{CANARY} "@:/%?$$x${{HOME}} #1ä'
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,7 @@ def configured_stack(project: str, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("configured")
     settings = {
         "REDIS_PASSWORD": f"'{PASSWORD}'",
+        "POSTGRES_PASSWORD": f"'{PASSWORD}'",
         "CONSUMERS": "2",
         "CONSUMER_SLOTS": "1",
         "SHUTDOWN_TIMEOUT": "1",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.docker.conftest import CANARY, PASSWORD
 from tests.support.compose import ComposeStack
 from tests.support.http import finished, submit
 from tests.support.wait import wait_until
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.timeout(900)
 def rabbit_stack(project: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
     """A third stack, with a password that it is told in .env."""
     folder = tmp_path_factory.mktemp("rabbitmq")
-    dotenv = "RABBITMQ_PASSWORD=canary7f21\n"
+    dotenv = f"RABBITMQ_PASSWORD='{PASSWORD}'\n"
     stack = ComposeStack(folder, f"{project}-rabbitmq", dotenv, "docker-compose.yml", "docker-compose.rabbitmq.yml")
     try:
         stack.up("--build")
@@ -55,4 +56,4 @@ def test_flower_shows_the_queues(rabbit_http: httpx.Client) -> None:
         return rabbit_http.get("/dashboard/broker").text
 
     wait_until(lambda: "cpu" in page().split("<tbody", 1)[-1], 60, "Flower shows the queue")
-    assert "canary7f21" not in page()
+    assert CANARY not in page()

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from kombu.utils.url import url_to_parts
 from pydantic import ValidationError
+from sqlalchemy import make_url
 
+from project import env_file
 from project.settings import Settings, get_settings
 
 
@@ -31,7 +34,7 @@ def test_the_broker_can_be_another_than_redis() -> None:
 def test_a_misspelt_name_in_the_env_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would otherwise be ignored, and the default used."""
     (tmp_path / ".env").write_text("HTTP_PROT=9000\n")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(env_file, "PATH", tmp_path / ".env")
     with pytest.raises(ValidationError, match="http_prot"):
         Settings()
 
@@ -61,6 +64,30 @@ def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatc
     get_settings.cache_clear()
     with pytest.raises(SystemExit, match="/nowhere/secret"):
         get_settings()
+
+
+@pytest.mark.parametrize("password", ["p'a$$w\"0 r/d@:%#?ä{}", "plain"])
+def test_passwords_complete_urls_that_name_a_user_only(password: str) -> None:
+    """In containers the URLs of RabbitMQ and of the database's owner have no password, so nobody has to escape one."""
+    settings = Settings(
+        _env_file=None,
+        broker_url="amqp://glassqueue@rabbitmq:5672//",
+        rabbitmq_password=password,
+        database_owner_url="postgresql+psycopg://owner@postgres/glassqueue",
+        postgres_password=password,
+    )
+    assert url_to_parts(settings.broker)[1:5] == ("rabbitmq", 5672, "glassqueue", password)
+    assert (make_url(settings.database_owner).password, make_url(settings.database_owner).host) == (
+        password,
+        "postgres",
+    )
+
+
+@pytest.mark.parametrize("url", ["amqp://u:own@h//", "amqp://h//", "redis://u@h/0", ""])
+def test_urls_that_are_complete_stay_as_they_are(url: str) -> None:
+    """They have a password, or no user, or are not RabbitMQ's."""
+    settings = Settings(_env_file=None, broker_url=url, rabbitmq_password="other")
+    assert settings.broker == (url or settings.redis)
 
 
 def test_the_soft_limit_must_come_before_the_hard_one() -> None:

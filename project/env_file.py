@@ -1,0 +1,65 @@
+"""Read `.env` as Docker Compose reads it, and refuse lines that mean something else there than they seem to.
+
+One file has the settings of both ways to run. Compose replaces `$NAME`, interprets backslashes in double quotes and
+takes ` #` for a comment (https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/);
+python-dotenv differs from it in each of these. In single quotes every character stands for itself, but for a quote,
+which is written with a backslash before it.
+"""
+
+import re
+from pathlib import Path
+
+PATH = Path(__file__).parent.parent / ".env"
+OTHERS = ("COMPOSE_", "DOCKER_")  # settings of Docker itself, which may be in the same file
+
+_NAME = re.compile(r"\s*(?:export\s+)?([^\s=]+)\s*=\s*(.*?)\s*")
+_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'(?:\s+#.*)?")
+_DOUBLE = re.compile(r'"([^"\\$]*)"(?:\s+#.*)?')
+_PLAIN = re.compile(r"""(?!['"#])(?:(?!\s#)[^$])*""")
+
+
+class EnvFileError(ValueError):
+    """Lines that cannot be used, each with its number and what to write instead, without their values."""
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return the settings in a file, without the empty ones; a file that is not there has none."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise EnvFileError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    values, problems = {}, []
+    for number, line in enumerate(re.split(r"\r?\n", text), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            try:
+                name, value = _parse(line)
+                values[name] = value
+            except ValueError as error:
+                problems.append(f"{path}, line {number}: {error}")
+    if problems:
+        raise EnvFileError("\n".join(problems))
+    return {name: value for name, value in values.items() if value and not name.startswith(OTHERS)}
+
+
+def _parse(line: str) -> tuple[str, str]:
+    """Return the name and the value of a line; a ValueError says what is wrong with it, without its value."""
+    parts = _NAME.fullmatch(line)
+    if not parts or not re.fullmatch("[A-Z_][A-Z0-9_]*", parts[1]):
+        raise ValueError("a line is NAME=value, with the name in capital letters, or a comment that begins with #")
+    name, value = parts.groups()
+    if not value.replace("\t", " ").isprintable():
+        raise ValueError(f"{name} has a character that cannot be seen; type it again")
+    if match := _SINGLE.fullmatch(value):
+        return name, match[1].replace("\\'", "'")
+    if match := _DOUBLE.fullmatch(value) or _PLAIN.fullmatch(value):
+        return name, match[1] if match.re is _DOUBLE else match[0]
+    raise ValueError(f"{name} has $, #, a quote or a backslash: {_cure(name)}")
+
+
+def _cure(name: str) -> str:
+    return (
+        f"write {name}='...' in single quotes, in which every character stands for itself and only ' is written \\', "
+        "and put a comment on a line of its own"
+    )
