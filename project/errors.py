@@ -54,10 +54,23 @@ class UnknownSchedule(GlassqueueError):
     status = 404
 
 
-class ScheduleOutdated(GlassqueueError):
-    """The task of this schedule is gone, or takes other arguments by now; delete the schedule."""
+class ScheduleInvalid(GlassqueueError):
+    """The schedule cannot be used; delete it and make it again."""
 
     status = 409
+
+
+class ScheduleOfTheStack(GlassqueueError):
+    """The schedule belongs to the stack and cannot be deleted; pause it with PATCH and {"paused": true}."""
+
+    status = 409
+
+
+class TooManySchedules(GlassqueueError):
+    """SCHEDULE_LIMIT schedules are active or paused already; delete some, or set a higher limit."""
+
+    status = 429
+    headers: Mapping[str, str] = {"Retry-After": "60"}
 
 
 class BrokerUnavailable(GlassqueueError):

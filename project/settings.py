@@ -32,16 +32,13 @@ from project import env_file
 from project.env_file import EnvFileError
 
 
-def _parsed(fields: str) -> str:
-    if fields:
-        # here, as hardly any installation needs it, and it is most of what Celery takes to import
-        from celery.schedules import ParseException, crontab  # noqa: PLC0415
+def _cron_line(text: str) -> str:
+    if text:
+        # imported lazily: rarely needed, and dateutil takes a while to import
+        from project.schedules.cron import Cron  # noqa: PLC0415
 
-        try:
-            crontab.from_string(fields)
-        except ParseException as error:
-            raise ValueError(str(error)) from None
-    return fields
+        Cron(text)
+    return text
 
 
 def _web_address(secret: SecretStr) -> SecretStr:
@@ -80,8 +77,10 @@ RedisDb = Annotated[int, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
 SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
 
-# five fields of a crontab, in UTC
-Crontab = Annotated[str, Field(pattern=r"^\S+( \S+){4}$|^$"), AfterValidator(_parsed)]
+# five fields of a crontab or a macro such as @daily, in UTC
+Crontab = Annotated[str, AfterValidator(_cron_line)]
+# at most 50 years, as for any schedule
+Interval = Annotated[int, Field(ge=0, le=50 * 366 * 24 * 60 * 60)]
 Security = Literal["none", "starttls", "tls"]
 # host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
 _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
@@ -168,8 +167,9 @@ class Settings(BaseSettings):
     maintenance_consumers: NonNegativeInt = 1
 
     # Scheduler
-    hello_every: NonNegativeInt = 10
-    purge_every: NonNegativeInt = 3600
+    hello_every: Interval = 10
+    purge_every: Interval = 3600
+    schedule_limit: NonNegativeInt = 10_000
     notify_url: SecretUrl = SecretStr("")
 
     # Database

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, Strict
@@ -15,6 +16,7 @@ from project.api.schedule_models import ScheduleOut
 from project.api.schedules import BODY_PROBLEMS, CREATED
 from project.jobs.availability import Availability
 from project.schedules.rules import make_rule
+from project.schedules.schedule import Definition
 from project.schedules.task_scheduler import TaskScheduler
 
 END_OF_CENTURY = 4_102_444_800  # unix seconds
@@ -84,25 +86,24 @@ def reminders_router(scheduler: TaskScheduler, available: Availability, prefix: 
         responses=CREATED | problem_responses(*BODY_PROBLEMS),
     )
     def remind_me(reminder: Reminder, request_id: RequestId, response: Response) -> ScheduleOut:
+        schedule_id = request_id or str(uuid4())
+        draft = scheduler.draft(_definition(reminder, schedule_id), schedule_id)
+        answer = ScheduleOut.of(draft, prefix)
         with available():
-            schedule_id = _schedule(scheduler, reminder, request_id)
-            schedule = scheduler.look_up(schedule_id)
-        response.headers["Location"] = f"{prefix}/schedules/{schedule_id}"
-        return ScheduleOut.of(schedule, prefix)
+            scheduler.keep(draft, reminder.notification_metadata.auth_header.get_secret_value())
+        response.headers["Location"] = f"{prefix}/schedules/{draft.schedule_id}"
+        return answer
 
     return router
 
 
-def _schedule(scheduler: TaskScheduler, reminder: Reminder, request_id: str | None) -> str:
+def _definition(reminder: Reminder, schedule_id: str) -> Definition:
     now = datetime.now(UTC)
     shown: dict[str, Any] = reminder.notification_metadata.model_dump(exclude={"auth_header"})
-    return scheduler.add(
-        "notify",
-        {"notification": shown},
-        shown["title"],
-        make_rule(rrule=reminder.rrule, start=datetime.fromtimestamp(reminder.start_datetime, UTC), now=now),
-        "last",
-        now,
-        schedule_id=request_id,
-        secret=reminder.notification_metadata.auth_header.get_secret_value(),
+    return Definition(
+        task="notify",
+        arguments={"notification": shown, "schedule_id": schedule_id},
+        description=shown["title"],
+        rule=make_rule(rrule=reminder.rrule, start=datetime.fromtimestamp(reminder.start_datetime, UTC), now=now),
+        created_at=now,
     )

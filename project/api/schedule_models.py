@@ -1,14 +1,21 @@
 """What clients say about schedules, and what they are told."""
 
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from project.api.limits import Limited
 from project.api.parameters import Moment
-from project.schedules.rules import Rule
+from project.schedules.rules import SECOND, Rule, parse_interval
 from project.schedules.schedule import CatchUp, Schedule, Status, upcoming
+from project.schedules.store import Entry
+
+
+def _a_second_or_more(text: str) -> str:
+    if parse_interval(text) < SECOND:
+        raise ValueError("it must be at least a second")
+    return text
 
 
 class When(Limited):
@@ -25,7 +32,9 @@ class When(Limited):
         description="Minute, hour, day of month, month, day of week; or @hourly, @daily, …",
         examples=["0 9 * * mon-fri"],
     )
-    every: str | None = Field(default=None, max_length=50, description="A duration: 30s, 5m, 1h30m, PT5M")
+    every: Annotated[str, AfterValidator(_a_second_or_more)] | None = Field(
+        default=None, max_length=50, description="A duration from 1s to 50 years: 30s, 5m, 1h30m, PT5M"
+    )
     trigger_at: Moment | None = Field(default=None, description="Once, at this moment (RFC 3339 with time zone)")
     until: Moment | None = Field(default=None, description="Nothing fires after this moment")
     timezone: str = Field(
@@ -80,30 +89,43 @@ class ScheduleOut(BaseModel):
     """A schedule as it is at this moment; times are UTC."""
 
     schedule_id: str
-    task: str
-    arguments: dict[str, Any] = Field(serialization_alias="kwargs")
-    description: str
+    task: str | None = None
+    arguments: dict[str, Any] = Field(default={}, serialization_alias="kwargs")
+    description: str = ""
     rrule: str | None = None
     cron: str | None = None
     every: str | None = None
     trigger_at: datetime | None = None
-    until: datetime | None
-    timezone: str
-    catch_up: CatchUp
-    status: Status
-    created_at: datetime
-    next: datetime | None = Field(description="When it fires next; null once it has ended")
-    upcoming: list[datetime] = Field(description="The next five times; none while it is paused")
-    last_fired: datetime | None
-    fired_count: int = Field(ge=0)
-    jobs: list[JobLink] = Field(description="The last ten jobs that its rule has submitted, newest first")
+    until: datetime | None = None
+    timezone: str | None = None
+    catch_up: CatchUp | None = None
+    status: Status | Literal["invalid"] = Field(description="invalid: it does not fire, and `error` says why")
+    error: str | None = Field(default=None, description="What is wrong, and what to do (status invalid only)")
+    created_at: datetime | None = None
+    next: datetime | None = Field(default=None, description="When it fires next; null once it has ended")
+    upcoming: list[datetime] = Field(default=[], description="The next five times; none while it is paused")
+    last_fired: datetime | None = None
+    fired_count: int = Field(default=0, ge=0)
+    jobs: list[JobLink] = Field(default=[], description="The last ten jobs that its rule has submitted, newest first")
 
     @classmethod
-    def of(cls, schedule: Schedule, prefix: str) -> Self:
-        """Return what clients are told."""
+    def of(cls, entry: Entry, prefix: str) -> Self:
+        """Return what clients are told; of an entry that cannot be read, its id and why."""
+        try:
+            if isinstance(entry, Schedule):
+                return cls._of_schedule(entry, prefix)
+            error = entry.error
+        except (ValueError, OverflowError) as problem:  # a rule that older code has let through
+            error = f"its times cannot be computed ({problem}); delete this schedule and make it again"
+        return cls(schedule_id=entry.schedule_id, status="invalid", error=error)
+
+    @classmethod
+    def _of_schedule(cls, schedule: Schedule, prefix: str) -> Self:
         rule = schedule.rule
         active = schedule.status == "active"
         told = dict(schedule) | {
+            "status": "invalid" if schedule.error else schedule.status,
+            "error": schedule.error or None,
             rule.kind: rule.text,
             "until": rule.until,
             "timezone": rule.timezone,

@@ -18,6 +18,7 @@ from project.jobs.representation import Accepted
 from project.jobs.service import Jobs
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import make_rule
+from project.schedules.schedule import Definition
 from project.schedules.task_scheduler import TaskScheduler
 
 BODY = [Depends(require_json)]
@@ -75,13 +76,21 @@ def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler) -> None
     def create(wanted: NewSchedule, request_id: RequestId, response: Response) -> ScheduleOut:
         now = datetime.now(UTC)
         rule, arguments = make_rule(**wanted.rule(), now=now), _arguments(tasks, wanted)
+        definition = Definition(
+            task=wanted.task,
+            arguments=arguments,
+            description=wanted.description,
+            rule=rule,
+            catch_up=wanted.catch_up,
+            created_at=now,
+        )
+        draft = scheduler.draft(definition, request_id)
+        # before it is kept: what has no answer is not stored
+        answer = ScheduleOut.of(draft, router.prefix.removesuffix("/schedules"))
         with jobs.available():
-            schedule_id = scheduler.add(
-                wanted.task, arguments, wanted.description, rule, wanted.catch_up, now, schedule_id=request_id
-            )
-            schedule = scheduler.look_up(schedule_id)
-        response.headers["Location"] = f"{router.prefix}/{schedule_id}"
-        return ScheduleOut.of(schedule, router.prefix.removesuffix("/schedules"))
+            scheduler.keep(draft)
+        response.headers["Location"] = f"{router.prefix}/{draft.schedule_id}"
+        return answer
 
 
 def _add_read(router: APIRouter, scheduler: TaskScheduler, available: Availability, prefix: str) -> None:
@@ -94,7 +103,7 @@ def _add_read(router: APIRouter, scheduler: TaskScheduler, available: Availabili
     def list_schedules(query: Annotated[SchedulesQuery, Query()]) -> SchedulePage:
         with available():
             found, cursor = scheduler.page(query.limit, query.before)
-        return SchedulePage(schedules=[ScheduleOut.of(schedule, prefix) for schedule in found], next=cursor)
+        return SchedulePage(schedules=[ScheduleOut.of(entry, prefix) for entry in found], next=cursor)
 
     @router.get(
         "/{schedule_id}",
@@ -104,7 +113,7 @@ def _add_read(router: APIRouter, scheduler: TaskScheduler, available: Availabili
     )
     def get(schedule_id: ScheduleId) -> ScheduleOut:
         with available():
-            return ScheduleOut.of(scheduler.look_up(schedule_id), prefix)
+            return ScheduleOut.of(scheduler.find(schedule_id), prefix)
 
 
 def _add_change(router: APIRouter, scheduler: TaskScheduler, available: Availability, prefix: str) -> None:
@@ -113,7 +122,7 @@ def _add_change(router: APIRouter, scheduler: TaskScheduler, available: Availabi
         summary="Pause or resume a schedule",
         operation_id="change_schedule",
         dependencies=BODY,
-        responses=problem_responses(404, *BODY_PROBLEMS),
+        responses=problem_responses(404, 409, *BODY_PROBLEMS),
     )
     def change(schedule_id: ScheduleId, wanted: SchedulePatch) -> ScheduleOut:
         with available():
@@ -124,8 +133,9 @@ def _add_change(router: APIRouter, scheduler: TaskScheduler, available: Availabi
         "/{schedule_id}",
         status_code=204,
         summary="Delete a schedule",
+        description="The stack's own schedules (`hello`, `purge-records`, backups) can be paused, not deleted.",
         operation_id="delete_schedule",
-        responses=problem_responses(404, 429, 503),
+        responses=problem_responses(404, 409, 429, 503),
     )
     def delete(schedule_id: ScheduleId) -> None:
         with available():

@@ -3,7 +3,6 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from celery.schedules import crontab
 from redis.connection import parse_url
 
 from project.celery_config.amqp import is_amqp
@@ -67,7 +66,8 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
         "beat_max_loop_interval": 0.5,
         # the password apart: Flower shows this URL, and hides what is called a password
         "redbeat_redis_url": urlsplit(settings.records)._replace(netloc=address).geturl(),
-        "redbeat_redis_options": settings.redis_options | credentials,
+        # bytes that are not UTF-8, in a name or a value that somebody else wrote, shall not stop the scheduler
+        "redbeat_redis_options": settings.redis_options | credentials | {"encoding_errors": "surrogateescape"},
         "redbeat_key_prefix": "schedules:",
         # a dead leader is missed after this time: longer than one round of firing takes
         "redbeat_lock_timeout": 5,
@@ -76,17 +76,14 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
 
 
 def _periodic_jobs(settings: Settings) -> dict[str, Any]:
-    jobs = {
+    """Return the stack's own schedules: seconds, or a cron line in UTC (project/schedules/periodic.py reads it)."""
+    jobs: dict[str, dict[str, Any]] = {
         "hello": {"task": "hello", "schedule": settings.hello_every},
         "purge-records": {"task": "purge_records", "schedule": settings.purge_every},
-        "backup-database": {"task": "backup_database", "schedule": _crontab(settings.backup_database_at)},
-        "backup-ftp": {"task": "backup_ftp", "schedule": _crontab(settings.backup_ftp_at)},
+        "backup-database": {"task": "backup_database", "schedule": settings.backup_database_at},
+        "backup-ftp": {"task": "backup_ftp", "schedule": settings.backup_ftp_at},
     }
     return {name: job for name, job in jobs.items() if job["schedule"]}
-
-
-def _crontab(fields: str) -> crontab | None:
-    return crontab.from_string(fields) if fields else None
 
 
 def _consumers(settings: Settings) -> dict[str, Any]:

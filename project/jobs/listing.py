@@ -2,11 +2,9 @@
 
 import json
 from collections import defaultdict
-from contextlib import suppress
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ReadOnlyError
 
 from project.broker import records
 from project.broker.scripts import Script
@@ -64,8 +62,7 @@ def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
     busy = _running(client, queues)
     for name, raw in zip(names, known, strict=True):
         if raw is None:
-            with suppress(ReadOnlyError):
-                client.srem(presence.NAMES, name)
+            client.srem(presence.NAMES, name)
     return [json.loads(raw) | {"busy": busy[name]} for name, raw in zip(names, known, strict=True) if raw]
 
 

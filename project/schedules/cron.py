@@ -1,9 +1,12 @@
-"""Cron: five fields or a macro, as crontab(5) has them."""
+"""Cron: five fields or a macro, as crontab(5) has them. This is the only parser of the format: settings use it too.
+
+It also accepts full names (sunday, january) and ranges that wrap (22-2, fri-mon), as Celery's crontab does.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from dateutil.rrule import DAILY, rrule, rruleset
 
@@ -18,14 +21,26 @@ MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-_FIELDS: tuple[tuple[str, int, int, list[str], int], ...] = (
-    ("minute", 0, 59, [], 0),
-    ("hour", 0, 23, [], 0),
-    ("day of month", 1, 31, [], 0),
-    ("month", 1, 12, _MONTHS, 1),
-    ("day of week", 0, 7, _DAYS, 0),
+_MONTHS = ["january", "february", "march", "april", "may", "june"]
+_MONTHS += ["july", "august", "september", "october", "november", "december"]
+_DAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+
+
+class _Field(NamedTuple):
+    """What a field may hold; names count from *low* on."""
+
+    title: str
+    low: int
+    high: int
+    names: Sequence[str] = ()
+
+
+_FIELDS = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of month", 1, 31),
+    _Field("month", 1, 12, _MONTHS),
+    _Field("day of week", 0, 6, _DAYS),
 )
 
 
@@ -40,9 +55,9 @@ class Cron:
         fields = MACROS.get(line, line).split()
         if len(fields) != len(_FIELDS):
             raise ValueError("cron has five fields: minute, hour, day of month, month, day of week")
-        values = [_values(field, *limits) for field, limits in zip(fields, _FIELDS, strict=True)]
+        values = [_values(text, field) for text, field in zip(fields, _FIELDS, strict=True)]
         self.minutes, self.hours, self._month_days, self._months, days = values
-        # dateutil counts from Monday, cron from Sunday, which is 7 too
+        # dateutil counts from Monday, cron from Sunday
         self._week_days = sorted({(day - 1) % 7 for day in days})
         self._either = not fields[2].startswith("*") and not fields[4].startswith("*")
         if fields[4].startswith("*") and not some_day_fits(bymonth=self._months, bymonthday=self._month_days):
@@ -62,23 +77,36 @@ class Cron:
         return (reading for reading in rules if reading >= begin)
 
 
-def _values(field: str, name: str, low: int, high: int, names: list[str], first: int) -> list[int]:
+def _values(text: str, field: _Field) -> list[int]:
     found: set[int] = set()
-    for part in field.split(","):
-        match = re.fullmatch(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?", part)
+    for part in text.split(","):
+        match = re.fullmatch(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d{1,4}))?", part, re.ASCII)
         if not match:
-            raise ValueError(f"{part!r} is not a {name}")
+            raise ValueError(f"{part!r} is not a {field.title}")
         every, begin, end, step = match.groups()
-        lowest = low if every else _number(begin, name, low, high, names, first)
-        highest = _number(end, name, low, high, names, first) if end else (high if every or step else lowest)
-        if step == "0" or lowest > highest:
-            raise ValueError(f"{part!r} is not a range of the {name}")
-        found.update(range(lowest, highest + 1, int(step or 1)))
+        if step and not int(step):
+            raise ValueError(f"{part!r} is not a range of the {field.title}")
+        first = field.low if every else _number(begin, field)
+        last = _number(end, field) if end else (field.high if every or step else first)
+        found.update(_range(first, last, field)[:: int(step or 1)])
     return sorted(found)
 
 
-def _number(text: str, name: str, low: int, high: int, names: list[str], first: int) -> int:
-    number = names.index(text) + first if text in names else int(text) if text.isdecimal() else -1
-    if not low <= number <= high:
-        raise ValueError(f"{text!r} is not a {name}: {low} to {high}")
+def _range(first: int, last: int, field: _Field) -> list[int]:
+    """Return the numbers from first to last; 22-2 wraps to 22, 23, 0, 1, 2."""
+    if field.names is _DAYS and last == 7 > first:  # 5-7: Friday to Sunday
+        return [*range(first, 7), 0]
+    first, last = (number % 7 if field.names is _DAYS else number for number in (first, last))
+    if first <= last:
+        return list(range(first, last + 1))
+    return [*range(first, field.high + 1), *range(field.low, last + 1)]
+
+
+def _number(text: str, field: _Field) -> int:
+    """Return the number of a name (of its first three letters or more) or of digits."""
+    named = [number for number, name in enumerate(field.names, field.low) if name.startswith(text) and len(text) > 2]
+    number = named[0] if named else int(text) if re.fullmatch(r"[0-9]{1,2}", text) else -1
+    high = 7 if field.names is _DAYS else field.high  # Sunday is 0 and 7
+    if not field.low <= number <= high:
+        raise ValueError(f"{text!r} is not a {field.title}: {field.low} to {high}")
     return number

@@ -1,42 +1,116 @@
-"""The periodic jobs of Celery's option beat_schedule, as schedules; their names are their ids."""
+"""The periodic jobs of Celery's option beat_schedule, as schedules of the stack's own; their names are their ids.
 
+The leader looks at them again and again: what was lost, deleted or overwritten in Redis is made anew, with the times
+that it would have had. A paused one stays paused. Times that were missed are left out.
+"""
+
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from celery.schedules import crontab
+from celery import Celery
+from celery.schedules import crontab, schedule
 
+from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule, make_rule
-from project.schedules.schedule import Definition
-from project.schedules.store import Store
+from project.schedules.schedule import Schedule, bind
+from project.schedules.store import Store, parse, stored
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where intervals are counted from, so that nothing moves what is made anew
+
+log = logging.getLogger(__name__)
 
 
-def write_periodic_jobs(store: Store, entries: dict[str, dict[str, Any]], names_key: str) -> None:
-    """Keep one schedule for each entry; leave alone what has not changed, and delete what is gone."""
-    for name in store.client.smembers(names_key) - entries.keys():
-        store.delete(name)
-        store.client.srem(names_key, name)
-    for name, entry in entries.items():
-        _write(store, name, entry)
-        store.client.sadd(names_key, name)
+class PeriodicJobs:
+    """The stack's own schedules."""
+
+    def __init__(self, app: Celery, store: Store) -> None:
+        self._app, self._store = app, store
+        #: What cannot be used, by name, and why.
+        self.errors: dict[str, str] = {}
+
+    def keep(self, *, skip_missed: bool) -> None:
+        """Make what is missing, delete what is no longer in the settings, and leave alone what has not changed.
+
+        skip_missed: no scheduler ran for a while. Intervals go on with the next time from now.
+        """
+        entries, store = self._app.conf.beat_schedule, self._store
+        for name in store.client.smembers(store.names) - entries.keys():
+            store.delete(name)
+            store.client.srem(store.names, name)
+        reported, self.errors = self.errors, {}
+        for name, entry in entries.items():
+            try:
+                self._keep(name, self._planned(name, entry), skip_missed)
+            except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+                reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+                self.errors[name] = f"beat_schedule[{name!r}] is skipped: {reason}"
+                if self.errors[name] != reported.get(name):
+                    log.error("%s", self.errors[name])
+
+    def _planned(self, name: str, entry: dict[str, Any]) -> Schedule:
+        if name.startswith(":"):
+            raise ValueError("a name that begins with a colon is a key of the scheduler's own")
+        if entry["task"] not in self._app.tasks:
+            raise ValueError(f"there is no task {entry['task']!r}")
+        now = datetime.now(UTC)
+        rule = _rule(entry["schedule"], now)
+        planned = Schedule(
+            schedule_id=name,
+            task=entry["task"],
+            arguments=bind(self._app.tasks[entry["task"]], entry.get("args", ()), entry.get("kwargs", {})),
+            description="periodic job",
+            rule=rule,
+            catch_up="none",
+            created_at=now,
+            status="active",
+            next=rule.next_after(now),
+        )
+        return parse(name, stored(planned))  # as it will be read: a tuple has become a list, say
+
+    def _keep(self, name: str, planned: Schedule, skip_missed: bool) -> None:
+        kept, store = self._store.read(name), self._store
+        store.client.sadd(store.names, name)
+        if not isinstance(kept, Schedule) or kept.status == "ended" or _identity(kept) != _identity(planned):
+            store.write(planned)
+            return
+        found = store.indexed(kept)
+        if not found:
+            store.put_into_index(kept)
+        late = kept.status == "active" and kept.next and kept.next < planned.created_at
+        if late and (skip_missed or not found) and kept.rule.kind == "every":
+            store.advance(kept, planned.next, [], [])
 
 
-def _write(store: Store, name: str, entry: dict[str, Any]) -> None:
-    now = datetime.now(UTC)
-    rule, arguments = _rule(entry["schedule"]), entry.get("kwargs", {})
-    old = store.read(name)
-    if old and (old.task, old.arguments, old.rule.text) == (entry["task"], arguments, rule.text):
-        return
-    definition = Definition(
-        task=entry["task"], arguments=arguments, description="periodic job", rule=rule, catch_up="none", created_at=now
-    )
-    following = rule.next_after(now)
-    assert following
-    store.write(name, definition, following)
+def _identity(schedule: Schedule) -> tuple[Any, ...]:
+    return schedule.task, schedule.arguments, schedule.rule.kind, schedule.rule.text, schedule.rule.start
 
 
-def _rule(when: Any) -> Rule:
-    """Return the rule for seconds, a timedelta or a crontab."""
+def _rule(when: Any, now: datetime) -> Rule:
+    """Return the rule for seconds, a timedelta, a cron line, or Celery's objects for them."""
     if isinstance(when, crontab):
-        fields = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-        return make_rule(cron=" ".join(str(getattr(when, f"_orig_{field}")) for field in fields))
-    return make_rule(every=when if isinstance(when, timedelta) else timedelta(seconds=when))
+        return _rule_of_crontab(when, now)
+    if isinstance(when, schedule):
+        when = when.run_every
+    if isinstance(when, str):
+        return make_rule(cron=when, start=EPOCH, now=now)
+    if not isinstance(when, timedelta | int | float):
+        raise InvalidSchedule("schedule", f"{type(when).__name__} is not supported: use seconds or a cron line")
+    return make_rule(every=when if isinstance(when, timedelta) else timedelta(seconds=when), start=EPOCH, now=now)
+
+
+def _rule_of_crontab(when: crontab, now: datetime) -> Rule:
+    """Return the rule that fires when Celery's crontab does: it wants day of month and of week both to fit."""
+    fields = [when.minute, when.hour, when.day_of_month, when.month_of_year, when.day_of_week]
+    full = (60, 24, 31, 12, 7)
+    if len(fields[2]) < full[2] and len(fields[4]) < full[4]:
+        names = ("BYMINUTE", "BYHOUR", "BYMONTHDAY", "BYMONTH")
+        parts = [f"{name}={_listed(field)}" for name, field in zip(names, fields, strict=False)]
+        days = ",".join(["SU", "MO", "TU", "WE", "TH", "FR", "SA"][day] for day in sorted(fields[4]))
+        return make_rule(rrule=";".join(["FREQ=DAILY", *parts, f"BYDAY={days}", "BYSECOND=0"]), start=EPOCH, now=now)
+    texts = ["*" if len(field) == size else _listed(field) for field, size in zip(fields, full, strict=True)]
+    return make_rule(cron=" ".join(texts), start=EPOCH, now=now)
+
+
+def _listed(numbers: set[int]) -> str:
+    return ",".join(map(str, sorted(numbers)))

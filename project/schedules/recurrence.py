@@ -176,7 +176,10 @@ def _dtstart(line: str, zone: ZoneInfo) -> tuple[ZoneInfo, datetime]:
 def _moment(text: str, zone: ZoneInfo) -> datetime:
     pattern = "%Y%m%d" if len(text) == 8 else "%Y%m%dT%H%M%S"
     reading = datetime.strptime(text.removesuffix("Z"), pattern)
-    return reading.replace(tzinfo=UTC if text.endswith("Z") else zone).astimezone(UTC)
+    try:
+        return reading.replace(tzinfo=UTC if text.endswith("Z") else zone).astimezone(UTC)
+    except OverflowError:  # 99991231, which means "without an end", west of Greenwich
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def find_zone(name: str) -> ZoneInfo:

@@ -1,6 +1,7 @@
 """When a schedule fires: one of rrule, cron, every and trigger_at, as moments in UTC."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice, takewhile
@@ -13,9 +14,12 @@ from project.schedules.cron import Cron
 from project.schedules.durations import parse_duration
 from project.schedules.errors import InvalidSchedule
 from project.schedules.recurrence import Recurrence, find_zone
-from project.schedules.wall_clock import TICK, Readings, every_reading, once_a_reading
+from project.schedules.wall_clock import HORIZON, TICK, Readings, every_reading, once_a_reading
 
 SHORTEST = timedelta(milliseconds=10)  # what the scheduler's loop keeps up with
+LONGEST = HORIZON
+#: Moments outside of these years are refused: datetime ends at 9999, and time zones and intervals need some room.
+YEARS = range(1600, 9000)
 SECOND = timedelta(seconds=1)
 PATIENCE = 0.5  # seconds of CPU time to find out when a COUNT is over
 Kind = Literal["rrule", "cron", "every", "trigger_at"]
@@ -43,11 +47,18 @@ class Rule(BaseModel):
         """Return the first moment after *after* at which it fires, or None."""
         return next(self.occurrences(after), None)
 
+    def check(self) -> None:
+        """Raise ValueError if the text of a stored rule cannot be used."""
+        if self.kind == "every":
+            parse_interval(self.text)
+        elif self.kind != "trigger_at":
+            _ = self._clock
+
     def _unlimited(self, after: datetime) -> Iterator[datetime]:
         if self.kind == "trigger_at":
             return (moment for moment in [self.start] if moment > after)
         if self.kind == "every":
-            return _multiples(self.start, parse_duration(self.text), after)
+            return _multiples(self.start, parse_interval(self.text), after)
         readings, all_day, zone = self._clock
         after = max(after, self.start - TICK)
         return (every_reading if all_day else once_a_reading)(readings, zone, after)
@@ -64,9 +75,20 @@ class Rule(BaseModel):
 def _multiples(start: datetime, step: timedelta, after: datetime) -> Iterator[datetime]:
     # integers: what is far from the start must not drift
     number = max(1, (after - start) // step + 1)
-    while True:
-        yield start + number * step
-        number += 1
+    with suppress(OverflowError):  # the end of the calendar
+        while True:
+            yield start + number * step
+            number += 1
+
+
+def parse_interval(text: str) -> timedelta:
+    """Return a duration that a schedule can have, or raise ValueError."""
+    step = parse_duration(text)
+    if step < SHORTEST:
+        raise ValueError("shorter than 10 ms is more than the scheduler can keep up with")
+    if step > LONGEST:
+        raise ValueError("longer than 50 years; give trigger_at")
+    return step
 
 
 def make_rule(
@@ -83,6 +105,7 @@ def make_rule(
     """Return the rule, or raise InvalidSchedule: which field is wrong and why. Exactly one of the first four is given.
 
     until: nothing fires after it. timezone: of wall-clock times, by its IANA name. start: DTSTART, now by default.
+    every: 10 ms to 50 years; shorter than a second only with until.
     """
     now = now or datetime.now(UTC)
     given = {"rrule": rrule, "cron": cron, "every": every, "trigger_at": trigger_at}
@@ -118,6 +141,13 @@ def _check_moment(name: str, moment: datetime | None, now: datetime) -> None:
         raise InvalidSchedule(name, "it needs a time zone")
     if moment and moment <= now and name != "start":
         raise InvalidSchedule(name, f"{moment.isoformat()} is in the past")
+    if moment and name != "until":  # 9999-12-31 is how calendars write "without an end"
+        _check_year(name, moment)
+
+
+def _check_year(name: str, moment: datetime) -> None:
+    if moment.year not in YEARS:
+        raise InvalidSchedule(name, f"the year must be between {YEARS.start} and {YEARS.stop - 1}")
 
 
 def _text(value: str | timedelta) -> str:
@@ -138,11 +168,9 @@ def _zone(name: str) -> None:
 
 def _check_every(rule: Rule) -> Rule:
     try:
-        step = parse_duration(rule.text)
+        step = parse_interval(rule.text)
     except ValueError as error:
         raise InvalidSchedule("every", str(error)) from None
-    if step < SHORTEST:
-        raise InvalidSchedule("every", "shorter than 10 ms is more than the scheduler can keep up with")
     if step < SECOND and rule.until is None:
         raise InvalidSchedule("every", "shorter than a second without an end; give until")
     return rule
@@ -163,6 +191,7 @@ def _check_rrule(rule: Rule) -> Rule:
         recurrence.check()
         if rule.until and (recurrence.until or recurrence.count):
             raise InvalidSchedule("until", "the rrule has an UNTIL or COUNT already")
+        _check_year("rrule", recurrence.start)
         # a DTSTART of its own is where it starts
         start = recurrence.start.replace(tzinfo=recurrence.zone).astimezone(UTC)
         rule = rule.model_copy(update={"start": start, "timezone": recurrence.zone.key})

@@ -1,12 +1,15 @@
 """What is known about a schedule."""
 
+import inspect
+import json
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, NonNegativeInt
 
 from project.celery_config.derived_ids import derived_id
+from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule
 
 CatchUp = Literal["none", "last", "all"]
@@ -35,8 +38,9 @@ class Schedule(Definition):
     status: Status
     next: AwareDatetime | None
     last_fired: AwareDatetime | None = None
-    fired_count: int = 0
+    fired_count: NonNegativeInt = 0
     job_ids: list[str] = []
+    error: str = ""  # why it cannot fire: its task is gone, say
 
     def job_id(self, moment: datetime) -> str:
         """Return the id of the job of an occurrence: always the same, so that it is not admitted twice."""
@@ -75,6 +79,13 @@ class Schedule(Definition):
         return [found, *_until(self.rule, self.next, now)][-1]
 
 
+class InvalidEntry(BaseModel):
+    """What is stored under a schedule's id and is no schedule: corrupt, incomplete, or written by newer code."""
+
+    schedule_id: str
+    error: str
+
+
 def _until(rule: Rule, after: datetime, end: datetime) -> list[datetime]:
     moments = []
     for moment in rule.occurrences(after):
@@ -82,6 +93,27 @@ def _until(rule: Rule, after: datetime, end: datetime) -> list[datetime]:
             break
         moments.append(moment)
     return moments
+
+
+def bind(task: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return all arguments of a task by name, or raise InvalidSchedule: now is better than when it fires."""
+    try:
+        bound = inspect.signature(task.run).bind(*args, **kwargs).arguments
+        json.dumps(bound)
+    except (TypeError, ValueError) as error:
+        raise InvalidSchedule("kwargs", str(error)) from None
+    return dict(bound)
+
+
+def outdated(app: Any, schedule: Definition) -> str:
+    """Return why the task of a schedule cannot be run any more, or an empty text."""
+    if schedule.task not in app.tasks:
+        return f"there is no task {schedule.task!r} any more; delete this schedule, or bring the task back"
+    try:
+        bind(app.tasks[schedule.task], (), schedule.arguments)
+    except InvalidSchedule as error:
+        return f"task {schedule.task!r} takes other arguments now ({error.message}); delete this schedule"
+    return ""
 
 
 def upcoming(rule: Rule, after: datetime, count: int = 5) -> list[datetime]:

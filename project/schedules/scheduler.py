@@ -17,10 +17,11 @@ from redbeat.schedulers import RedBeatScheduler, acquire_distributed_beat_lock
 from redis.exceptions import RedisError
 
 from project.broker import JobExists, QueueFull
+from project.schedules import heartbeat
 from project.schedules.leadership import Leadership
-from project.schedules.periodic import write_periodic_jobs
-from project.schedules.schedule import Schedule
-from project.schedules.store import Store
+from project.schedules.periodic import PeriodicJobs
+from project.schedules.schedule import InvalidEntry, Schedule, outdated
+from project.schedules.store import Entry, Store
 from project.settings import get_settings
 
 # RedBeat waits for its lock while beat starts: without a heartbeat, and for ever if Redis is away just then
@@ -28,6 +29,9 @@ beat_init.disconnect(acquire_distributed_beat_lock)
 
 BATCH = 500  # schedules that are read in one round trip
 ROUND = 1.0  # seconds after which the claim to lead is renewed, however much is due
+MEND = 5.0  # seconds after which the leader looks for damage in Redis again
+SET_ASIDE = 60.0  # seconds until an entry that cannot be used is looked at again
+BEAT = 1.0  # seconds between two signs of life
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,11 @@ class Scheduler(RedBeatScheduler):
     def __init__(self, app: Any, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)
         self._store = Store(app)
+        self._periodic = PeriodicJobs(app, self._store)
         self._leadership = Leadership(self._store.client, self.lock_key, self.lock_timeout)
+        self._mend_at = self._beat_at = 0.0
+        self._skip_missed = False
+        self._reported: dict[str, str] = {}
 
     def setup_schedule(self) -> None:
         """Do nothing yet: whoever leads writes the periodic jobs."""
@@ -47,8 +55,14 @@ class Scheduler(RedBeatScheduler):
         """Fire what is due if this scheduler leads; return the seconds to sleep until the next tick."""
         (get_settings().run_dir / "scheduler.alive").touch()
         try:
-            return self._fire_due() if self._leads() else float(self.max_interval)
+            if not self._leads():
+                return float(self.max_interval)
+            self._mend()
+            wait = self._fire_due()
+            self._give_sign_of_life()
+            return wait
         except (RedisError, OperationalError) as error:
+            self._mend_at = 0.0  # it may come back without some of its keys
             log.warning("Redis is away, trying again in %s s: %r", self.max_interval, error)
             return float(self.max_interval)
 
@@ -56,16 +70,33 @@ class Scheduler(RedBeatScheduler):
         led = self._leadership.held
         if self._leadership.claim() and not led:
             log.info("this scheduler leads")
-            write_periodic_jobs(self._store, self.app.conf.beat_schedule, self.app.redbeat_conf.statics_key)
+            self._mend_at = 0.0
+            # the leader before it left a sign of life if it led until a moment ago: then hardly anything was missed
+            self._skip_missed = not heartbeat.exists(self._store.client)
         elif led and not self._leadership.held:
             log.warning("another scheduler leads now")
         return self._leadership.held
 
+    def _mend(self) -> None:
+        """Make again what the stack needs and Redis has lost."""
+        if time.monotonic() < self._mend_at:
+            return
+        for renamed in self._store.mend_indexes():
+            log.error("another program wrote to a key of the scheduler; its value is now in %s", renamed)
+        self._periodic.keep(skip_missed=self._skip_missed)
+        self._skip_missed = False
+        self._mend_at = time.monotonic() + MEND
+
+    def _give_sign_of_life(self) -> None:
+        if time.monotonic() >= self._beat_at:
+            heartbeat.write(self._store.client, self._periodic.errors)
+            self._beat_at = time.monotonic() + BEAT
+
     def _fire_due(self) -> float:
         end, waiting, full = time.monotonic() + ROUND, 0, set[str]()
         while due := self._store.due(time.time(), waiting, BATCH):
-            for schedule in due:
-                waiting += not self._fire_if_there_is_room(schedule, full)
+            for entry in due:
+                waiting += not self._fire_if_there_is_room(entry, full)
                 if time.monotonic() > end:
                     return 0
             if len(due) < BATCH:
@@ -74,34 +105,49 @@ class Scheduler(RedBeatScheduler):
         wait = self.max_interval if following is None else following - time.time()
         return float(max(0, min(wait, self.max_interval)))
 
-    def _fire_if_there_is_room(self, schedule: Schedule, full: set[str]) -> bool:
+    def _fire_if_there_is_room(self, entry: Entry, full: set[str]) -> bool:
         """Fire a schedule and return True, unless its queue is full: those of other queues must go on."""
-        queue = getattr(self.app.tasks.get(schedule.task), "waits_in", "")
+        if isinstance(entry, InvalidEntry):
+            self._set_aside(entry.schedule_id, entry.error)
+            return True
+        queue = getattr(self.app.tasks.get(entry.task), "waits_in", "")
         if queue not in full:
             try:
-                self._fire(schedule)
+                self._fire(entry)
             except QueueFull as error:
-                log.warning("schedule %s has to wait: %s", schedule.schedule_id, error)
+                log.warning("schedule %s has to wait: %s", entry.schedule_id, error)
                 full.add(queue)
+            except (ValueError, TypeError, ArithmeticError) as error:
+                self._set_aside(entry.schedule_id, f"{type(error).__name__}: {error}")
         return queue not in full
+
+    def _set_aside(self, schedule_id: str, reason: str) -> None:
+        """Look at an entry that cannot be used less often: it must not hold up the others."""
+        self._report(schedule_id, reason)
+        self._store.postpone(schedule_id, SET_ASIDE)
+
+    def _report(self, schedule_id: str, reason: str) -> None:
+        """Log once what is wrong with an entry."""
+        if self._reported.get(schedule_id) != reason:
+            self._reported[schedule_id] = reason
+            log.error("schedule_id=%s cannot fire: %s", schedule_id, reason)
 
     def _fire(self, schedule: Schedule) -> None:
         moments, following = schedule.due(datetime.now(UTC))
         jobs = [schedule.job_id(moment) for moment in moments]
-        try:
-            task = self.app.tasks[schedule.task]
-            for job_id in jobs:
-                with suppress(JobExists):  # a scheduler that has died since had come that far
-                    task.apply_async(kwargs=schedule.arguments, task_id=job_id)
-        except (TypeError, KeyError) as error:
-            # the task is gone or has another signature since: the other schedules must go on
-            log.error("schedule_id=%s cannot fire task=%s: %r", schedule.schedule_id, schedule.task, error)
+        if reason := outdated(self.app, schedule):
+            self._report(schedule.schedule_id, reason)
             jobs = []
-        if self._store.advance(schedule, following, moments, jobs):
+        for job_id in jobs:
+            with suppress(JobExists):  # a scheduler that has died since had come that far
+                self.app.tasks[schedule.task].apply_async(kwargs=schedule.arguments, task_id=job_id)
+        if self._store.advance(schedule, following, moments, jobs) and jobs:
             log.info("schedule_id=%s fired task=%s job_ids=%s", schedule.schedule_id, schedule.task, ",".join(jobs))
 
     def close(self) -> None:
         """Let another scheduler lead at once."""
         with suppress(RedisError):
+            if self._leadership.held:
+                heartbeat.end(self._store.client)
             self._leadership.give_up()
         super().close()

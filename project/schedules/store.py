@@ -3,22 +3,35 @@
 schedules:<id>        a hash: definition (JSON), next, last, fired, jobs, paused, secret
 schedules::schedule   a sorted set: what is due when (unix seconds)
 schedules::all        a sorted set: what was made when
+schedules::paused     a set: what is paused
+
+What is found there may be anything: an entry that cannot be read becomes an InvalidEntry, and never an exception.
 """
 
+import re
+import sys
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from pydantic import ValidationError
 from redbeat.schedulers import ensure_conf, get_redis
+from redis.exceptions import ResponseError
 
-from project.broker.scripts import Script
-from project.schedules.schedule import Definition, Schedule
+from project.broker.scripts import Script, recoverable
+from project.errors import TooManySchedules
+from project.schedules.schedule import Definition, InvalidEntry, Schedule
 
-ADVANCE = Script("advance", Path(__file__).parent / "lua")
+ADD, ADVANCE, PAUSE = (Script(name, Path(__file__).parent / "lua") for name in ("add", "advance", "pause"))
 WEEK = 7 * 24 * 60 * 60  # seconds that the last notification of a reminder may wait for a consumer
 JOBS_KEPT = 10  # ids of a schedule's last jobs
+SURROGATES = re.compile("[\ud800-\udfff]")
+FARTHEST = sys.float_info.max  # a cursor cannot be infinite, but a score can
+
+Entry = Schedule | InvalidEntry
 
 
 class Store:
@@ -28,28 +41,28 @@ class Store:
         conf = ensure_conf(app)
         self.client: Any = get_redis(app)
         self._prefix, self._due = conf.key_prefix, conf.schedule_key
-        self.index = f"{self._prefix}:all"
+        self.index, self._paused = f"{self._prefix}:all", f"{self._prefix}:paused"
+        self.names = conf.statics_key  # of the stack's own schedules
         self._ttl = app.conf.result_expires
 
     def key(self, schedule_id: str) -> str:
         """Return the key of a schedule."""
         return f"{self._prefix}{schedule_id}"
 
-    def write(self, schedule_id: str, definition: Definition, following: datetime, secret: str = "") -> None:
-        """Keep a schedule that fires at *following* first; one that had this id is gone.
+    def write(self, schedule: Schedule, secret: str = "", limit: int = 0) -> None:
+        """Keep a schedule; one that had this id is gone, but if it was paused, the new one is.
 
-        secret: what its jobs need and nobody is shown; they ask for it when they run.
+        secret: what its jobs need and nobody is shown; they ask for it when they run. Raises TooManySchedules if
+        *limit* schedules (0: any number) are active or paused.
         """
-        key, fields = self.key(schedule_id), {"definition": definition.model_dump_json(), "next": following.isoformat()}
-        fields |= {"secret": secret} if secret else {}
-        with self.client.pipeline() as pipe:
-            pipe.delete(key)
-            pipe.hset(key, mapping=fields)
-            pipe.zadd(self.index, {key: definition.created_at.timestamp()})
-            pipe.zadd(self._due, {key: following.timestamp()})
-            pipe.execute()
+        assert schedule.next
+        fields = stored(schedule)
+        keys = [self.key(schedule.schedule_id), self.index, self._due, self._paused]
+        args = [limit, schedule.created_at.timestamp(), fields["definition"], secret]
+        if not ADD(self.client, keys, [*args, fields["next"], schedule.next.timestamp()]):
+            raise TooManySchedules
 
-    def read(self, schedule_id: str) -> Schedule | None:
+    def read(self, schedule_id: str) -> Entry | None:
         """Return a schedule, or None if there is none of this id."""
         if schedule_id.startswith(":"):  # what RedBeat keeps for itself
             return None
@@ -60,24 +73,29 @@ class Store:
         secret: str | None = self.client.hget(self.key(schedule_id), "secret")
         return secret
 
-    def due(self, now: float, skip: int, most: int) -> list[Schedule]:
-        """Return schedules whose time has come, first those that wait longest; forget those that are gone."""
+    def due(self, now: float, skip: int, most: int) -> list[Entry]:
+        """Return entries whose time has come, first those that wait longest; forget those that are not to fire."""
         keys = self.client.zrangebyscore(self._due, "-inf", now, start=skip, num=most)
-        found = self._load(keys)
-        if gone := set(keys) - {self.key(schedule.schedule_id) for schedule in found}:
-            self.client.zrem(self._due, *gone)
+        found = [entry for entry in self._load(keys) if getattr(entry, "status", "active") == "active"]
+        if gone := set(keys) - {self.key(entry.schedule_id) for entry in found}:
+            self.client.zrem(self._due, *map(as_stored, gone))
         return found
+
+    def postpone(self, schedule_id: str, seconds: float) -> None:
+        """Let the scheduler look at an entry again after some seconds; newer code may be able to use it."""
+        self.client.zadd(self._due, {self.key(schedule_id): time.time() + seconds}, xx=True)
 
     def next_time(self) -> float | None:
         """Return when the next schedule fires, in unix seconds."""
         first = self.client.zrange(self._due, 0, 0, withscores=True)
         return float(first[0][1]) if first else None
 
-    def page(self, count: int, before: float | None) -> tuple[list[Schedule], float | None]:
+    def page(self, count: int, before: float | None) -> tuple[list[Entry], float | None]:
         """Return schedules, the newest first, and the cursor of the next page (None at the end)."""
         limit = "+inf" if before is None else f"({before!r}"
         rows = self.client.zrevrangebyscore(self.index, limit, "-inf", start=0, num=count, withscores=True)
-        return self._load([key for key, _ in rows]), rows[-1][1] if len(rows) == count else None
+        cursor = max(-FARTHEST, min(FARTHEST, rows[-1][1])) if len(rows) == count else None
+        return self._load([key for key, _ in rows]), cursor
 
     def advance(self, schedule: Schedule, following: datetime | None, moments: list[datetime], jobs: list[str]) -> bool:
         """Note what was fired and what comes next; tell whether nobody else did so before."""
@@ -85,49 +103,92 @@ class Store:
         next_time = (following.isoformat(), following.timestamp()) if following else ("", "")
         last = moments[-1].isoformat() if moments else ""
         args = [schedule.next.isoformat(), *next_time, last, self._ttl, max(self._ttl, WEEK), JOBS_KEPT, *jobs]
-        return bool(ADVANCE(self.client, [self.key(schedule.schedule_id), self._due], args))
+        return bool(ADVANCE(self.client, [self.key(schedule.schedule_id), self._due, self._paused], args))
 
     def pause(self, schedule_id: str) -> None:
         """Let a schedule fire no more until it is resumed."""
-        key = self.key(schedule_id)
-        with self.client.pipeline() as pipe:
-            pipe.hset(key, "paused", 1)
-            pipe.zrem(self._due, key)
-            pipe.execute()
+        PAUSE(self.client, [self.key(schedule_id), self._due, self._paused], ["", ""])
 
     def resume(self, schedule_id: str, following: datetime) -> None:
         """Let a paused schedule go on at *following*."""
-        key = self.key(schedule_id)
-        with self.client.pipeline() as pipe:
-            pipe.hdel(key, "paused")
-            pipe.hset(key, "next", following.isoformat())
-            pipe.zadd(self._due, {key: following.timestamp()})
-            pipe.execute()
+        args = [following.isoformat(), following.timestamp()]
+        PAUSE(self.client, [self.key(schedule_id), self._due, self._paused], args)
 
     def delete(self, schedule_id: str) -> bool:
-        """Forget a schedule; tell whether there was one."""
-        if not self.read(schedule_id):
+        """Forget a schedule, or what else is stored under its id; tell whether there was anything."""
+        if schedule_id.startswith(":"):
             return False
         key = self.key(schedule_id)
         with self.client.pipeline() as pipe:
             pipe.zrem(self._due, key)
             pipe.zrem(self.index, key)
+            pipe.srem(self._paused, key)
             pipe.delete(key)
             return bool(pipe.execute()[-1])
 
-    def _load(self, keys: Iterable[str]) -> list[Schedule]:
-        keys = list(keys)
+    def indexed(self, schedule: Schedule) -> bool:
+        """Tell whether a schedule is in the index and, if it is active, will be found when it is due."""
+        key = self.key(schedule.schedule_id)
+        with self.client.pipeline(transaction=False) as pipe:
+            made, due = pipe.zscore(self.index, key).zscore(self._due, key).execute()
+        on_time = schedule.next and due is not None and due <= schedule.next.timestamp()
+        return made is not None and (schedule.status != "active" or bool(on_time))
+
+    def put_into_index(self, schedule: Schedule) -> None:
+        """Let a schedule be listed, and be found when it is due."""
+        key = self.key(schedule.schedule_id)
+        self.client.zadd(self.index, {key: schedule.created_at.timestamp()})
+        if schedule.status == "active" and schedule.next:
+            self.client.zadd(self._due, {key: schedule.next.timestamp()})
+
+    def mend_indexes(self) -> list[str]:
+        """Rename what stands under a name of ours and is of another type, and index all schedules again.
+
+        Returns the keys that were renamed. Does the same if no schedule is left in the sorted set of what is due.
+        """
+        renamed = []
+        kinds = {self._due: "zset", self.index: "zset", self._paused: "set", self.names: "set"}
+        for key, kind in kinds.items():
+            if self.client.type(key) not in (kind, "none"):
+                renamed.append(f"{key}:not-a-{kind}:{int(time.time())}")
+                self.client.rename(key, renamed[-1])
+        if renamed or (self.client.exists(self.index) and not self.client.exists(self._due)):
+            names = (key for key in self.client.scan_iter(f"{self._prefix}[^:]*", count=1000))
+            for entry in self._load(names):
+                if isinstance(entry, Schedule):
+                    self.put_into_index(entry)
+        return renamed
+
+    def _load(self, keys: Iterable[str]) -> list[Entry]:
+        # a name that is not UTF-8 is no id of ours, and no answer could carry it
+        keys = [key for key in keys if key.startswith(self._prefix) and key.isprintable()]
         with self.client.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hgetall(key)
-            hashes = pipe.execute()
-        pairs = zip(keys, hashes, strict=True)
-        return [_schedule(key.removeprefix(self._prefix), fields) for key, fields in pairs if "definition" in fields]
+            found = pipe.execute(raise_on_error=False)
+        pairs = zip(keys, found, strict=True)
+        return [_entry(key.removeprefix(self._prefix), fields) for key, fields in pairs if fields != {}]
 
 
-def _schedule(schedule_id: str, fields: dict[str, str]) -> Schedule:
+def as_stored(key: str) -> bytes:
+    """Return a key as Redis has it; bytes that are not UTF-8 were decoded to surrogates."""
+    return key.encode(errors="surrogateescape")
+
+
+def stored(schedule: Schedule) -> dict[str, str]:
+    """Return the fields of a schedule that has not fired yet."""
+    assert schedule.next
+    definition = schedule.model_dump_json(include=set(Definition.model_fields))
+    return {"definition": definition, "next": schedule.next.isoformat()}
+
+
+def parse(schedule_id: str, fields: dict[str, str]) -> Schedule:
+    """Return the schedule of a hash; raise KeyError or ValueError if it is none."""
     definition = Definition.model_validate_json(fields["definition"])
+    definition.rule.check()
     following = datetime.fromisoformat(fields["next"]) if fields["next"] else None
+    if following and following.isoformat() != fields["next"]:  # advance.lua compares the text
+        raise ValueError(f"its field next is not written as {following.isoformat()}")
     return Schedule(
         **dict(definition),
         schedule_id=schedule_id,
@@ -137,3 +198,24 @@ def _schedule(schedule_id: str, fields: dict[str, str]) -> Schedule:
         fired_count=int(fields.get("fired", 0)),
         job_ids=fields.get("jobs", "").split(),
     )
+
+
+def _entry(schedule_id: str, fields: Any) -> Entry:
+    try:
+        if isinstance(fields, Exception):
+            raise recoverable(fields)
+        if SURROGATES.search("".join(fields.values())):
+            raise ValueError("it holds bytes that are not UTF-8")
+        return parse(schedule_id, fields)
+    except ResponseError as error:
+        if "WRONGTYPE" not in f"{error}":
+            raise
+        reason = "its key does not hold a hash"
+    except KeyError as error:
+        reason = f"its field {error.args[0]} is missing"
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        reason = f"{'.'.join(map(str, first['loc'])) or 'definition'}: {first['msg']}"
+    except (ValueError, OverflowError) as error:
+        reason = str(error)
+    return InvalidEntry(schedule_id=schedule_id, error=f"{reason}; delete this schedule and make it again")

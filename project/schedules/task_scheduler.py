@@ -1,7 +1,6 @@
 """Jobs for later, in Python: make schedules, look at them, change them."""
 
-import inspect
-import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import uuid4
@@ -9,11 +8,12 @@ from uuid import uuid4
 from celery import Celery, Task
 
 from project.broker import JobExists
-from project.errors import ScheduleOutdated, UnknownSchedule
+from project.errors import ScheduleInvalid, ScheduleOfTheStack, UnknownSchedule
 from project.schedules.errors import InvalidSchedule
-from project.schedules.rules import Rule, make_rule
-from project.schedules.schedule import CatchUp, Definition, Schedule
-from project.schedules.store import Store
+from project.schedules.rules import make_rule
+from project.schedules.schedule import CatchUp, Definition, InvalidEntry, Schedule, bind, outdated
+from project.schedules.store import Entry, Store, parse, stored
+from project.settings import get_settings
 
 
 class More(TypedDict, total=False):
@@ -50,49 +50,69 @@ class TaskScheduler:
         """
         catch_up: CatchUp = more.get("catch_up", "last")
         task = self._task(func)
-        arguments = _bind(task, args or (), kwargs or {})
+        arguments = bind(task, args or (), kwargs or {})
         when: Any = {name: value for name, value in more.items() if name != "catch_up"}
         now = datetime.now(UTC)
         rule = make_rule(rrule=rrule_string, trigger_at=trigger_at, until=until, now=now, **when)
-        return self.add(task.name, arguments, description, rule, catch_up, now)
-
-    def add(
-        self,
-        task: str,
-        arguments: dict[str, Any],
-        description: str,
-        rule: Rule,
-        catch_up: CatchUp,
-        now: datetime,
-        schedule_id: str | None = None,
-        secret: str = "",
-    ) -> str:
-        """Keep a schedule whose task, arguments and rule were checked; return its id, which can be chosen.
-
-        now: the moment for which the rule was checked; a time that has come since is not left out. With a secret, the
-        task is told the id of the schedule too (schedule_id), to ask for the secret when it runs.
-        """
-        schedule_id = schedule_id or str(uuid4())
-        if secret:
-            arguments = {**arguments, "schedule_id": schedule_id}
-        definition = Definition(
-            task=task, arguments=arguments, description=description, rule=rule, catch_up=catch_up, created_at=now
+        draft = self.draft(
+            Definition(
+                task=task.name,
+                arguments=arguments,
+                description=description,
+                rule=rule,
+                catch_up=catch_up,
+                created_at=now,
+            )
         )
-        following = rule.next_after(now)
-        assert following  # as it was checked
-        self._store.write(schedule_id, definition, following, secret)
-        return schedule_id
+        self.keep(draft)
+        return draft.schedule_id
+
+    def draft(self, definition: Definition, schedule_id: str | None = None) -> Schedule:
+        """Return the schedule as it will be read back, without keeping it; raise InvalidSchedule if it cannot be.
+
+        Its first time is the first after definition.created_at, the moment for which the rule was checked.
+        """
+        following = definition.rule.next_after(definition.created_at)
+        schedule_id = schedule_id or str(uuid4())
+        planned = Schedule(**dict(definition), schedule_id=schedule_id, status="active", next=following)
+        try:
+            read_back = parse(schedule_id, stored(planned))
+        except (ValueError, OverflowError) as error:
+            raise InvalidSchedule("kwargs", f"it cannot be kept as JSON: {error}") from None
+        if read_back.arguments != definition.arguments:
+            raise InvalidSchedule("kwargs", "they are not the same when they are read from JSON")
+        return read_back
+
+    def keep(self, draft: Schedule, secret: str = "") -> None:
+        """Keep a schedule; raise TooManySchedules if SCHEDULE_LIMIT are active or paused already.
+
+        With a secret, the task needs a parameter schedule_id, with which it asks for the secret when it runs.
+        """
+        self._store.write(draft, secret, get_settings().schedule_limit)
+
+    def find(self, schedule_id: str) -> Entry:
+        """Return a schedule, also one that cannot be used; raise UnknownSchedule."""
+        entry = self._store.read(schedule_id)
+        if entry is None:
+            raise UnknownSchedule
+        return self._judged(entry)
 
     def look_up(self, schedule_id: str) -> Schedule:
-        """Return a schedule, or raise UnknownSchedule."""
-        schedule = self._store.read(schedule_id)
-        if schedule is None:
-            raise UnknownSchedule
-        return schedule
+        """Return a schedule; raise UnknownSchedule, or ScheduleInvalid if it cannot be used."""
+        entry = self.find(schedule_id)
+        if isinstance(entry, InvalidEntry):
+            raise ScheduleInvalid(entry.error)
+        return entry
 
-    def page(self, count: int, before: float | None = None) -> tuple[list[Schedule], float | None]:
+    def page(self, count: int, before: float | None = None) -> tuple[list[Entry], float | None]:
         """Return schedules, the newest first, and the cursor of the next page (None at the end)."""
-        return self._store.page(count, before)
+        entries, cursor = self._store.page(count, before)
+        return [self._judged(entry) for entry in entries], cursor
+
+    def _judged(self, entry: Entry) -> Entry:
+        if isinstance(entry, InvalidEntry):
+            return entry
+        return entry.model_copy(update={"error": outdated(self._app, entry)})
 
     def pause(self, schedule_id: str) -> Schedule:
         """Let it fire no more until it is resumed; one that has ended stays as it is."""
@@ -112,23 +132,23 @@ class TaskScheduler:
         return self.look_up(schedule_id)
 
     def delete(self, schedule_id: str) -> None:
-        """Forget it, or raise UnknownSchedule; jobs that it has submitted stay."""
+        """Forget it; jobs that it has submitted stay. Raises UnknownSchedule, or ScheduleOfTheStack."""
+        if schedule_id in self._app.conf.beat_schedule:
+            raise ScheduleOfTheStack
         if not self._store.delete(schedule_id):
             raise UnknownSchedule
 
     def run(self, schedule_id: str, job_id: str | None = None) -> tuple[str, str]:
         """Submit a job now, beside those of the rule; return its task and its id, which can be chosen.
 
-        Raises UnknownSchedule, ScheduleOutdated or QueueFull.
+        Raises UnknownSchedule, ScheduleInvalid or QueueFull.
         """
         schedule = self.look_up(schedule_id)
+        if schedule.error:
+            raise ScheduleInvalid(schedule.error)
         job_id = job_id or str(uuid4())
-        try:
+        with suppress(JobExists):  # the same request, sent to a second producer
             self._task(schedule.task).apply_async(kwargs=schedule.arguments, task_id=job_id)
-        except JobExists:  # the same request, sent to a second producer
-            pass
-        except (InvalidSchedule, TypeError) as error:
-            raise ScheduleOutdated from error
         return schedule.task, job_id
 
     def _task(self, func: Task | str) -> Any:
@@ -136,13 +156,3 @@ class TaskScheduler:
         if name not in self._app.tasks:
             raise InvalidSchedule("task", f"there is no task {name!r}")
         return self._app.tasks[name]
-
-
-def _bind(task: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return all arguments by name, or raise InvalidSchedule: now is better than when it fires."""
-    try:
-        bound = inspect.signature(task.run).bind(*args, **kwargs).arguments
-        json.dumps(bound)
-    except (TypeError, ValueError) as error:
-        raise InvalidSchedule("kwargs", str(error)) from None
-    return dict(bound)

@@ -10,7 +10,7 @@ from project.celery_config.job import shared_task
 from project.celery_config.retry import ALWAYS, ONCE
 from project.integrations import records as records_in_database
 from project.integrations import webhook
-from project.schedules.store import Store
+from project.schedules.store import Store, as_stored
 from project.settings import get_settings
 
 BATCH = 1000  # members of an index that are looked at in one round trip
@@ -50,6 +50,6 @@ def _forget_gone(client: Any, index: str, key_of: Any) -> int:
         members = client.zrange(index, first, first + BATCH - 1)
         pipe = client.pipeline(transaction=False)
         for member in members:
-            pipe.exists(key_of(member))
-        gone += [member for member, there in zip(members, pipe.execute(), strict=True) if not there]
+            pipe.exists(as_stored(key_of(member)))
+        gone += [as_stored(member) for member, there in zip(members, pipe.execute(), strict=True) if not there]
     return client.zrem(index, *gone) if gone else 0

@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
 from tests.support.http import assert_problem, finished
+from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
 API = "/producer/api/schedules"
@@ -109,6 +111,15 @@ def test_the_same_request_sent_to_two_producers_makes_one_schedule(http: httpx.C
         ({"every": "1h", "timezone": "Mars/Olympus"}, "body.timezone"),
         ({"rrule": "FREQ=DAILY;UNTIL=20200101T000000Z"}, "body.rrule"),
         ({"every": "1h", "catch_up": "some"}, "body.catch_up"),
+        ({"every": "0s"}, "body.every"),
+        ({"every": "999ms", "until": "2100-01-01T00:00:00Z"}, "body.every"),
+        ({"every": "18301d"}, "body.every"),
+        ({"every": "2900000d"}, "body.every"),
+        ({"every": "100000w"}, "body.every"),
+        ({"every": "9" * 50}, "body.every"),
+        ({"trigger_at": "9999-12-31T23:59:59-12:00"}, "body.trigger_at"),
+        ({"rrule": "DTSTART:99991231T235959 FREQ=SECONDLY", "timezone": "Etc/GMT+12"}, "body.rrule"),
+        ({"rrule": "DTSTART:00010101T000000 FREQ=DAILY", "timezone": "Pacific/Kiritimati"}, "body.rrule"),
     ],
 )
 def test_what_is_wrong_with_a_schedule_is_told_by_its_field(
@@ -119,6 +130,49 @@ def test_what_is_wrong_with_a_schedule_is_told_by_its_field(
     problem = assert_problem(http.post(API, json=SUM | wishes), 422)
     assert field in [error["field"] for error in problem["errors"]]
     assert http.get(API, params={"limit": 1}).json()["schedules"] == before
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"every": "18300d"},
+        {"trigger_at": "8999-12-31T23:59:59-23:59"},
+        {"cron": "0 0 29 feb *", "until": "9999-12-31T23:59:59-23:59", "timezone": "Pacific/Kiritimati"},
+        {"rrule": "FREQ=YEARLY;INTERVAL=40;UNTIL=99991231T235959", "timezone": "Etc/GMT+12"},
+        {"rrule": "DTSTART:89991231T235959Z FREQ=YEARLY;INTERVAL=1000000"},
+        {"cron": "30 22-2/2 * january-mar fri-sunday"},
+    ],
+)
+def test_a_schedule_near_the_end_of_the_calendar_is_shown_and_can_be_deleted(
+    http: httpx.Client, wishes: dict[str, Any]
+) -> None:
+    """In the list too."""
+    made = make(http, **wishes)
+    path = f"{API}/{made['schedule_id']}"
+    assert http.get(path).json() == http.get(API, params={"limit": 1}).json()["schedules"][0] == made
+    assert made["upcoming"] and made["upcoming"][0] == made["next"]
+    assert http.delete(path).status_code == 204
+
+
+def test_a_damaged_schedule_is_listed_with_the_reason_and_can_be_deleted(
+    http: httpx.Client, stack: NativeStack
+) -> None:
+    """The list is there for everybody all the same."""
+    whole, damaged = (make(http, cron="@yearly")["schedule_id"] for _ in range(2))
+    with Redis(port=int(stack.settings["REDIS_PORT"])) as redis:
+        redis.hset(f"schedules:{damaged}", "definition", "{")
+    listed = {each["schedule_id"]: each for each in http.get(API).json()["schedules"]}
+    assert listed[whole]["status"] == "active"
+    assert listed[damaged] == http.get(f"{API}/{damaged}").json()
+    assert listed[damaged]["status"] == "invalid"
+    assert "Invalid JSON" in listed[damaged]["error"]
+    for answer in (
+        http.patch(f"{API}/{damaged}", json={"paused": True}),
+        http.post(f"{API}/{damaged}/run"),
+    ):
+        assert "delete this schedule" in assert_problem(answer, 409)["detail"]
+    assert http.delete(f"{API}/{damaged}").status_code == 204
+    assert_problem(http.get(f"{API}/{damaged}"), 404)
 
 
 def test_a_moment_fires_at_that_moment(http: httpx.Client) -> None:

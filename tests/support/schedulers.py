@@ -11,10 +11,10 @@ from tests.support.wait import wait_until
 class SchedulerProcess(Process):
     """A real `celery beat` with a run directory and a log of its own."""
 
-    def __init__(self, folder: Path, name: str, **settings: str) -> None:
+    def __init__(self, folder: Path, name: str, app: str = "project.consumer", **settings: str) -> None:
         self.run_dir, self.log = folder / name, folder / f"{name}.log"
         self.run_dir.mkdir()
-        command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", "project.consumer", "beat", "--pidfile="]
+        command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", app, "beat", "--pidfile="]
         environment = clean_environment() | {"RUN_DIR": str(self.run_dir)} | settings
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

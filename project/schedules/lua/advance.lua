@@ -1,10 +1,10 @@
 -- Note that a schedule has fired, and when it does next; unless somebody else did, or it was deleted.
--- KEYS schedules:<id>, the sorted set of what is due when
+-- KEYS schedules:<id>, the sorted set of what is due when, the set of what is paused
 -- ARGV expected (the time that was fired first), next (or '' at the end), its unix seconds, last (the time that was fired
 --      last, or '' if none was), ttl (seconds that an ended schedule is kept), patience (the same for one with a secret,
 --      which its last job has to read), kept (job ids), job id...
 -- returns 1 or 0
-local schedule, due = KEYS[1], KEYS[2]
+local schedule, due, paused = KEYS[1], KEYS[2], KEYS[3]
 local expected, following, seconds, last, ttl, patience, kept = unpack(ARGV, 1, 7)
 local known = redis.call('HMGET', schedule, 'next', 'paused', 'jobs')
 if known[1] ~= expected then return 0 end
@@ -19,6 +19,7 @@ if last ~= '' then redis.call('HSET', schedule, 'last', last) end
 redis.call('HINCRBY', schedule, 'fired', count)
 if following == '' then
   redis.call('ZREM', due, schedule)
+  redis.call('SREM', paused, schedule)
   redis.call('EXPIRE', schedule, redis.call('HEXISTS', schedule, 'secret') == 1 and patience or ttl)
 elseif not known[2] then
   redis.call('ZADD', due, seconds, schedule)

@@ -161,7 +161,7 @@ def test_a_task_that_is_gone_does_not_stop_the_other_schedules(
     scheduler.schedule("sum", "", args=[1], rrule_string="FREQ=SECONDLY;COUNT=3")
     one = start("one")
     wait_until(lambda: len(jobs.ids()) == 3)
-    wait_until(lambda: "cannot fire task=gone" in one.log.read_text())
+    wait_until(lambda: "there is no task 'gone' any more" in one.log.read_text())
 
 
 def test_a_full_queue_does_not_hold_up_the_schedules_of_other_queues(

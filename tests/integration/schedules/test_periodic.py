@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
 
-from project.errors import DatabaseUnavailable
+from project.errors import DatabaseUnavailable, GlassqueueError, ScheduleOfTheStack
 from project.integrations import records
 from project.integrations.database import transaction
 from project.migrate import migrate
+from project.schedules import heartbeat
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import get_settings
 from tests.integration.schedules.conftest import Jobs, StartScheduler
@@ -35,7 +37,8 @@ def test_a_crontab_in_the_settings_is_when_a_backup_is_made(start: StartSchedule
     """In UTC; without one there is no schedule."""
     one = start("one", BACKUP_DATABASE_AT="30 3 * * *")
     wait_until(lambda: one.leads)
-    schedule = wait_until(lambda: scheduler.page(1)[0])[0]
+    wait_until(lambda: scheduler.page(1)[0])
+    schedule = scheduler.look_up("backup-database")
     assert (schedule.task, f"{schedule.next:%H:%M %Z}") == ("backup_database", "03:30 UTC")
 
 
@@ -43,11 +46,108 @@ def test_a_restart_does_not_move_a_periodic_job(start: StartScheduler, scheduler
     """A scheduler that restarts every half hour must still clean up every hour."""
     one = start("one", PURGE_EVERY="3600")
     wait_until(lambda: one.leads)
-    planned = wait_until(lambda: scheduler.page(1)[0])[0].next
+    wait_until(lambda: scheduler.page(1)[0])
+    planned = scheduler.look_up("purge-records").next
     assert one.stop() == 0
     two = start("two", PURGE_EVERY="3600")
     wait_until(lambda: two.leads)
     assert scheduler.look_up("purge-records").next == planned
+
+
+OWN = {"HELLO_EVERY": "3600", "PURGE_EVERY": "3600", "BACKUP_DATABASE_AT": "@yearly", "BACKUP_FTP_AT": "0 3 1 jan *"}
+
+
+def test_lost_and_damaged_entries_of_the_stack_are_made_again_and_fire_nothing_extra(
+    start: StartScheduler, scheduler: TaskScheduler, server: RedisServer, jobs: Jobs
+) -> None:
+    """Each has the time that it had before."""
+    one = start("one", **OWN)
+    names = ["hello", "purge-records", "backup-database", "backup-ftp"]
+    wait_until(lambda: one.leads and len(scheduler.page(5)[0]) == len(names))
+    planned = {name: scheduler.look_up(name).next for name in names}
+    client: Any = server.client
+    client.delete("schedules:hello")
+    client.hdel("schedules:purge-records", "next")
+    client.zrem("schedules::schedule", "schedules:backup-database")
+    client.zrem("schedules::all", "schedules:backup-database")
+    client.delete("schedules:backup-ftp")
+    client.lpush("schedules:backup-ftp", "?")
+    due = {f"schedules:{name}".encode() for name in names}
+    wait_until(lambda: due <= set(client.zrange("schedules::schedule", 0, -1)) and not _damaged(scheduler, names))
+    assert {name: scheduler.look_up(name).next for name in names} == planned
+    assert {entry.schedule_id for entry in scheduler.page(5)[0]} == set(names)
+    assert jobs.ids("default") + jobs.ids("maintenance") == []
+
+
+def _damaged(scheduler: TaskScheduler, names: list[str]) -> bool:
+    try:
+        return any(scheduler.look_up(name).status != "active" for name in names)
+    except GlassqueueError:
+        return True
+
+
+def test_a_paused_entry_of_the_stack_stays_paused_when_it_is_made_again(
+    start: StartScheduler, scheduler: TaskScheduler, server: RedisServer
+) -> None:
+    """Also when its setting has changed meanwhile."""
+    one = start("one", HELLO_EVERY="1", PURGE_EVERY="1")
+    wait_until(lambda: one.leads and len(scheduler.page(5)[0]) == 2)
+    assert scheduler.pause("hello").status == scheduler.pause("purge-records").status == "paused"
+    server.client.delete("schedules:hello")
+    wait_until(lambda: server.client.exists("schedules:hello"))
+    assert one.stop() == 0
+    two = start("two", HELLO_EVERY="1", PURGE_EVERY="2")
+    wait_until(lambda: two.leads and scheduler.look_up("purge-records").rule.text == "2000ms")
+    assert scheduler.look_up("hello").status == scheduler.look_up("purge-records").status == "paused"
+    assert scheduler.resume("hello").status == "active"
+
+
+def test_entries_of_the_stack_cannot_be_deleted(
+    start: StartScheduler, scheduler: TaskScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any client could end the backups."""
+    one = start("one", HELLO_EVERY="3600")
+    wait_until(lambda: one.leads and scheduler.page(1)[0])
+    with pytest.raises(ScheduleOfTheStack, match="pause it"):
+        scheduler.delete("hello")
+    assert scheduler.look_up("hello").status == "active"
+
+
+def test_hello_does_not_catch_up_after_a_restart(
+    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
+) -> None:
+    """Of the times that were missed none fires, not even those of the last minute."""
+    one = start("one", HELLO_EVERY="1")
+    wait_until(lambda: len(jobs.ids("default")) > 1)
+    assert one.stop() == 0
+    # as after some time without a scheduler: its sign of life and its claim have expired, and times have passed
+    server.client.delete("schedules::leader", "schedules::lock")
+    missed = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=90)
+    server.client.hset("schedules:hello", "next", missed.isoformat())
+    server.client.zadd("schedules::schedule", {"schedules:hello": missed.timestamp()})
+    before, restarted = set(jobs.ids("default")), datetime.now(UTC)
+    start("two", HELLO_EVERY="1")
+    wait_until(lambda: len(jobs.ids("default")) > len(before) + 1)
+    entry = scheduler.look_up("hello")
+    fired = {entry.job_id(restarted.replace(microsecond=0) + timedelta(seconds=second)) for second in range(1, 100)}
+    assert set(jobs.ids("default")) - before <= fired
+
+
+def test_an_entry_that_cannot_be_used_is_skipped_and_reported(
+    start: StartScheduler, scheduler: TaskScheduler, server: RedisServer, tmp_path: Path
+) -> None:
+    """The others are kept, and the log says once what is wrong."""
+    (tmp_path / "own.py").write_text(
+        "from project.consumer import app\n"
+        "app.conf.beat_schedule |= {'backup': {'task': 'hello', 'schedule': '0 3 * * nope'},"
+        " 'gone': {'task': 'nap', 'schedule': 60}, 'none': None}\n"
+    )
+    one = start("one", app="own", PYTHONPATH=str(tmp_path), HELLO_EVERY="3600")
+    wait_until(lambda: heartbeat.read(server.client))
+    leader = heartbeat.read(server.client)
+    assert leader and leader.errors.keys() == {"backup", "gone", "none"}
+    assert one.log.read_text().count("'nope' is not a day of week") == 1
+    assert [entry.schedule_id for entry in scheduler.page(5)[0]] == ["hello"]
 
 
 @pytest.fixture
@@ -75,7 +175,8 @@ def test_purging_forgets_what_has_expired_and_nothing_else(
     _, job_kept = scheduler.run(kept)
     _, job_gone = scheduler.run(kept)
     server.client.delete(f"schedules:{gone}", f"job:{job_gone}")
-    assert app.tasks["purge_records"]() == {"rows": 1, "jobs": 1, "schedules": 1}
+    server.client.zadd("schedules::all", {b"schedules:\xff": 1})  # not UTF-8: another program wrote it
+    assert app.tasks["purge_records"]() == {"rows": 1, "jobs": 1, "schedules": 2}
     assert [schedule.schedule_id for schedule in scheduler.page(10)[0]] == [kept]
     assert server.client.zrange("jobs:recent", 0, -1) == [job_kept.encode()]
     with transaction(database) as session:
