@@ -53,7 +53,7 @@ def test_a_listing_that_makes_no_sense_is_refused(http: httpx.Client, params: di
 
 def test_queues_and_consumers_show_who_works_on_what(http: httpx.Client) -> None:
     """A running job is counted in its queue, and named at its consumer with the time of its start."""
-    job_id = submit(http, "wait_and_return", seconds=3)
+    job_id = submit(http, "wait_and_return", seconds=60)
     wait_until(lambda: look_up(http, "wait_and_return", job_id)["status"] == "STARTED")
     queues = {queue["queue"]: queue for queue in http.get("/producer/api/queues").json()}
     assert queues["default"]["running"] >= 1
@@ -63,6 +63,7 @@ def test_queues_and_consumers_show_who_works_on_what(http: httpx.Client) -> None
     assert (consumer["slots"], consumer["pool"], consumer["queues"]) == (2, "prefork", ["cpu", "default"])
     (busy,) = [each for each in consumer["busy"] if each["job_id"] == job_id]
     assert datetime.fromisoformat(busy["since"]) == datetime.fromisoformat(job["started_at"])
+    http.delete(f"/producer/api/wait_and_return/{job_id}")
 
 
 def test_a_misspelt_filter_requeues_nothing(http: httpx.Client) -> None:

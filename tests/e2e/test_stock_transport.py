@@ -13,13 +13,13 @@ from tests.support.wait import wait_until
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    """A stack on kombu's own transport, whose jobs may run for a second."""
+    """A stack on kombu's own transport, whose jobs may run for three seconds."""
     port = str(free_port())
     stack = NativeStack(
         tmp_path_factory.mktemp("stock") / "run",
         REDIS_PORT=port,
         BROKER_URL=f"redis+stock://127.0.0.1:{port}/0",
-        TASK_SOFT_TIME_LIMIT="1",
+        TASK_SOFT_TIME_LIMIT="3",
     ).start()
     yield stack
     stack.stop()
@@ -44,7 +44,7 @@ def test_a_job_succeeds_with_all_its_fields(http: httpx.Client) -> None:
 
 def test_a_job_that_fails_says_why(http: httpx.Client) -> None:
     """The error has the same two fields as with leases, and there is no result."""
-    job = finished(http, "wait_and_return", submit(http, "wait_and_return", seconds=5))
+    job = finished(http, "wait_and_return", submit(http, "wait_and_return", seconds=30))
     assert (job["status"], job["result"], job["attempts"]) == ("FAILURE", None, 1)
     assert job["error"] == {"type": "SoftTimeLimitExceeded", "message": ""}
 

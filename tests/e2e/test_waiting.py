@@ -108,7 +108,7 @@ def test_a_thousand_waiters_cost_one_connection_and_no_threads(
 
 def test_following_a_job_tells_each_change_and_ends_with_it(http: httpx.Client) -> None:
     """First the job as it is, then its start, then the job as it ended; and the stream closes."""
-    job_id = str(http.post(WAIT, params={"countdown": 1}, json={"seconds": 0.5}).json()["job_id"])
+    job_id = str(http.post(WAIT, params={"countdown": 3}, json={"seconds": 0.5}).json()["job_id"])
     with http.stream("GET", f"{WAIT}/{job_id}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = list(stream.iter_lines())
@@ -122,7 +122,7 @@ def test_following_a_job_tells_each_change_and_ends_with_it(http: httpx.Client) 
 def test_following_shows_progress(http: httpx.Client) -> None:
     """A report comes as the job with its progress."""
     job_id = str(
-        http.post("/producer/api/count_primes", params={"countdown": 1}, json={"limit": 300_000}).json()["job_id"]
+        http.post("/producer/api/count_primes", params={"countdown": 3}, json={"limit": 300_000}).json()["job_id"]
     )
     with http.stream("GET", f"/producer/api/count_primes/{job_id}/events") as stream:
         events = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: ")]
