@@ -39,7 +39,7 @@ def _redis(settings: Settings, run_dir: Path, programs: Programs) -> Part:
     folder, host, port = run_dir / "redis", settings.redis_host, str(settings.redis_port)
     command = [programs.redis_server, str(folder / "password.conf"), "--bind", host, "--port", port]
     command += ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", settings.redis_appendfsync]
-    command += ["--save", "", "--maxmemory-policy", "noeviction"]
+    command += ["--save", "", "--maxmemory-policy", "noeviction", "--hash-max-ziplist-value", "1024"]
     return Part("redis", command, probe=f"tcp://{_in_url(host)}:{port}", first=True)
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import httpx
 import pytest
 from celery import states
+from redis import Redis
 
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.wait import wait_until
@@ -85,3 +86,10 @@ def test_openapi_documents_the_same_tasks(http: httpx.Client) -> None:
         assert "post" in openapi["paths"][task["submit"]]
         assert "get" in openapi["paths"][f"{task['submit']}/{{job_id}}"]
     assert openapi["components"]["schemas"]["Job_int_"]["properties"]["result"]["anyOf"][0] == {"type": "integer"}
+
+
+def test_the_record_of_a_short_job_stays_small(http: httpx.Client, redis: Redis) -> None:
+    """The memory of Redis holds records for hours, so what a finished job leaves there decides how many fit."""
+    job_id = submit(http, "sum", number=10)
+    finished(http, "sum", job_id)
+    assert (redis.memory_usage(f"job:{job_id}", samples=0) or 0) < 450
