@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import signals
 
-from project.celery_config import job_log, liveness, presence, stopping
+from project.celery_config import job_log, liveness, presence, refused, stopping, switching
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
 
@@ -15,6 +15,8 @@ job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
 stopping.connect()
 presence.connect(settings.records, settings.redis_timeout)
+switching.connect(settings.records, settings.redis_timeout)
+refused.connect()
 
 # Queues with consumers of their own in native/parts.py and docker-compose.yml: no job waits behind a backup
 OWN_CONSUMERS = ("notifications", "maintenance")

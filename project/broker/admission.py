@@ -8,12 +8,14 @@ import orjson
 from celery import current_task
 from redis import Redis
 
-from . import scripts
+from . import records, scripts
 from .errors import JobExists, QueueFull
 
 #: Not stored, to keep waiting jobs small: known again on delivery, or of no use to a Redis backend.
 DERIVED_HEADERS = frozenset({"id", "task", "lang", "eta", "attempt", "record", "taken_from"})
-DERIVED_PROPERTIES = frozenset({"delivery_info", "delivery_mode", "delivery_tag", "body_encoding", "reply_to"})
+DERIVED_PROPERTIES = frozenset(
+    {"delivery_info", "delivery_mode", "delivery_tag", "body_encoding", "reply_to", "priority"}
+)
 EMPTY: tuple[Any, ...] = (None, "", {}, [], [None, None], (None, None))  # what Celery's request defaults to
 Call = tuple[list[str], list[Any]]  # the keys and arguments of admit.lua
 
@@ -24,11 +26,14 @@ def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
     job_id, eta = headers["id"], headers.get("eta")
     kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in (*EMPTY, job_id)}
     carried = {k: v for k, v in properties.items() if k not in DERIVED_PROPERTIES and v and v != job_id}
+    priority = channel._get_message_priority(message)
+    if priority != records.DEFAULT_PRIORITY:
+        carried["priority"] = priority
     parent = headers.get("parent_id") or (current_task.request.id if current_task else "")
     record = [part for field in headers.get("record", {}).items() for part in field]
     kinds = (properties["body_encoding"], message["content-type"], message["content-encoding"])
     return [f"job:{job_id}", queue], [
-        job_id, properties["delivery_tag"], headers["task"], channel.priority(channel._get_message_priority(message)),
+        job_id, properties["delivery_tag"], headers["task"], records.step(priority),
         orjson.dumps([message["body"], *kinds, kept, carried], default=str), due_at(eta) if eta else "",
         channel.queue_limit, headers.get("attempt") or "", headers.get("replaced_task_nesting") or 0,
         parent, channel.recent_limit, *(headers.get("taken_from") or ("", "")), len(record), *record,

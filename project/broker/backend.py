@@ -1,6 +1,7 @@
 """The result backend: the record of a job is its result, and the end of a job is one atomic step."""
 
 import json
+import logging
 from typing import Any
 
 from celery import states
@@ -8,7 +9,10 @@ from celery.backends import redis
 from celery.exceptions import TaskRevokedError
 
 from . import errors, records, scripts
+from .errors import describe
 from .ledger import LEDGER
+
+logger = logging.getLogger(__name__)
 
 #: Written by taking (STARTED) and by the publish of the retry (RETRY), not by whoever runs the task.
 WRITTEN_ELSEWHERE = frozenset({states.STARTED, states.RETRY, states.RECEIVED})
@@ -69,7 +73,9 @@ class Backend(redis.RedisBackend):
         if not LEDGER.end(task_id, token, state, fields):
             # A child of a prefork pool: its parent renews the lease for as long as this takes.
             args = [self.expires or 0, task_id, token, state, len(fields), *fields]
-            self.ensure(scripts.FINISH, (self.client, [], args), max_retries=max_retries, interval_max=1)
+            late = self.ensure(scripts.FINISH, (self.client, [], args), max_retries=max_retries, interval_max=1)
+            if late:
+                logger.warning("late ending refused, another attempt owns the job: %s", late)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         raw = self.client.hgetall(records.key(task_id))
@@ -105,13 +111,3 @@ class Backend(redis.RedisBackend):
     def _forget(self, task_id: str) -> None:
         if self.client.hget(records.key(task_id), "status") in (b"SUCCESS", b"FAILURE", b"REVOKED"):
             self.client.delete(records.key(task_id))
-
-
-def describe(result: Any) -> str:
-    """Return the public form of an exception: a JSON object with type and message."""
-    if isinstance(result, dict):
-        name, args = result.get("exc_type"), result.get("exc_message")
-    else:
-        name, args = type(result).__name__, result.args
-    message = ", ".join(map(str, args)) if isinstance(args, list | tuple) else str(args)
-    return json.dumps({"type": name, "message": message})

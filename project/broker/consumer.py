@@ -6,6 +6,7 @@ from typing import Any
 from celery.concurrency import solo, thread
 from celery.worker import consumer, state
 
+from .errors import Rejected
 from .ledger import LEDGER
 
 
@@ -24,6 +25,11 @@ class Consumer(consumer.Consumer):
         if isinstance(self.pool, thread.TaskPool):
             return super().call_soon_ack(p, *args, **kwargs)
         return p(*args, **kwargs)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Fail a job whose message cannot be decoded; Celery would acknowledge it, and nobody would hear of it."""
+        LEDGER.release(message.delivery_tag, Rejected(f"its message cannot be decoded: {exc}"))
+        super().on_decode_error(message, exc)
 
     def on_close(self) -> None:
         """Keep the leases of running jobs over a reconnect; hand back the others, which were just forgotten."""

@@ -1,5 +1,8 @@
 """Why the broker refuses a job."""
 
+import json
+from typing import Any
+
 
 class BrokerError(Exception):
     """The broker refuses the job."""
@@ -28,3 +31,13 @@ class Rejected(BrokerError):
 
 class PoisonJob(BrokerError):
     """The job killed its consumer, or outlived its lease, in every attempt."""
+
+
+def describe(result: Any) -> str:
+    """Return the public form of an exception: a JSON object with type and message."""
+    if isinstance(result, dict):
+        name, args = result.get("exc_type"), result.get("exc_message")
+    else:
+        name, args = type(result).__name__, result.args
+    message = ", ".join(map(str, args)) if isinstance(args, list | tuple) else str(args)
+    return json.dumps({"type": name, "message": message})

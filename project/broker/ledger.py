@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from . import scripts
+from .errors import describe
 
 logger = logging.getLogger(__name__)
 
@@ -89,11 +90,11 @@ class Ledger:
         self._write([job_id, token, status, len(fields), *fields])
         return True
 
-    def release(self, tag: str, failure: str = "") -> None:
+    def release(self, tag: str, failure: Exception | None = None) -> None:
         """Let go of a job; one that ended without a status only loses its lease, or gets *failure*."""
         hold = self.held.pop(tag, None)
         if hold and not hold.ended:
-            fields = ["error", failure] if failure else []
+            fields = ["error", describe(failure)] if failure else []
             self._write([hold.id, hold.token, "FAILURE" if failure else "", len(fields), *fields])
 
     def _write(self, ending: list[Any]) -> None:
@@ -151,7 +152,7 @@ class Ledger:
         """Renew all leases, and put back the jobs of consumers that died."""
         for tag in self._tend("renew", list(self.held.values()), self.queues):
             if (hold := self.held.pop(tag, None)) and not hold.ended:
-                logger.warning("lost the lease of job %s: it runs elsewhere, its ending here is refused", hold.id)
+                logger.warning("lost the lease of job %s: it is not this consumer's any more", hold.id)
 
     def _keep(self) -> None:
         due = 0.0

@@ -1,12 +1,17 @@
 """What is known about a job: one Redis hash, `job:<id>`, from admission until its time to live is over."""
 
+from bisect import bisect
 from typing import Any
 
 from redis import Redis
 
 #: What the protocol keeps in the record for itself.
-INTERNAL = frozenset({"message", "nonce", "token", "returned", "deaths", "step", "nesting", "exception", "meta"})
-PRIORITY_STEPS = (0, 3, 6, 9)
+INTERNAL = frozenset(
+    {"message", "nonce", "token", "returned", "deaths", "step", "nesting", "exception", "meta", "left"}
+    | {"broker", "queued", "asked", "moving", "claimed", "request"}
+)
+PRIORITY_STEPS = (0, 3, 5, 6, 9)  # a priority belongs to the last step that is not above it
+DEFAULT_PRIORITY = 5  # of a job that names none: the middle step, so that there is something above and below it
 
 
 def key(job_id: str) -> str:
@@ -16,7 +21,12 @@ def key(job_id: str) -> str:
 
 def lists(queue: str) -> list[str]:
     """Return the lists that hold a queue's waiting jobs, most urgent first."""
-    return [queue if step == 0 else f"{queue}\x06\x16{step}" for step in PRIORITY_STEPS]
+    return [queue if step == DEFAULT_PRIORITY else f"{queue}\x06\x16{step}" for step in PRIORITY_STEPS]
+
+
+def step(priority: int | None) -> int:
+    """Return the step that a priority belongs to."""
+    return PRIORITY_STEPS[bisect(PRIORITY_STEPS, DEFAULT_PRIORITY if priority is None else priority) - 1]
 
 
 def read(client: Redis, job_id: str) -> dict[str, str] | None:

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from .records import DEFAULT_PRIORITY
+
 LEASED: dict[str, Any] = {
     "broker_transport": f"{__package__}.transport:Transport",
     "worker_consumer": f"{__package__}.consumer:Consumer",
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "worker_prefetch_multiplier": 1,
+    "task_default_priority": DEFAULT_PRIORITY,  # kombu would send 0, the most urgent
     # A running job keeps its lease over a reconnect, so there is nothing to cancel and nothing to fetch less of.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_enable_prefetch_count_reduction": False,

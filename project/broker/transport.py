@@ -1,5 +1,6 @@
 """The leased transport: kombu's Redis transport, with jobs admitted, taken and ended by Lua scripts."""
 
+import logging
 import os
 import secrets
 from contextlib import suppress
@@ -8,15 +9,18 @@ from queue import Empty
 from time import monotonic
 from typing import Any
 
-import orjson
 from kombu.transport import redis, virtual
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, NoScriptError, ResponseError
 from redis.retry import Retry
 
-from . import admission, scripts
+from . import admission, records, scripts
+from .errors import Rejected
 from .ledger import LEDGER, PATIENCE, Options
+from .messages import envelope
+
+logger = logging.getLogger(__name__)
 
 BATCH_LIMIT = 64  # more gains nothing (measured), and a consumer that dies takes fewer leases along
 
@@ -36,7 +40,7 @@ class QoS(virtual.QoS):
         if requeue:
             LEDGER.hand_back([delivery_tag], "stop" if LEDGER.leaving else "death")
         else:
-            LEDGER.release(delivery_tag, '{"type": "Rejected", "message": "a consumer could not read this job"}')
+            LEDGER.release(delivery_tag, Rejected("a consumer could not read this job"))
         super().ack(delivery_tag)
 
 
@@ -45,6 +49,7 @@ class Channel(redis.Channel):
 
     QoS = QoS
     body_encoding = None  # bodies of text travel as they are
+    priority_steps, default_priority = records.PRIORITY_STEPS, records.DEFAULT_PRIORITY
     fetch_ahead = False  # set by our consumer for pools that gain from it
     lease, max_attempts, queue_limit = Options.lease, Options.max_attempts, Options.queue_limit
     result_ttl, recent_limit = Options.result_ttl, Options.recent_limit
@@ -65,6 +70,13 @@ class Channel(redis.Channel):
         return (body, None) if isinstance(body, str) else super().encode_body(body, "base64")
 
     # Admission
+
+    def prepare_message(self, body: Any, priority: int | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Keep a priority of 0, which kombu takes for none."""
+        message = super().prepare_message(body, priority, *args, **kwargs)
+        if priority is not None:
+            message["properties"]["priority"] = priority
+        return message
 
     def _next_delivery_tag(self) -> str:
         return secrets.token_urlsafe(9)
@@ -144,18 +156,24 @@ class Channel(redis.Channel):
             raise scripts.recoverable(exc) from exc
 
     def _hold(self, reply: list[Any]) -> None:
+        """Note the leases just taken, and line up their jobs; a job that cannot be read fails alone."""
         values = iter(reply)
         jobs = []
         for raw_id, token, raw_queue, raw_task, text in zip(*[values] * 5, strict=True):
-            job_id, queue = raw_id.decode(), raw_queue.decode()
+            job_id, queue = raw_id.decode(errors="replace"), raw_queue.decode()
             tag = LEDGER.hold(job_id, token, queue)
-            headers = {"id": job_id, "task": raw_task.decode(), "root_id": job_id, "attempt": token}
-            jobs.append((tag, envelope(text, headers, queue, tag), queue))
+            try:
+                headers = {"id": job_id, "task": raw_task.decode(), "attempt": token}
+                jobs.append((tag, envelope(text, headers, queue, tag), queue))
+            except Exception as exc:
+                logger.error("job %s cannot be read: %r", job_id, exc)
+                LEDGER.release(tag, Rejected(f"its stored message cannot be read: {exc!r}"))
+            self._queue_cycle.rotate(queue)  # the next fetch begins with another queue
         self._fetched_at = monotonic()
         LEDGER.fetched(jobs)
 
     def _deliver_backlog(self) -> None:
-        backlog, can_consume, deliver = LEDGER.backlog, self.qos.can_consume, self.connection._deliver
+        backlog, can_consume = LEDGER.backlog, self.qos.can_consume
         while backlog and can_consume():
             LEDGER.delivered_at = monotonic()
             try:
@@ -163,7 +181,22 @@ class Channel(redis.Channel):
             except IndexError:  # the ledger's thread handed it back
                 break
             if tag in LEDGER.held:  # else its lease was lost while it stood in line
-                deliver(payload, queue)
+                self._deliver(tag, payload, queue)
+
+    def _deliver(self, tag: str, payload: dict[str, Any], queue: str) -> None:
+        """Hand a job to the worker; one that makes the delivery itself fail ends here, and harms no other."""
+        try:
+            self.connection._deliver(payload, queue)
+        except self.connection_errors:  # of the broker: the worker reconnects, and the job is handed back
+            raise
+        except self.channel_errors:  # Redis refused something; the worker stops, and this attempt counts
+            LEDGER.hand_back([tag], "death")
+            raise
+        except Exception as exc:
+            logger.exception("job %s cannot be delivered", payload["headers"]["id"])
+            LEDGER.release(tag, Rejected(f"a consumer could not read this job: {exc!r}"))
+            with suppress(KeyError):  # not noted as delivered yet
+                self.qos.ack(tag)
 
     def _get(self, queue: str) -> dict[str, Any]:
         raise NotImplementedError("jobs are taken by a consumer: a lease needs a process that renews it")
@@ -216,12 +249,3 @@ class Transport(redis.Transport):
 
     def _reject_inbound_message(self, raw_message: dict[str, Any]) -> None:
         LEDGER.hand_back([raw_message["properties"]["delivery_tag"]])
-
-
-def envelope(text: bytes, headers: dict[str, Any], queue: str, tag: str) -> dict[str, Any]:
-    """Rebuild kombu's message from what admission stored and taking found out."""
-    body, encoding, content_type, content_encoding, kept, properties = orjson.loads(text)
-    delivery = {"exchange": "", "routing_key": queue, "redelivered": headers["attempt"] > 1}
-    known = {"correlation_id": headers["id"], "delivery_tag": tag, "delivery_info": delivery, "body_encoding": encoding}
-    message = {"body": body, "content-type": content_type, "content-encoding": content_encoding}
-    return message | {"headers": headers | kept, "properties": known | properties}

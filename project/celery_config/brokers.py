@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from project.broker import celery_settings
+from celery import Celery
+
+from project.broker import celery_settings, records
 from project.celery_config import amqp
 
 ALWAYS: dict[str, Any] = {
@@ -12,7 +14,24 @@ ALWAYS: dict[str, Any] = {
     "task_reject_on_worker_lost": True,
     "worker_prefetch_multiplier": 1,
     "task_publish_retry": False,
+    "task_default_priority": records.DEFAULT_PRIORITY,
 }
+#: Keys of kombu's own transport, apart from those of the leased one, whose lists hold ids instead of messages.
+STOCK_PREFIX = "stock:"
+STOCK: dict[str, Any] = {"global_keyprefix": STOCK_PREFIX, "priority_steps": records.PRIORITY_STEPS}
+
+
+def kind_of(app: Celery) -> str:
+    """Return the kind of an app's broker: leased, stock or amqp."""
+    if amqp.is_amqp(app.conf.broker_url):
+        return "amqp"
+    return "leased" if app.conf.broker_transport else "stock"
+
+
+def stock_lists(queue: str) -> list[str]:
+    """Return the lists that hold the messages of a queue of kombu's own transport, most urgent first."""
+    steps = records.PRIORITY_STEPS
+    return [STOCK_PREFIX + queue + (f"\x06\x16{step}" if step else "") for step in steps]
 
 
 def broker_settings(
@@ -32,7 +51,7 @@ def broker_settings(
     common |= {f"redis_{name}": value for name, value in timeouts.items()} | {"result_expires": result_ttl}
     publishing: dict[str, float] = timeouts | {"max_retries": 0}
     if url != broker_url:
-        return common | {"result_backend": result_url or url, "broker_transport_options": publishing}
+        return common | {"result_backend": result_url or url, "broker_transport_options": publishing | STOCK}
     if amqp.is_amqp(url):
         return common | {"result_backend": result_url} | amqp.options()
     return common | celery_settings(url, **publishing, result_ttl=result_ttl, **protocol)

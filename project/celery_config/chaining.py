@@ -18,7 +18,7 @@ from kombu.utils.functional import retry_over_time
 from redis.exceptions import ConnectionError, TimeoutError
 
 from project.broker import records
-from project.broker.backend import describe
+from project.broker.errors import describe
 from project.celery_config.derived_ids import derived_id
 
 PATIENT = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}  # seconds between two tries

@@ -9,6 +9,8 @@ from celery import signals
 from redis import Redis
 from redis.exceptions import RedisError
 
+from project.celery_config import brokers
+
 EVERY, KEPT = 2, 8  # seconds between two signs of life, and until one is forgotten
 NAMES = "consumers"  # the set of names; each has a key of its own that expires
 
@@ -41,6 +43,7 @@ def describe(consumer: Any) -> dict[str, Any]:
         "name": consumer.hostname,
         "pool": worker.pool_cls.__module__.rpartition(".")[2],
         "slots": worker.concurrency,
+        "broker": brokers.kind_of(consumer.app),
         "queues": sorted(consumer.app.amqp.queues.consume_from),
     }
 

@@ -6,6 +6,7 @@ gone a minute later. Record and message share a nonce: a message whose nonce is 
 can be taken back and requeued though its old message still waits somewhere.
 """
 
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -19,12 +20,11 @@ from celery._state import get_current_worker_task
 from celery.exceptions import Ignore
 from kombu.exceptions import OperationalError
 from kombu.serialization import dumps
-from kombu.utils.json import loads
 
-from project.broker import JobExists, records
+from project.broker import JobExists, messages, records
 from project.broker.admission import due_at
 from project.broker.scripts import Script
-from project.celery_config import amqp
+from project.celery_config import amqp, brokers
 from project.celery_config.chaining import patiently
 from project.celery_config.direct import library_errors
 from project.celery_config.leased import LeasedBackend
@@ -37,6 +37,8 @@ KEPT = 10_000  # jobs in the index of recent ones
 #: What is said anew whenever a message is sent, by us.
 OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
 OURS = ("headers", "nonce")
+
+log = logging.getLogger(__name__)
 
 
 def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
@@ -57,12 +59,18 @@ def requeue(app: Any, client: Any, job_id: str) -> bool:
     Until the broker has confirmed the message, the job stays what it is.
     """
     nonce = new_nonce()
-    name, queue, text = ASK(client, [records.key(job_id)], [nonce]) or (b"", b"", b"")
+    name, queue, text = ASK(client, [records.key(job_id)], [nonce, brokers.kind_of(app)]) or (b"", b"", b"")
     task = app.tasks.get(name.decode())
     if task is None:
         return False
-    args, kwargs, options = loads(text)
-    _send_and_settle(Message(task, args, kwargs, job_id, nonce, options | {"queue": queue.decode()}))
+    try:
+        args, kwargs, options = messages.call(text)
+    except Exception as error:
+        log.error("job %s cannot be requeued, its stored message cannot be read: %r", job_id, error)
+        SETTLE(client, [records.key(job_id)], [job_id, nonce, "", ""])
+        return False
+    options |= {"queue": queue.decode(), "retries": 0}
+    _send_and_settle(Message(task, args, kwargs, job_id, nonce, options))
     return True
 
 
@@ -89,6 +97,11 @@ class Message:
         if eta := self.options.get("eta"):
             return max(0.0, due_at(str(eta)) - time.time())
         return float(self.options.get("countdown") or 0)
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of broker that it is sent to."""
+        return brokers.kind_of(self.task.app)
 
     def text(self) -> str:
         """Return what a requeue needs to know, as JSON."""
@@ -121,7 +134,9 @@ def new_nonce() -> str:
 def _register_and_send(message: Message) -> Any:
     """Submit a job."""
     headers = message.options.get("headers") or {}
-    extra = [part for field in headers.get("record", {}).items() for part in field]
+    step = records.step(message.options.get("priority", message.task.priority))
+    fields = headers.get("record", {}) | {"broker": message.kind, "step": step}
+    extra = [part for field in fields.items() for part in field]
     parent, request = _parent(message.options), message.options.get("nonce") or ""
     message.must_fit = not parent
     message.nonce = new_nonce()  # again if this is tried again: the message before may have arrived all the same
@@ -165,7 +180,8 @@ def _try_again(message: Message) -> Any:
     message.must_fit = False
     sent, seconds = message.send(), message.seconds
     due = time.time() + seconds if seconds else ""
-    message.task.backend._write(message.job_id, states.RETRY, [], message.task.request, due=due)
+    fields = ["message", message.text()]  # with the number of retries
+    message.task.backend._write(message.job_id, states.RETRY, fields, message.task.request, due=due)
     return sent
 
 
@@ -182,6 +198,7 @@ class RecordBackend(LeasedBackend):
         """Note that a run begins; raise Ignore if its message is not the one that the job waits for."""
         request = task.request
         told = [request.id, request.get("nonce") or "", task.name, task.waits_in, request.hostname or ""]
+        told.append(brokers.kind_of(task.app))
         token = self.ensure(BEGIN, (self.client, [records.key(request.id)], told), max_retries=None, interval_max=1)
         if token is None:
             raise Ignore

@@ -8,7 +8,7 @@ from redis import Redis
 
 from project.broker import records
 from project.broker.scripts import Script
-from project.celery_config import presence
+from project.celery_config import brokers, presence
 from project.jobs.control import LUA
 
 RECENT = "jobs:recent"
@@ -43,7 +43,8 @@ def _read(client: Redis, ids: list[str]) -> list[dict[str, str]]:
 def depths(client: Redis, queue: str) -> dict[str, float | None]:
     """Return how many jobs wait, are delayed and run, and the age in seconds of the one that waits longest."""
     pipeline: Any = client.pipeline(transaction=False)
-    for name in records.lists(queue):
+    # jobs that another kind of broker left behind count until they are moved
+    for name in (*records.lists(queue), *brokers.stock_lists(queue)):
         pipeline.llen(name).lindex(name, -1)
     *waiting, delayed, running, clock = pipeline.zcard(f"delayed:{queue}").zcard(f"leases:{queue}").time().execute()
     heads = [raw.decode() for raw in waiting[1::2] if raw]

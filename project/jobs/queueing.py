@@ -59,7 +59,10 @@ class AmqpQueueing(UnleasedQueueing):
     def depths(self, queues: list[str]) -> dict[str, dict[str, Any]]:
         """Return how many jobs wait, are delayed and run, per queue; RabbitMQ does not tell which waits longest."""
         waiting = amqp.ready(self._app, queues)
-        return {name: depth | {"waiting": waiting[name]} for name, depth in super().depths(queues).items()}
+        return {
+            name: depth | {"waiting": waiting[name] + depth["waiting"]}
+            for name, depth in super().depths(queues).items()
+        }
 
     def ping(self) -> None:
         """Return if Redis and RabbitMQ can take jobs."""

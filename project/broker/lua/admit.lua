@@ -17,6 +17,7 @@ if old[2] then
   end
   -- The new message takes the place of the run that publishes it; a new token fences that run off.
   redis.call('ZREM', 'leases:' .. old[5], id)
+  redis.call('HSET', key, 'left', old[3] or '') -- this attempt gave up its lease by itself: see tend.lua
   redis.call('HINCRBY', key, 'token', 1)
   redis.call('HINCRBY', key, 'returned', 1)
   redis.call('HDEL', key, 'progress')
@@ -33,7 +34,7 @@ redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message
 if list ~= '' then redis.call('LREM', list, -1, entry) end
 if old[3] then redis.call('PERSIST', key) end -- a record that had an end: of a retry, or all that is left of a pulled job
 redis.call('HSETNX', key, 'submitted_at', stamp)
-if step ~= '0' or old[2] then redis.call('HSET', key, 'step', step) end
+if step ~= '5' or old[2] then redis.call('HSET', key, 'step', step) end
 if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
 if due ~= '' and tonumber(due) > now then
   redis.call('ZADD', 'delayed:' .. queue, due, id)

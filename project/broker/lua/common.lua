@@ -7,8 +7,9 @@ local stamp = string.format('%.3f', now)
 local FINAL = {SUCCESS = true, FAILURE = true, REVOKED = true}
 local WAITING = {PENDING = true, RETRY = true}
 
+-- The list of a queue's jobs of one priority step; 5 is that of jobs that name no priority.
 local function list_of(queue, step)
-  return (not step or step == '0') and queue or queue .. '\6\22' .. step
+  return (not step or step == '5') and queue or queue .. '\6\22' .. step
 end
 
 -- Tell whoever watches all jobs (channel "jobs") or this one ("job:<id>") that a job changed its status.
@@ -21,6 +22,26 @@ end
 
 local function ring(queue)
   if redis.call('LLEN', 'bell:' .. queue) == 0 then redis.call('LPUSH', 'bell:' .. queue, 1) end
+end
+
+-- From now on the message of a job is the one with this nonce, in this kind of broker; it waits nowhere else any more.
+local function settled_at(id, broker, nonce)
+  local key = 'job:' .. id
+  local old, queue, step = unpack(redis.call('HMGET', key, 'broker', 'queue', 'step'))
+  if old ~= broker then
+    redis.call('SREM', 'broker:' .. (old or ''), id)
+    redis.call('ZREM', 'leases:' .. queue, id)
+    if redis.call('ZREM', 'delayed:' .. queue, id) == 0 then redis.call('LREM', list_of(queue, step), -1, id) end
+  end
+  redis.call('HDEL', key, 'moving', 'claimed')
+  redis.call('HSET', key, 'broker', broker, 'nonce', nonce, 'queued', 1)
+  redis.call('SADD', 'broker:' .. broker, id)
+end
+
+-- Whether the consumer that began a job is up and takes its jobs from this kind of broker.
+local function is_up(consumer, broker)
+  local text = consumer and redis.call('GET', 'consumer:' .. consumer)
+  return text and cjson.decode(text).broker == broker
 end
 
 -- End a job for good; fields is a flat list of what its record gets besides.

@@ -1,4 +1,4 @@
--- Take up to n waiting jobs and write their leases; wake another consumer when jobs remain.
+-- Take up to n waiting jobs, from the queues in turn, and write their leases; wake another consumer when jobs remain.
 -- What no admission put into the queue, but another program, goes to the list `inbox`.
 -- KEYS queue... (in the order to serve)
 -- ARGV n, lease (seconds), consumer, step... (most urgent first)
@@ -11,27 +11,72 @@ for _, queue in ipairs(KEYS) do -- what has become due joins its queue
   end
 end
 local taken, counts = {}, {}
-local function take(queue, id)
+
+-- The id of our own job if a message in kombu's form is that of a job that waits; see "Switching brokers" in delivery.md.
+local function id_of(text)
+  local ok, message = pcall(cjson.decode, text)
+  local headers = ok and type(message) == 'table' and message.headers
+  if type(headers) ~= 'table' or type(headers.id) ~= 'string' or type(headers.nonce) ~= 'string' then return end
+  return redis.call('HGET', 'job:' .. headers.id, 'nonce') == headers.nonce and headers.id or nil
+end
+
+local function take(queue, list, id)
+  if id:sub(1, 1) == '{' then
+    local ours = id_of(id)
+    -- A message that another program put here; counted, so that a step with many of them stays short.
+    if not ours then want = want - 1; redis.call('LPUSH', 'inbox', id) end
+    if not ours or redis.call('ZSCORE', 'delayed:' .. queue, ours) then return end
+    id = ours
+  end
   local key = 'job:' .. id
-  local status, message, task = unpack(redis.call('HMGET', key, 'status', 'message', 'task'))
-  -- No id, but what another program put here; counted, so that a step with many of them stays short.
-  if not status and not id:find('^[%w._~-]+$') then want = want - 1; redis.call('LPUSH', 'inbox', id) end
+  local status, message, task, deaths, broker =
+    unpack(redis.call('HMGET', key, 'status', 'message', 'task', 'deaths', 'broker'))
   if not WAITING[status] then return end -- its record was given another end
+  if deaths and #taken > 0 then -- it may kill its consumer again: that must not count against others
+    want = 0
+    return redis.call('RPUSH', list, id)
+  end
+  if broker then -- written for a broker without leases: from now on its message there is no longer the job's
+    redis.call('HDEL', key, 'broker', 'queued')
+    redis.call('HSET', key, 'nonce', 'leased')
+    redis.call('SREM', 'broker:' .. broker, id)
+  end
   local token = redis.call('HINCRBY', key, 'token', 1)
   redis.call('HSET', key, 'status', 'STARTED', 'started_at', stamp, 'consumer', consumer)
   redis.call('ZADD', 'leases:' .. queue, now + lease, id)
   announce(id, task, queue, 'STARTED', consumer)
   for _, value in ipairs({id, token, queue, task, message}) do taken[#taken + 1] = value end
-  want, counts[queue] = want - 1, (counts[queue] or 0) + 1
+  want, counts[queue] = deaths and 0 or want - 1, (counts[queue] or 0) + 1
 end
-for i = 4, #ARGV do
-  for _, queue in ipairs(KEYS) do
-    while want > 0 do
-      local ids = redis.call('RPOP', list_of(queue, ARGV[i]), want)
-      if not ids or #ids == 0 then break end
-      for _, id in ipairs(ids) do take(queue, id) end
+
+-- Take the most urgent entry of a queue; whether there was one.
+local function take_one(queue)
+  for i = 4, #ARGV do
+    local list = list_of(queue, ARGV[i])
+    local id = redis.call('RPOP', list)
+    if id then
+      local ok, why = pcall(take, queue, list, id)
+      if not ok then -- a record that cannot be read or written, such as a token that is no number
+        local text = 'its record is damaged: ' .. (type(why) == 'table' and why.err or tostring(why))
+        pcall(finish, id, nil, queue, 'FAILURE', {'error', cjson.encode({type = 'Rejected', message = text})}, 0)
+      end
+      return true
     end
-    if want == 0 and redis.call('EXISTS', list_of(queue, ARGV[i])) == 1 then ring(queue) end
+  end
+end
+
+local turn = {unpack(KEYS)}
+while want > 0 and #turn > 0 do
+  local i = 1
+  while want > 0 and i <= #turn do
+    if take_one(turn[i]) then i = i + 1 else table.remove(turn, i) end
+  end
+end
+if want <= 0 then
+  for _, queue in ipairs(KEYS) do
+    for i = 4, #ARGV do
+      if redis.call('EXISTS', list_of(queue, ARGV[i])) == 1 then ring(queue) end
+    end
   end
 end
 for queue, count in pairs(counts) do redis.call('HINCRBY', 'taken', queue, count) end

@@ -4,11 +4,16 @@
 --      then per held job: id, token, queue; of jobs handed back the last one is the next to be taken
 -- returns token:id (the delivery tag) of each whose lease was lost before
 local what, lost = ARGV[1], {}
+-- A pool child ends or retries its job before this process hears of it: that lease was given up, not lost.
+local function gave_up(token, current, status, left)
+  return not status or left == token or (current == token and FINAL[status])
+end
 for i = 5, #ARGV, 3 do
   local id, token, queue = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   -- ZREM, not ZSCORE: what frees memory comes first, see common.lua
-  if redis.call('HGET', 'job:' .. id, 'token') ~= token or redis.call('ZREM', 'leases:' .. queue, id) == 0 then
-    lost[#lost + 1] = token .. ':' .. id
+  local current, status, left = unpack(redis.call('HMGET', 'job:' .. id, 'token', 'status', 'left'))
+  if current ~= token or redis.call('ZREM', 'leases:' .. queue, id) == 0 then
+    if not gave_up(token, current, status, left) then lost[#lost + 1] = token .. ':' .. id end
   elseif what == 'renew' then
     redis.call('ZADD', 'leases:' .. queue, now + ARGV[2], id)
   else

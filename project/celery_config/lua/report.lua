@@ -10,6 +10,7 @@ local status, mine, current, task, queue =
 if (mine or '') ~= nonce or (token ~= '' and token ~= current) or FINAL[status] then return 0 end
 if queue and new ~= 'STARTED' then redis.call('ZREM', 'leases:' .. queue, id) end
 if FINAL[new] then
+  redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
   finish(id, task, queue, new, {unpack(ARGV, 7)}, ttl)
 elseif status then
   redis.call('HSET', key, 'status', new, unpack(ARGV, 7))

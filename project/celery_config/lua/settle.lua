@@ -22,6 +22,7 @@ if asked == nonce then -- it was requeued, and waits again from now on
   status = 'PENDING'
 end
 redis.call('HSET', key, 'queued', 1)
+if not FINAL[status] then redis.call('SADD', 'broker:' .. redis.call('HGET', key, 'broker'), id) end
 if not FINAL[status] then redis.call('PERSIST', key) end
 if WAITING[status] then
   if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end

@@ -7,6 +7,9 @@ local status, task, queue, step, message =
 if not message or not (status == 'FAILURE' or status == 'REVOKED') then return 0 end
 redis.call('HDEL', KEYS[1], 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback', 'deaths',
   'progress')
+if redis.call('HDEL', KEYS[1], 'broker', 'queued', 'asked') > 0 then -- its message elsewhere is the job's no longer
+  redis.call('HSET', KEYS[1], 'nonce', 'leased')
+end
 redis.call('HSET', KEYS[1], 'status', 'PENDING')
 redis.call('HINCRBY', KEYS[1], 'token', 1) -- fences a run that is still going somewhere
 redis.call('HINCRBY', KEYS[1], 'returned', 1)

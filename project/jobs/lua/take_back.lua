@@ -7,6 +7,7 @@ local status, task, queue, token, step =
   unpack(redis.call('HMGET', key, 'status', 'task', 'queue', 'token', 'step'))
 if not status or status == 'REVOKED' or (ARGV[2] ~= '' and ARGV[2] ~= task) then return end
 local outcome = 'handed over'
+redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
 if FINAL[status] then
   local record = redis.call('HGETALL', key)
   redis.call('DEL', key)

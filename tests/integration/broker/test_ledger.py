@@ -6,7 +6,9 @@ import pytest
 from redis import Redis
 
 from project.broker.ledger import Ledger, Options
+from project.jobs import control
 from tests.chaos import protocol
+from tests.chaos.protocol import Taken
 from tests.support.wait import wait_until
 
 
@@ -50,3 +52,35 @@ def test_an_ending_that_cannot_be_written_stops_no_renewal(
     wait_until(lambda: "Traceback" in caplog.text and "UnicodeEncodeError" in caplog.text)
     due = _due(redis)
     wait_until(lambda: _due(redis) > due)
+
+
+@pytest.mark.parametrize("how", ["ended", "retried", "revoked", "forgotten"])
+def test_a_lease_that_was_given_up_is_not_reported_as_lost(
+    ledger: Ledger, redis: Redis, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """A pool child ends or retries its job, or a client revokes it, before the consumer's main process hears of it."""
+    protocol.admit(redis, "a", "n")
+    _take(ledger, redis)
+    if how == "retried":
+        assert protocol.admit(redis, "a", "n2", token=1) == "OK"
+        (_again,) = protocol.take(redis)
+    elif how == "revoked":
+        control.take_back(redis, "a")
+    else:
+        protocol.finish(redis, Taken("a", 1))
+        if how == "forgotten":
+            control.take_back(redis, "a")
+    ledger.tend()
+    assert caplog.text == ""
+
+
+def test_a_lease_that_ran_out_is_reported_as_lost(
+    ledger: Ledger, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether the job waits again or runs elsewhere by now."""
+    protocol.admit(redis, "a", "n")
+    _take(ledger, redis)
+    protocol.expire(redis, "a")
+    protocol.tend(redis)
+    ledger.tend()
+    assert "lost the lease of job a" in caplog.text

@@ -1,0 +1,31 @@
+-- Let jobs wait with leases whose messages are in another broker, which no longer count then.
+-- KEYS broker:<kind> (the ids of that broker's jobs)
+-- ARGV kind, id...
+-- returns how many wait here now
+local moved = 0
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local key = 'job:' .. id
+  local status, task, queue, step, broker, queued, consumer =
+    unpack(redis.call('HMGET', key, 'status', 'task', 'queue', 'step', 'broker', 'queued', 'consumer'))
+  if not status or FINAL[status] or broker ~= ARGV[1] then
+    redis.call('SREM', KEYS[1], id)
+  elseif queued and (WAITING[status] or not is_up(consumer, broker)) then
+    redis.call('SREM', KEYS[1], id)
+    redis.call('HDEL', key, 'broker', 'queued', 'moving', 'claimed', 'progress')
+    redis.call('HSET', key, 'nonce', 'leased')
+    if WAITING[status] then
+      if not redis.call('ZSCORE', 'delayed:' .. queue, id) then redis.call('LPUSH', list_of(queue, step), id) end
+    else
+      redis.call('ZREM', 'leases:' .. queue, id)
+      redis.call('HINCRBY', key, 'token', 1) -- fences off a run that still goes on
+      redis.call('HINCRBY', key, 'returned', 1)
+      redis.call('HSET', key, 'status', 'PENDING')
+      redis.call('RPUSH', list_of(queue, step), id)
+      announce(id, task, queue, 'PENDING')
+    end
+    ring(queue)
+    moved = moved + 1
+  end
+end
+return moved

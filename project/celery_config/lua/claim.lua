@@ -1,0 +1,15 @@
+-- Prepare to send the message of a job to this kind of broker, as it waits for another kind, or ran there until it stopped.
+-- KEYS job:<id>
+-- ARGV id, kind, nonce of the message, sending (seconds: how long another claim holds)
+-- returns task, queue, message, due ('' = now) and step; nothing for a job that is to stay as it is
+local key, id, kind, nonce, sending = KEYS[1], unpack(ARGV)
+local status, task, queue, message, broker, queued, step, consumer, claimed = unpack(redis.call('HMGET', key,
+  'status', 'task', 'queue', 'message', 'broker', 'queued', 'step', 'consumer', 'claimed'))
+if not status or FINAL[status] then
+  redis.call('SREM', 'broker:' .. (broker or ''), id)
+  return
+end
+if broker == kind or not task or (broker and not queued) or now - (claimed or 0) < tonumber(sending) then return end
+if not WAITING[status] and is_up(consumer, broker or 'leased') then return end
+redis.call('HSET', key, 'moving', nonce, 'claimed', now)
+return {task, queue, message or '', redis.call('ZSCORE', 'delayed:' .. queue, id) or '', step or '5'}

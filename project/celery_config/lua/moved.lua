@@ -1,0 +1,16 @@
+-- Note that this kind of broker has a job's message now; a consumer may have been quicker.
+-- KEYS job:<id>
+-- ARGV id, kind, nonce, due (seconds, or '')
+local key, id, kind, nonce, due = KEYS[1], unpack(ARGV)
+local status, moving, task, queue = unpack(redis.call('HMGET', key, 'status', 'moving', 'task', 'queue'))
+if moving ~= nonce then return end
+settled_at(id, kind, nonce)
+if FINAL[status] then return end
+if not WAITING[status] then
+  redis.call('HINCRBY', key, 'token', 1) -- fences off a run that still goes on
+  redis.call('HINCRBY', key, 'returned', 1)
+  redis.call('HDEL', key, 'progress')
+  redis.call('HSET', key, 'status', 'PENDING')
+  announce(id, task, queue, 'PENDING')
+end
+if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end

@@ -1,0 +1,80 @@
+"""A producer and consumers that are switched from one kind of broker to another, with jobs in every state."""
+
+from pathlib import Path
+from typing import Any, Self
+
+from celery import Celery
+from redis import Redis
+
+from project.broker import records
+from project.celery_config.app import create_celery_app
+from project.jobs import control
+from project.jobs.queueing import queueing_of
+from project.settings import Settings
+from tests.support.processes import RedisServer, Worker
+from tests.support.wait import wait_until
+
+
+class Side:
+    """A producer and a consumer on one broker; the records are in the Redis that all sides share."""
+
+    def __init__(self, broker_url: str, server: RedisServer, folder: Path) -> None:
+        self.settings = Settings(_env_file=None, broker_url=broker_url, redis_url=server.url)
+        self.app: Celery = create_celery_app(self.settings)
+        self.redis: Redis = server.client
+        self._folder = folder
+        self._consumers: list[Worker] = []
+
+    def consumer(self, queues: str) -> Worker:
+        """Start a consumer that serves some queues, and return when it takes jobs."""
+        settings: dict[str, Any] = {
+            "redis_url": self.settings.redis_url,
+            "run_dir": self._folder,
+            "consumer_queues": queues,
+        }
+        url = str(self.settings.broker)
+        self._consumers.append(Worker(url, self._folder, "consumer.1", app="project.consumer", **settings))
+        return self._consumers[-1].ready()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no consumer behind."""
+        for consumer in self._consumers:
+            consumer.kill()
+
+    def submit(self, task: str, **options: Any) -> str:
+        """Submit a job and return its id."""
+        return str(self.app.tasks[task].apply_async(**options).id)
+
+    def status(self, job_id: str) -> str:
+        """Return the status of a job that must be known."""
+        return (records.read(self.redis, job_id) or {})["status"]
+
+
+def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
+    """Jobs that wait, are delayed, run or failed on the old broker end well on the new one, and nothing is left."""
+    consumer = old.consumer("default")
+    running = old.submit("wait_and_return", kwargs={"seconds": 2, "message": "ran"})
+    wait_until(lambda: old.status(running) == "STARTED")
+    waiting = [old.submit("sum", kwargs={"number": 4}, priority=priority) for priority in (None, 0, 9)]
+    delayed = old.submit("sum", kwargs={"number": 4}, countdown=1)
+    revoked = old.submit("sum", kwargs={"number": 4})
+    assert control.take_back(old.redis, revoked)
+    consumer.kill()
+    consumer = new.consumer("cpu,default")
+    fresh = new.submit("sum", kwargs={"number": 4})
+    assert queueing_of(new.app, new.settings, new.redis).requeue([revoked]) == [revoked]
+    everything = [running, *waiting, delayed, revoked, fresh]
+    wait_until(lambda: {new.status(job_id) for job_id in everything} == {"SUCCESS"}, 30, "all jobs end well")
+    assert [(records.read(new.redis, job_id) or {})["attempts"] for job_id in waiting] == ["1", "1", "1"]
+    wait_until(lambda: _nothing_left(new.redis), what="queues and indexes are empty")
+    assert consumer.stop() == 0
+
+
+def _nothing_left(redis: Redis) -> bool:
+    queues = ("cpu", "default")
+    keys = [key for name in queues for key in (*records.lists(name), f"leases:{name}", f"delayed:{name}")]
+    return redis.exists(*keys, "broker:stock", "broker:amqp", "inbox:rejected") == 0
