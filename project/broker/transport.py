@@ -189,7 +189,7 @@ class Channel(redis.Channel):
             self.connection._deliver(payload, queue)
         except self.connection_errors:  # of the broker: the worker reconnects, and the job is handed back
             raise
-        except self.channel_errors:  # Redis refused something; the worker stops, and this attempt counts
+        except ResponseError:  # Redis refused something; the worker stops, and this attempt counts
             LEDGER.hand_back([tag], "death")
             raise
         except Exception as exc:

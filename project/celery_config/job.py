@@ -34,6 +34,8 @@ class JobTask(Task):
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
     ) -> AsyncResult:
         """Publish a job; the leased transport writes its record in the same step, other brokers need help."""
+        if options.get("priority", 0) is None:
+            del options["priority"]  # Celery would drop it too late, and kombu would send 0, the most urgent
         chosen = direct.known_options(self, options)
         if entrance := direct.entrance(self, args, chosen):
             job_id = task_id or uuid()
