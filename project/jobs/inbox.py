@@ -46,6 +46,8 @@ class Inbox:
         self._tasks = {task.name: (task, arguments_model(task)) for task in jobs.tasks()}
         self._queues = {name for task in jobs.tasks() for name in task.app.amqp.queues}
         of_celery = [] if messages.NOT_CHOSEN in self._queues else records.lists(messages.NOT_CHOSEN)
+        if settings.broker.startswith("redis+stock:"):  # its own keys have a prefix that other programs do not know
+            of_celery += [name for queue in sorted(self._queues) for name in records.lists(queue)]
         self._one_step = settings.broker == settings.records  # else the broker is not where the inbox is
         self._redis = Redis.from_url(
             settings.records,

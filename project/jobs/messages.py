@@ -101,7 +101,7 @@ def _from_celery(content: dict[str, Any]) -> dict[str, Any]:
         _refuse_options(rest)
         queue = properties["delivery_info"]["routing_key"]
         known = {"task": headers["task"], "job_id": headers["id"], "args": args, "kwargs": kwargs}
-        known |= {"eta": headers.get("eta"), "priority": properties.get("priority")}
+        known |= {"eta": headers.get("eta"), "priority": properties.get("priority") or None}
     except (AttributeError, KeyError, TypeError, ValueError):
         raise BadMessage("not a message of Celery's protocol 2") from None
     return known | {"queue": None if queue == NOT_CHOSEN else queue}

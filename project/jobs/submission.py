@@ -13,7 +13,7 @@ class Submission:
 
     request_id: tells a request that NGINX sends to a second producer from a second request.
     idempotency_key: names the client's intent; the same key means the same job.
-    countdown: seconds from now; eta: the moment itself. priority: 0 is the most urgent, 9 the least.
+    countdown: seconds from now; eta: the moment itself. priority: 0 is the most urgent, 9 the least; None counts as 5.
     queue: another one than the task's own.
     taken_from: a list in Redis and the entry of it that becomes this job, in one step with its admission.
     """

@@ -21,16 +21,14 @@ local function id_of(text)
 end
 
 local function take(queue, list, id)
-  if id:sub(1, 1) == '{' then
-    local ours = id_of(id)
-    -- A message that another program put here; counted, so that a step with many of them stays short.
-    if not ours then want = want - 1; redis.call('LPUSH', 'inbox', id) end
-    if not ours or redis.call('ZSCORE', 'delayed:' .. queue, ours) then return end
-    id = ours
-  end
+  local ours = id:sub(1, 1) == '{' and id_of(id)
+  if ours and redis.call('ZSCORE', 'delayed:' .. queue, ours) then return end
+  id = ours or id
   local key = 'job:' .. id
   local status, message, task, deaths, broker =
     unpack(redis.call('HMGET', key, 'status', 'message', 'task', 'deaths', 'broker'))
+  -- No id, but what another program put here; counted, so that a step with many of them stays short.
+  if not status and not id:find('^[%w._~-]+$') then want = want - 1; redis.call('LPUSH', 'inbox', id) end
   if not WAITING[status] then return end -- its record was given another end
   if deaths and #taken > 0 then -- it may kill its consumer again: that must not count against others
     want = 0

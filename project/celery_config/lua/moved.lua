@@ -1,6 +1,7 @@
 -- Note that this kind of broker has a job's message now; a consumer may have been quicker.
 -- KEYS job:<id>
 -- ARGV id, kind, nonce, due (seconds, or '')
+-- returns nothing
 local key, id, kind, nonce, due = KEYS[1], unpack(ARGV)
 local status, moving, task, queue = unpack(redis.call('HMGET', key, 'status', 'moving', 'task', 'queue'))
 if moving ~= nonce then return end

@@ -13,7 +13,9 @@ for i = 1, 2 do
 end
 for i = 3, #KEYS do
   -- RPOP before LPUSH, not RPOPLPUSH: what frees memory comes first, see common.lua
-  local sent = redis.call('TYPE', KEYS[i]).ok == 'list' and redis.call('RPOP', KEYS[i])
+  local head = redis.call('TYPE', KEYS[i]).ok == 'list' and redis.call('LINDEX', KEYS[i], -1)
+  -- else it is the id of a job that waits to be moved to another kind of broker
+  local sent = head and redis.call('EXISTS', 'job:' .. head) == 0 and redis.call('RPOP', KEYS[i])
   if sent then redis.call('LPUSH', KEYS[1], sent) end
 end
 local message = redis.call('LINDEX', KEYS[1], -1)
