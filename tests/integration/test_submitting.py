@@ -73,7 +73,7 @@ def test_all_failed_jobs_of_a_task_are_requeued(jobs: Jobs, redis: Redis) -> Non
     sums = [jobs.submit(sum_to_n_job, {"number": 1}).job_id for _ in range(3)]
     other = jobs.submit(wait_and_return, {}).job_id
     for queue in ("cpu", "default"):
-        taken = scripts.TAKE(redis, [queue], [10, 60, "test", 0, 3, 6, 9])
+        taken = scripts.TAKE(redis, [queue], [10, 60, "test", *records.PRIORITY_STEPS])
         for job_id, token in zip(taken[::5], taken[1::5], strict=True):
             status = "SUCCESS" if job_id.decode() == sums[0] else "FAILURE"
             fields = ["result", "1"] if status == "SUCCESS" else ["error", '{"type": "E", "message": "m"}']

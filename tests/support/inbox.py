@@ -22,8 +22,8 @@ def rejected(redis: Any, count: int = 1) -> list[dict[str, Any]]:
 
 
 def jobs(redis: Any, queue: str = "cpu") -> list[dict[str, Any]]:
-    """Return the records of waiting jobs, oldest first, each with its id and its arguments."""
-    ids = [raw.decode() for raw in reversed(redis.lrange(queue, 0, -1))]
+    """Return the records of waiting jobs, the next one first, each with its id and its arguments."""
+    ids = [raw.decode() for name in records.lists(queue) for raw in reversed(redis.lrange(name, 0, -1))]
     stored = [json.loads(redis.hget(records.key(job_id), "message")) for job_id in ids]
     found = [records.read(redis, job_id) or {} for job_id in ids]
     return [

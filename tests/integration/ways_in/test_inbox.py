@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from project.broker import records, scripts
+from project.jobs import listing
 from project.jobs.inbox_list import INBOX, PUT_ASIDE, REASON, REJECTED, SHOWN
 from project.jobs.messages import LONGEST
 from tests.chaos.proxy import CuttingProxy
@@ -195,7 +196,7 @@ def test_the_inbox_works_with_the_stock_transport_too(redis: Any, server: RedisS
     producer = start(broker_url=f"redis+stock://127.0.0.1:{server.port}/2", redis_db=2)
     push(there, *[{"task": "sum", "args": [1], "job_id": "mine"}] * 2, "sum 10")
     assert [told["reason"][:8] for told in rejected(there, 2)] == ["A job wi", "not JSON"]
-    assert (there.llen("cpu"), there.llen(INBOX)) == (1, 0)
+    assert (listing.depths(there, "cpu")["waiting"], there.llen(INBOX)) == (1, 0)
     assert there.hget("job:mine", "status") == b"PENDING"
     producer.kill()
 

@@ -9,9 +9,11 @@ from celery import Celery
 from redis import Redis
 
 from project.broker import records
+from project.celery_config import brokers
 from project.jobs.inbox_list import INBOX, REJECTED
 from tests.support.inbox import LIMIT, jobs, rejected
 from tests.support.processes import RedisServer, Worker
+from tests.support.producer import StartProducer
 from tests.support.wait import wait_until
 
 
@@ -125,3 +127,15 @@ def test_many_pushed_to_our_queue_are_moved_a_few_at_a_time(redis: Any, other: C
     thawed.send("CONT")
     for number in range(100):
         assert int(_ended(redis, f"job-{number}")["result"]) == number * (number + 1) // 2
+
+
+def test_messages_for_kombus_own_transport_are_found_too(server: RedisServer, start: StartProducer) -> None:
+    """Its lists have a prefix that another project does not know; priority 0 is what Celery sends when none is given."""
+    there: Any = Redis(port=server.port, db=3)
+    producer = start(broker_url=f"redis+stock://127.0.0.1:{server.port}/3", redis_db=3)
+    other = Celery("other", broker=server.url.replace("/0", "/3"), set_as_current=False)
+    job = other.send_task("sum", args=[10], queue="cpu")
+    wait_until(lambda: records.read(there, job.id))
+    assert there.llen(brokers.stock_lists("cpu")[2]) == 1
+    other.close()
+    producer.kill()
