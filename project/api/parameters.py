@@ -36,7 +36,9 @@ class SubmitQuery(Limited):
     job_id: str | None = Field(default=None, pattern=JOB_ID, description="An id of your choice")
     countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Run it in so many seconds")
     eta: Moment | None = Field(default=None, description="Run it at this moment (RFC 3339 with time zone)")
-    priority: int | None = Field(default=None, ge=0, le=9, description="0 is the most urgent, 9 the least; a job without one counts as 5")
+    priority: int | None = Field(
+        default=None, ge=0, le=9, description="0 is the most urgent, 9 the least; a job without one counts as 5"
+    )
 
     @model_validator(mode="after")
     def _one_time_only(self) -> Self:

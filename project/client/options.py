@@ -37,7 +37,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--job-id": {"dest": "chosen_id", "metavar": "ID", "help": "an id of your choice; refused if a job has it"},
     "--json": {"action": "store_true", "help": "print one line of JSON; watch: one for each event"},
     "--limit": {"type": int, "default": 20, "metavar": "N", "help": "20, at most 200"},
-    "--priority": {"type": int, "metavar": "0-9", "help": "0 is the most urgent, 9 the least; without it a job counts as 5"},
+    "--priority": {
+        "type": int,
+        "metavar": "0-9",
+        "help": "0 is the most urgent, 9 the least; without it a job counts as 5",
+    },
     "--retry-for": {"type": float, "default": 30, "metavar": "SECONDS", "help": "how long submit and --wait try again"},
     "--status": {"choices": get_args(Status), "help": "only jobs with this status"},
     "--task": {"help": "only jobs of this task"},
