@@ -46,6 +46,8 @@ def outcome(job: Job[Any]) -> str:
     if job.progress and not job.ready:
         done = int(job.progress.fraction * BAR)
         return f"[{'#' * done}{'-' * (BAR - done)}] {job.progress.fraction:4.0%}  {job.progress.text}"
+    if "result" in getattr(job, "omitted", ()):
+        return "(a long result: get it by its id)"
     return json.dumps(job.result, ensure_ascii=False) if job.status == "SUCCESS" else ""
 
 

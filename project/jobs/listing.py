@@ -19,8 +19,8 @@ SEARCH = Script("search", LUA)
 
 def recent(
     client: Redis, count: int = 50, before: float | None = None, task: str | None = None, status: str | None = None
-) -> tuple[list[dict[str, str]], float | None]:
-    """Return up to *count* recent jobs, newest first, and the cursor of the next page (None at the end)."""
+) -> tuple[list[str], float | None]:
+    """Return the ids of up to *count* recent jobs, newest first, and the cursor of the next page (None at the end)."""
     found: list[str] = []
     cursor = before
     while True:
@@ -29,15 +29,7 @@ def recent(
         found += [raw.decode() for raw in ids]
         cursor = float(below) if below else None
         if cursor is None or len(found) == count:
-            return _read(client, found), cursor
-
-
-def _read(client: Redis, ids: list[str]) -> list[dict[str, str]]:
-    pipeline = client.pipeline(transaction=False)
-    for job_id in ids:
-        pipeline.hgetall(records.key(job_id))
-    pairs = zip(ids, map(records.readable, pipeline.execute()), strict=True)
-    return [{"job_id": job_id, **record} for job_id, record in pairs if record]
+            return found, cursor
 
 
 def depths(client: Redis, queue: str) -> dict[str, float | None]:
@@ -74,7 +66,10 @@ def _running(client: Redis, queues: list[str]) -> defaultdict[str, list[dict[str
         pipeline.zrange(f"leases:{queue}", 0, SCAN)
     ids = [raw.decode() for leased in pipeline.execute() for raw in leased]
     running = defaultdict(list)
-    for record in _read(client, ids):
-        job = {"job_id": record["job_id"], "task": record["task"], "since": record["started_at"]}
-        running[record["consumer"]].append(job)
+    for job_id in ids:
+        pipeline.hmget(records.key(job_id), "task", "started_at", "consumer")
+    for job_id, values in zip(ids, pipeline.execute(), strict=True):
+        if all(values):
+            task, since, consumer = (value.decode() for value in values)
+            running[consumer].append({"job_id": job_id, "task": task, "since": since})
     return running

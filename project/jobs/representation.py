@@ -1,6 +1,7 @@
 """What a client reads about a job (DESIGN section 5)."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
@@ -54,7 +55,7 @@ class Job(BaseModel, Generic[Result]):
     finished_at: datetime | None
 
     @classmethod
-    def from_record(cls, job_id: str, record: dict[str, str]) -> Self:
+    def from_record(cls, job_id: str, record: Mapping[str, Any]) -> Self:
         """Return the representation of a record; its result as stored, not checked against the task."""
         status = record["status"] if record["status"] in get_args(Status) else "STARTED"  # a task may have its own
         optional = {name: record.get(name) for name in ("consumer", "parent", "started_at", "finished_at")}
@@ -82,10 +83,20 @@ def _load(text: str | None) -> Any:
     return value
 
 
+class ListedJob(Job[Any]):
+    """A job as lists show it: without a result of more than 2 KiB, and with the beginning of such an error."""
+
+    omitted: list[Literal["result", "error"]] = Field(
+        default=[],
+        exclude_if=lambda omitted: not omitted,
+        description="What is null or cut here because it is long; look the job up to see it. Absent if nothing is",
+    )
+
+
 class JobPage(BaseModel):
     """Recent jobs, newest first."""
 
-    jobs: list[Job[Any]]
+    jobs: list[ListedJob]
     next: float | None = Field(description="Send it as `before` to get the next page; null on the last one")
 
 

@@ -28,11 +28,11 @@ from project.errors import (
     TooManyListeners,
     UnknownJob,
 )
-from project.jobs import control, listing
+from project.jobs import control, listing, summaries
 from project.jobs.availability import Availability
 from project.jobs.drain import Drain
 from project.jobs.queueing import queueing_of
-from project.jobs.representation import ENDED, Accepted, Change, Consumer, Job, JobPage, Queue
+from project.jobs.representation import ENDED, Accepted, Change, Consumer, Job, JobPage, ListedJob, Queue
 from project.jobs.submission import Submission
 from project.jobs.waiting import ALL, PAUSE, Changes
 from project.settings import Settings
@@ -202,13 +202,14 @@ class Jobs:
         """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
         with self.admission():
             failed, _ = listing.recent(self._redis, listing.KEPT, task=task, status="FAILURE")
-            return self._queueing.requeue([record["job_id"] for record in failed])
+            return self._queueing.requeue(failed)
 
     def recent(self, limit: int, before: float | None, task: str | None, status: str | None) -> JobPage:
         """Return recent jobs, newest first."""
         with self.available():
             found, cursor = listing.recent(self._redis, limit, before, task, status)
-        return JobPage(jobs=[Job[Any].from_record(record["job_id"], record) for record in found], next=cursor)
+            jobs = summaries.read(self._redis, found)
+        return JobPage(jobs=[ListedJob.from_record(record["job_id"], record) for record in jobs], next=cursor)
 
     def queues(self) -> list[Queue]:
         """Return how deep each queue is."""

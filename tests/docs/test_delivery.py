@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from project.broker import records, scripts
-from project.jobs import control, inbox_list, listing
+from project.jobs import control, inbox_list, listing, summaries
 from tests.support.markdown import pages
 
 DELIVERY = Path("docs/explanation/delivery.md").read_text()
@@ -53,7 +53,7 @@ def test_delivery_explains_the_four_steps_and_counts_all_scripts() -> None:
     words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
     assert f"{words[len(STEPS)]} short Lua" in " ".join(DELIVERY.split())
     assert set(re.findall(r"`(\w+)\.lua`", DELIVERY)) <= {path.stem for path in STEPS}
-    known = {**vars(scripts), **vars(control), **vars(inbox_list), **vars(listing)}
+    known = {**vars(scripts), **vars(control), **vars(inbox_list), **vars(listing), **vars(summaries)}
     assert {name.lower() for name, value in known.items() if isinstance(value, scripts.Script)} == {
         path.stem for path in STEPS
     }

@@ -1,0 +1,49 @@
+"""What lists show of jobs: the record without what is long, which would be read from Redis only to be dropped."""
+
+import json
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from redis import Redis
+
+from project.broker import records
+from project.broker.scripts import Script
+from project.jobs.control import LUA
+
+LONGEST = 2048  # bytes of a field that a list shows
+CAN_BE_LONG = ("result", "error")
+SHORT = ["task", "status", "queue", "consumer", "token", "returned", "parent", "child_ids", "progress"]
+SHORT += ["submitted_at", "started_at", "finished_at"]
+SUMMARIZE = Script("summarize", LUA)
+
+
+def read(client: Redis, job_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the records of those jobs that are known, each with its job_id and with what was `omitted`."""
+    names = [len(CAN_BE_LONG), *CAN_BE_LONG, *SHORT]
+    found = SUMMARIZE(client, [records.key(job_id) for job_id in job_ids], [LONGEST, *names]) if job_ids else []
+    summaries = (_summary(dict(zip((*SHORT, *CAN_BE_LONG), values, strict=True))) for values in found)
+    return [{"job_id": job_id, **each} for job_id, each in zip(job_ids, summaries, strict=True) if each]
+
+
+def _summary(fields: dict[str, Any]) -> dict[str, Any] | None:
+    omitted = {name: value for name, value in fields.items() if isinstance(value, list)}
+    record = records.readable({name.encode(): value for name, value in fields.items() if isinstance(value, bytes)})
+    if record is None:
+        return None
+    if "error" in omitted:
+        record["error"] = json.dumps(_cut(omitted["error"][0]))
+    return {**record, "omitted": list(omitted)}
+
+
+def _cut(beginning: bytes) -> dict[str, str]:
+    """Return an error of whose JSON only the beginning is known, up to somewhere in its message."""
+    text = beginning.decode(errors="ignore")
+    for end in range(len(text), len(text) - 6, -1):  # the last character may be an escape without its end
+        with suppress(ValueError, AttributeError):
+            error = json.loads(text[:end] + '"}')
+            # half a pair of surrogates may be left
+            message = re.sub("[\ud800-\udbff]$", "", str(error.get("message", "")))
+            return {"type": str(error.get("type", "Error")), "message": f"{message}…"}
+    return {"type": "Error", "message": "…"}
