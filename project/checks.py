@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from project.integrations import backups, database_check, ftp, imap, mail, postgres_dump, webhook
 from project.integrations.checks import Check
-from project.jobs import broker_check, queue_check, redis_check
+from project.jobs import broker_check, memory_check, queue_check, redis_check
 from project.settings import Settings
 
 CHECKS: dict[str, Callable[[Settings], Check]] = {
     "broker": broker_check.check,
     "Redis": redis_check.check,
+    "memory": memory_check.check,
     "queues": queue_check.check,
     "database": database_check.check,
     "SMTP": mail.check,

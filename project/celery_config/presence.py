@@ -3,16 +3,20 @@
 import json
 import logging
 import threading
+from pathlib import Path
 from typing import Any
 
 from celery import signals
 from redis import Redis
 from redis.exceptions import RedisError
 
+from project.broker.scripts import Script
 from project.celery_config import brokers
 
 EVERY, KEPT = 2, 8  # seconds between two signs of life, and until one is forgotten
 NAMES = "consumers"  # the set of names; each has a key of its own that expires
+
+PRESENT = Script("present", Path(__file__).parent / "lua")
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +56,7 @@ def _stay(client: Redis, consumer: dict[str, Any], ended: threading.Event) -> No
     name, text = consumer["name"], json.dumps(consumer)
     while True:
         try:
-            client.sadd(NAMES, name)
-            client.set(key(name), text, ex=KEPT)
+            PRESENT(client, [key(name), NAMES], [name, text, KEPT])
             if ended.wait(EVERY):
                 client.delete(key(name))
                 return

@@ -94,7 +94,7 @@ class Inbox:
                 if not isinstance(error, LATER):
                     log.exception("the inbox cannot be read")
                 elif pause < longest <= 2 * pause:  # once, and not for a hiccup
-                    log.warning("the inbox has to wait: %r", error)
+                    log.warning("the inbox has to wait: %s: %s", type(error).__name__, error)
                 self._stop.wait(pause)
                 pause = min(2 * pause, longest)
 

@@ -2,9 +2,11 @@
 
 import json
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ReadOnlyError
 
 from project.broker import records
 from project.broker.scripts import Script
@@ -55,7 +57,8 @@ def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
     busy = _running(client, queues)
     for name, raw in zip(names, known, strict=True):
         if raw is None:
-            client.srem(presence.NAMES, name)
+            with suppress(ReadOnlyError):
+                client.srem(presence.NAMES, name)
     return [json.loads(raw) | {"busy": busy[name]} for name, raw in zip(names, known, strict=True) if raw]
 
 

@@ -119,12 +119,13 @@ class Store:
         if schedule_id.startswith(":"):
             return False
         key = self.key(schedule_id)
-        with self.client.pipeline() as pipe:
+        # no transaction: a full Redis may refuse MULTI; names that are left without a schedule are removed when found
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.delete(key)
             pipe.zrem(self._due, key)
             pipe.zrem(self.index, key)
             pipe.srem(self._paused, key)
-            pipe.delete(key)
-            return bool(pipe.execute()[-1])
+            return bool(pipe.execute()[0])
 
     def indexed(self, schedule: Schedule) -> bool:
         """Tell whether a schedule is in the index and, if it is active, will be found when it is due."""

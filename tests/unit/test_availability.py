@@ -1,11 +1,21 @@
 """Failing fast while Redis is away."""
 
+import re
 from contextlib import suppress
 
 import pytest
-from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+from kombu.exceptions import OperationalError
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+)
 
-from project.errors import BrokerUnavailable, UnknownJob
+from project.celery_config.amqp import PublishersBlocked
+from project.errors import BrokerUnavailable, UnknownJob, WritesRefused
 from project.jobs.availability import Availability
 from tests.support.wait import wait_until
 
@@ -42,6 +52,51 @@ def test_a_mistake_of_ours_is_not_called_an_outage() -> None:
     with pytest.raises(ResponseError), available():
         raise ResponseError("WRONGTYPE")
     assert _succeeds(available)
+
+
+OOM = "command not allowed when used memory > 'maxmemory'."
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OutOfMemoryError(OOM), "out of memory (maxmemory)"),
+        (OutOfMemoryError(f"{OOM} script: on @user_script:1."), "out of memory (maxmemory)"),
+        (ResponseError(f"Error running script (call to f_1): @user_script:1: -OOM {OOM}"), "out of memory (maxmemory)"),
+        (ReadOnlyError("You can't write against a read only replica."), "read-only replica"),
+        (ConnectionError("-READONLY You can't write against a read only replica."), "read-only replica"),
+        (ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "cannot write to its disk"),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), "too few replicas"),
+    ],
+)
+@pytest.mark.parametrize("by_kombu", [False, True])
+def test_a_refused_write_is_no_outage_and_says_why(error: Exception, told: str, by_kombu: bool) -> None:
+    """In the words of Redis 6.2, of Redis 7 and Valkey, in and outside of scripts: reading goes on."""
+    available = Availability(pause=60)
+    raised: Exception = error
+    if by_kombu:
+        raised = OperationalError(str(error))
+        raised.__cause__ = error
+    with pytest.raises(WritesRefused, match=re.escape(told)), available():
+        raise raised
+    assert _succeeds(available)
+
+
+@pytest.mark.parametrize("error", [BusyLoadingError("loading"), ResponseError("BUSY Redis is busy running a script.")])
+def test_a_redis_that_is_busy_is_away(error: Exception) -> None:
+    """Asking it at once would be of no use."""
+    available = Availability(pause=60)
+    with pytest.raises(BrokerUnavailable), available():
+        raise OperationalError(str(error)) from error
+    assert not _succeeds(available)
+
+
+def test_while_rabbitmq_blocks_publishers_nobody_waits_for_it() -> None:
+    """The others are told why at once."""
+    available = Availability(pause=60)
+    for error in (PublishersBlocked(), AssertionError("this must not run")):
+        with pytest.raises(BrokerUnavailable, match="low on memory or disk"), available():
+            raise error
 
 
 def test_an_answer_that_is_an_error_ends_the_outage_too() -> None:

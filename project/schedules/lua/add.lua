@@ -10,10 +10,10 @@ if redis.call('TYPE', schedule).ok == 'hash' and redis.call('HEXISTS', schedule,
 local is_new = not is_paused and not redis.call('ZSCORE', due, schedule)
 local kept = redis.call('ZCARD', due) + redis.call('SCARD', paused)
 if is_new and tonumber(limit) > 0 and kept >= tonumber(limit) then return 0 end
+redis.call('ZADD', index, created, schedule) -- before DEL: a full Redis refuses this, and after DEL nothing more
 redis.call('DEL', schedule)
 redis.call('HSET', schedule, 'definition', definition, 'next', following)
 if secret ~= '' then redis.call('HSET', schedule, 'secret', secret) end
-redis.call('ZADD', index, created, schedule)
 if is_paused then
   redis.call('HSET', schedule, 'paused', 1)
   redis.call('SADD', paused, schedule)

@@ -5,9 +5,9 @@
 local schedule, due, paused = KEYS[1], KEYS[2], KEYS[3]
 if (redis.call('HGET', schedule, 'next') or '') == '' then return 0 end
 if ARGV[1] == '' then
+  redis.call('ZREM', due, schedule) -- first what frees memory, so that a full Redis lets the rest write
   redis.call('HSET', schedule, 'paused', 1)
   redis.call('SADD', paused, schedule)
-  redis.call('ZREM', due, schedule)
 else
   redis.call('HDEL', schedule, 'paused')
   redis.call('HSET', schedule, 'next', ARGV[1])
