@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import signals
 
-from project.celery_config import job_log, liveness, presence, refused, stopping, switching
+from project.celery_config import job_log, liveness, presence, refused, shutdown, stopping, switching
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
 
@@ -14,6 +14,7 @@ app = create_celery_app(settings)
 job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
 stopping.connect()
+shutdown.connect(app)
 presence.connect(settings.records, settings.redis_timeout)
 switching.connect(settings.records, settings.redis_timeout)
 refused.connect()

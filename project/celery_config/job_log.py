@@ -7,6 +7,7 @@ from typing import Any
 from celery import Task, signals
 
 from project import logs
+from project.celery_config import shutdown
 
 log = logging.getLogger("glassqueue.job")
 _begun: dict[str, float] = {}
@@ -33,7 +34,9 @@ def _started(task_id: str, task: Task, **_: Any) -> None:
 
 def _ended(task_id: str, task: Task, state: str | None = None, retval: Any = None, **_: Any) -> None:
     duration = time.monotonic() - _begun.pop(task_id, time.monotonic())
-    line = f"{(state or 'ended').lower()} {_fields(task.request, task.name)} duration={duration:.3f}"
+    # without a status the process was told to stop in the middle of the job
+    outcome = state.lower() if state else "handed back" if shutdown.handing_back() else "interrupted"
+    line = f"{outcome} {_fields(task.request, task.name)} duration={duration:.3f}"
     if isinstance(retval, BaseException):
         log.warning("%s error=%s: %r", line, type(retval).__name__, str(retval))
     else:
