@@ -9,8 +9,8 @@ from typing import Any
 
 from imap_tools import AND, BaseMailBox, MailMessage
 from imap_tools.errors import ImapToolsError
-from imap_tools.utils import remove_non_printable
 
+from project.integrations import mail_text
 from project.integrations.checks import CHECK_TIMEOUT, Check
 from project.integrations.deadline import Deadline, deadline
 from project.integrations.mail import ONE_LINE, MailRefused
@@ -111,12 +111,12 @@ def _describe(message: MailMessage) -> dict[str, Any]:
     try:
         return {
             "uid": message.uid,
-            "from": message.from_,
-            "to": list(message.to),
-            "subject": remove_non_printable(message.subject),
+            "from": next(iter(mail_text.addresses(message.obj, "from")), ""),
+            "to": mail_text.addresses(message.obj, "to"),
+            "subject": mail_text.header(message.obj, "subject"),
             "date": message.date.isoformat() if message.date.year > 1900 else None,  # 1900: none, or unreadable
-            "text": _valid(message.text)[:TEXT_LIMIT],
-            "has_attachments": bool(message.attachments),
+            "text": mail_text.text(message.obj)[:TEXT_LIMIT],
+            "has_attachments": mail_text.has_attachments(message.obj),
         }
     except Exception as error:  # the parsers of the standard library raise many kinds
         problem = f"this mail cannot be read: {type(error).__name__}"
@@ -129,8 +129,3 @@ def _describe(message: MailMessage) -> dict[str, Any]:
             "has_attachments": False,
         }
         return {"uid": message.uid, **unknown}
-
-
-def _valid(text: str) -> str:
-    """Return a text without halves of characters, which some charsets can smuggle in and no JSON client accepts."""
-    return text.encode(errors="replace").decode()

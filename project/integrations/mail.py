@@ -5,13 +5,13 @@ import smtplib
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import localtime
 
 from project.integrations.checks import CHECK_TIMEOUT, Check
 from project.integrations.deadline import Deadline, deadline
+from project.integrations.mail_wire import POLICY, ascii_domain, envelope, unmistakable
 from project.settings import Settings
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -40,14 +40,14 @@ def compose(
     """
     if not all(re.fullmatch(ONE_LINE, line) for line in (subject, *to)):
         raise MailRefused("not a mail: the subject and each address must be one line")
-    message = EmailMessage(policy=policy.SMTP)
+    message = EmailMessage(policy=POLICY)
     try:
         sender = _address(settings.mail_from)
         message["From"] = sender
         message["To"] = [_address(address) for address in to]
-        message["Subject"] = subject
+        message["Subject"] = unmistakable(subject)
         message["Date"] = localtime()
-        message["Message-ID"] = f"<{name}@{sender.domain}>"
+        message["Message-ID"] = f"<{name}@{ascii_domain(sender.domain)}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies, please
         message.set_content(text)
         if html:
@@ -97,8 +97,12 @@ def hand_over(smtp: smtplib.SMTP, message: EmailMessage) -> dict[str, str]:
     if smtp.sock:
         smtp.sock.settimeout(REPLY_TIMEOUT)
     with _final_refusals():
-        refused = smtp.send_message(message)
-    return {address: _said(code, text) for address, (code, text) in refused.items()}
+        smtp.ehlo_or_helo_if_needed()
+        told = envelope(message, smtp.has_extn("smtputf8"))
+        if not told.recipients:
+            raise MailRefused("; ".join(f"{address}: {why}" for address, why in told.refused.items()))
+        refused = smtp.sendmail(told.sender, list(told.recipients), told.data, told.options)
+    return told.refused | {told.recipients[address]: _said(*answer) for address, answer in refused.items()}
 
 
 def check(settings: Settings) -> Check:

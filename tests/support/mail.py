@@ -46,6 +46,7 @@ class SmtpServer:
     ) -> None:
         self.port = free_port()
         self.mails: list[tuple[list[str], EmailMessage]] = []
+        self.raw: list[bytes] = []  # the same mails as they came
         self.answers: list[str] = []
         self.refused: dict[str, str] = {}
         # open gates let pass; a test closes one to have a client wait there
@@ -89,6 +90,7 @@ class SmtpServer:
         if answer.startswith("250"):
             message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
             assert isinstance(message, EmailMessage)
+            self.raw.append(envelope.original_content or b"")
             self.mails.append((envelope.rcpt_tos, message))
         await self._pass("DATA")
         return answer
