@@ -64,6 +64,7 @@ def _add_submit(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
         operation_id=f"submit_{task.name}",
         tags=[task.name],
         dependencies=[Depends(require_json)],
+        max_body_size=task.body_limit,
         responses=answers | problem_responses(400, 409, 413, 415, 422, 429, 503),
     )
 

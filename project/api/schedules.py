@@ -68,6 +68,7 @@ def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler) -> None
     @router.post(
         "",
         status_code=201,
+        max_body_size=max((task.body_limit for task in jobs.tasks() if task.body_limit), default=None),
         summary="Run a task at set times",
         operation_id="create_schedule",
         dependencies=BODY,

@@ -22,6 +22,7 @@ class JobTask(Task):
     abstract = True
     route: str | None = None
     followers = chaining.Followers()
+    body_limit: int | None = None  # bytes of a request; None: what holds for all (project/producer.py)
     waits_in: str = "default"  # the queue; Celery deprecates a task attribute `queue` in favour of task_routes
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
@@ -76,6 +77,7 @@ def shared_task(
     run_after: str | Task | None = None,
     on_failure: str | Task | None = None,
     isolated: bool | Isolation = False,
+    body_limit: int | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], JobTask]:
     """Declare a task; a declaration that cannot work is refused with a TypeError that says why.
@@ -85,6 +87,7 @@ def shared_task(
     retry_policy: NEVER (the default), ONCE or ALWAYS. final_errors: not tried again, like exceeded time limits.
     run_after: the task that gets the result. on_failure: the one that gets {job_id, task, error} of a failed job.
     isolated: True, or Isolation(memory_mb=512, seconds=60), for a process of its own with these limits.
+    body_limit: bytes of a request, where 1 MiB is too little; nginx/templates/server.conf.template must have the route.
     The other options are Celery's own (docs.celeryq.dev, userguide/tasks, "List of Options").
     """
 
@@ -98,7 +101,8 @@ def shared_task(
             declaration.check_name(name, function)
         except TypeError as error:
             raise TypeError(f"{declaration.where(function)}: {error}") from None
-        ours = {"route": route, "waits_in": queue, "followers": chaining.Followers(run_after, on_failure)}
+        ours: dict[str, Any] = {"route": route, "waits_in": queue, "body_limit": body_limit}
+        ours["followers"] = chaining.Followers(run_after, on_failure)
         ours |= (retry_policy or NEVER).celery_options(final_errors)
         declared = celery.shared_task(name=name, base=JobTask, **ours, **options)(_body(function, isolated))
         return cast(JobTask, declared)

@@ -1,5 +1,6 @@
 """Whatever a client sends, it gets a clear problem and nothing is queued."""
 
+import json
 from typing import Any
 
 import httpx
@@ -101,6 +102,19 @@ def test_a_body_over_1_mib_is_413_without_nginx_too(producer_url: str) -> None:
     """The producer has the limit as well."""
     response = httpx.post(f"{producer_url}/producer/api/sum", content=b" " * (1024 * 1024 + 1), headers=JSON)
     assert response.status_code == 413
+
+
+def test_a_mail_of_the_largest_size_is_accepted_however_it_is_escaped(http: httpx.Client) -> None:
+    """Each letter of it is 12 bytes when a client escapes them for ASCII; a schedule can have it too."""
+    mail = {"to": ["ann@example.org"] * 50, "subject": "\U0001f600" * 200, "text": "\U0001f600" * 100_000}
+    mail["html"] = mail["text"]
+    answer = http.post("/producer/api/send_email?countdown=3600", content=json.dumps(mail), headers=JSON)
+    assert answer.status_code == 202, answer.text[:300]
+    assert http.delete(answer.headers["location"]).status_code == 200
+    schedule = json.dumps({"task": "send_email", "kwargs": mail, "every": "1d"})
+    answer = http.post("/producer/api/schedules", content=schedule, headers=JSON)
+    assert answer.status_code == 201, answer.text[:300]
+    assert http.delete(answer.headers["location"]).status_code == 204
 
 
 def test_a_path_that_is_no_path_is_400(http: httpx.Client) -> None:

@@ -91,6 +91,14 @@ def test_a_body_over_1_mib_is_413_however_it_comes(http: httpx.Client) -> None:
         assert_problem(http.post("/producer/api/sum", content=content), 413)
 
 
+@pytest.mark.parametrize("path", ["send_email", "schedules", "schedules?x=1"])
+def test_a_mail_of_the_largest_size_passes_however_it_is_escaped(http: httpx.Client, path: str) -> None:
+    """Also in a schedule; what is larger is refused, and the answer says how large it may be."""
+    for size, status in ((2_600_000, 502), (3 * 2**20 + 1, 413)):  # 502: nobody is behind this NGINX
+        problem = assert_problem(http.post(f"/producer/api/{path}", content=b" " * size), status)
+    assert problem["detail"] == "The body may have 3 MiB at most."
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -27,7 +27,7 @@ STATUSES = {
     "400": "the body is not JSON",
     "404": "no such job or schedule here",
     "409": "the id or the Idempotency-Key is taken, the job is in another state, or the schedule's task has changed",
-    "413": "the body is larger than 1 MiB",
+    "413": "the body is larger than 1 MiB (mails and schedules: 3 MiB)",
     "415": "the body does not say that it is JSON",
     "422": "the arguments do not fit; `errors` names the fields",
     "429": "the queue holds `QUEUE_LIMIT` jobs, `MAX_WAITERS` listen, or you send more than `RATE_LIMIT`; see `Retry-After`",

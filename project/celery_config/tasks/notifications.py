@@ -30,7 +30,14 @@ Text = Annotated[str, Field(max_length=100_000)]
 Folder = Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
 
 
-@shared_task(route="send_email", queue="notifications", retry_policy=ALWAYS, final_errors=(MailRefused, BadArguments))
+# two texts of 100,000 letters that a client may have escaped for ASCII: 12 bytes for each
+@shared_task(
+    route="send_email",
+    queue="notifications",
+    retry_policy=ALWAYS,
+    final_errors=(MailRefused, BadArguments),
+    body_limit=3 * 2**20,
+)
 @checked
 def send_email(
     to: Recipients,
