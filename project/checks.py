@@ -4,10 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from project.integrations import backups, database_check, ftp, imap, mail, postgres_dump, webhook
 from project.integrations.checks import Check
-from project.jobs import broker_check, memory_check, queue_check, redis_check
+from project.jobs import broker_check, memory_check, queue_check, redis_check, services_check
+from project.schedules import scheduler_check
 from project.settings import Settings
 
 CHECKS: dict[str, Callable[[Settings], Check]] = {
@@ -15,6 +17,8 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "Redis": redis_check.check,
     "memory": memory_check.check,
     "queues": queue_check.check,
+    "scheduler": scheduler_check.check,
+    **{name: partial(services_check.check, name) for name in services_check.PATHS},
     "database": database_check.check,
     "SMTP": mail.check,
     "IMAP": imap.check,

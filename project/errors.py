@@ -4,8 +4,8 @@ The first line of a class's docstring is the title that a client reads. Consumer
 is imported here.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 
 class GlassqueueError(Exception):
@@ -91,6 +91,11 @@ class NotReady(GlassqueueError):
 
     status = 503
     headers: Mapping[str, str] = {"Retry-After": "5"}
+
+    def __init__(self, detail: str = "", checks: Sequence[Any] | None = None) -> None:
+        """Keep what was found about each part, for the answer."""
+        super().__init__(detail)
+        self.checks = checks
 
 
 class DatabaseUnavailable(GlassqueueError):

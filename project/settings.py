@@ -213,6 +213,9 @@ class Settings(BaseSettings):
     locust_users: PositiveInt = 200
     run_dir: Path = Path(".run")
 
+    # Checks
+    in_containers: bool = False
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="after")

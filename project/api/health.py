@@ -51,7 +51,7 @@ def health_router(jobs: Jobs, checks: Callable[[], list[Check]], prefix: str) ->
         await run_sync(jobs.ping)
         found = await looked_at() if deep else None
         if failed := [check for check in found or [] if check.state == "failed"]:
-            raise NotReady("; ".join(f"{check.name}: {check.found}" for check in failed))
+            raise NotReady("; ".join(f"{check.name}: {check.found}" for check in failed), found)
         return Readiness(checks=found)
 
     async def looked_at() -> list[Check]:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from project.api.limits import MOST_ERRORS
 from project.errors import GlassqueueError, UnknownJob
+from project.integrations.checks import Check
 from project.schedules.errors import InvalidSchedule
 
 DOES_NOT_FIT = "The request does not fit what the task accepts."
@@ -37,13 +38,12 @@ class Problem(BaseModel):
     errors: list[InvalidField] | None = Field(
         default=None, description=f"What is wrong, field by field (422 only); the first {MOST_ERRORS} of it"
     )
+    checks: list[Check] | None = Field(default=None, description="What was found, part by part (deep readiness only)")
 
 
-def problem(
-    status: int, detail: str, *, headers: Mapping[str, str] | None = None, errors: list[InvalidField] | None = None
-) -> JSONResponse:
-    """Return an application/problem+json response."""
-    body = Problem(title=_title(status), status=status, detail=detail, errors=errors)
+def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
+    """Return an application/problem+json response; *more* are further fields of Problem."""
+    body = Problem(title=_title(status), status=status, detail=detail, **more)
     return JSONResponse(
         body.model_dump(exclude_none=True), status, headers=headers, media_type="application/problem+json"
     )
@@ -64,7 +64,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def _own_error(_: Request, error: Any) -> JSONResponse:
-    return problem(error.status, str(error), headers=error.headers)
+    return problem(error.status, str(error), headers=error.headers, checks=getattr(error, "checks", None))
 
 
 def _http_error(request: Request, error: Any) -> JSONResponse:

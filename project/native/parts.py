@@ -22,7 +22,8 @@ class Programs:
 
 def parts(settings: Settings, run_dir: Path, programs: Programs) -> list[Part]:
     """Return the processes that these settings ask for; docker-compose.yml has the same ones as services."""
-    chosen = [_nginx(settings, run_dir, programs), _producer(settings), *_consumers(settings, run_dir), _scheduler()]
+    chosen = [_nginx(settings, run_dir, programs), _producer(settings), *_consumers(settings, run_dir)]
+    chosen.append(_scheduler(run_dir))
     if settings.own_redis:
         chosen.insert(0, _redis(settings, run_dir, programs))
     if settings.flower_port:
@@ -78,8 +79,9 @@ def _consumer(run_dir: Path, name: str, environment: dict[str, str]) -> Part:
     return Part(name, command, {"REMAP_SIGTERM": "SIGQUIT"} | environment, probe=str(run_dir / f"{name}.alive"))
 
 
-def _scheduler() -> Part:
-    return Part("scheduler", _celery("project.consumer", "beat", "--pidfile="))
+def _scheduler(run_dir: Path) -> Part:
+    command = _celery("project.consumer", "beat", "--pidfile=")
+    return Part("scheduler", command, probe=str(run_dir / "scheduler.alive"))
 
 
 def _flower(settings: Settings, run_dir: Path) -> Part:

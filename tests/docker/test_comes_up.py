@@ -20,6 +20,13 @@ def test_everything_comes_up_healthy(stack: ComposeStack, figures: dict[str, obj
     assert stack.health() == dict.fromkeys(SERVICES, "healthy")
 
 
+def test_the_doctor_sees_every_service(stack: ComposeStack) -> None:
+    """Those that its container cannot reach it asks the producer for."""
+    seen = stack.execute("consumer-maintenance", "python -m project.doctor")
+    for name in ("scheduler", "NGINX", "producer", "Flower", "Locust"):
+        assert f"ok      {name}" in seen
+
+
 def test_the_readmes_example_gives_55(http: httpx.Client) -> None:
     """The first thing that a user tries."""
     assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
