@@ -10,4 +10,8 @@ case "$HTTP_BIND" in
 esac
 NGINX_HOSTS=$(echo "127.0.0.1,localhost,[::1],$bound,$HTTP_HOSTS" | tr , '\n' | sort -u | tr '\n' ' ')
 export NGINX_HOSTS
+# `make up` can let one socket serve IPv4 and IPv6; here Docker does that
+export NGINX_BOTH_FAMILIES=
+# NGINX's own variables, such as $host, stay, whatever is in the environment
+export NGINX_ENVSUBST_FILTER='^[A-Z_]+$'
 exec /docker-entrypoint.sh "$@"

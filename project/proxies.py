@@ -5,11 +5,12 @@ httpx 0.28 refuses to start when NO_PROXY has an entry such as `[::1]` or `fd00:
 """
 
 import re
-import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from urllib.request import getproxies
 
 import httpx
+
+from project.addresses import as_address, is_here
 
 
 def proxy_for(url: str) -> str | None:
@@ -21,7 +22,7 @@ def proxy_for(url: str) -> str | None:
     wanted, proxies = httpx.URL(url), getproxies()
     host = wanted.host.rstrip(".")
     proxy = proxies.get(wanted.scheme) or proxies.get("all")
-    if not proxy or _is_here(host) or any(_covers(entry, host) for entry in re.split(r"[,\s]+", proxies.get("no", ""))):
+    if not proxy or is_here(host) or any(_covers(entry, host) for entry in re.split(r"[,\s]+", proxies.get("no", ""))):
         return None
     return _usable(proxy if "://" in proxy else f"http://{proxy}")
 
@@ -37,20 +38,6 @@ def _usable(proxy: str) -> str:
     return proxy
 
 
-def _is_here(host: str) -> bool:
-    """Whether a host is this machine: a name that it calls itself, or an address that it can listen on."""
-    if host in ("localhost", socket.gethostname().lower()) or host.endswith(".localhost"):
-        return True
-    if not (address := _address(host)):
-        return False
-    try:
-        with socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
-    except OSError:
-        return False
-    return True
-
-
 def _covers(entry: str, host: str) -> bool:
     """Whether an entry of NO_PROXY names a host: `*`, a name with its subdomains, an address, or a network."""
     entry = entry.lower()
@@ -59,16 +46,9 @@ def _covers(entry: str, host: str) -> bool:
     entry = entry.removeprefix("*.").strip(".")
     if not entry or entry == "*":
         return entry == "*"
-    if address := _address(host):
+    if address := as_address(host):
         try:
             return address in ip_network(entry, strict=False)
         except ValueError:
             return False
     return host == entry or host.endswith(f".{entry}")
-
-
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None

@@ -29,6 +29,7 @@ from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 from project import env_file
+from project.addresses import as_address, checked_host, in_url, reachable
 from project.env_file import EnvFileError
 
 
@@ -71,6 +72,7 @@ def _with_password(url: str, password: SecretStr) -> str:
     return re.sub(r"^([a-z+]+://[^/@:?#]+)@", lambda user: f"{user[1]}:{escaped}@", url) if escaped else url
 
 
+Host = Annotated[str, AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
@@ -85,7 +87,7 @@ Security = Literal["none", "starttls", "tls"]
 # host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
 _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 HostNames = Annotated[str, Field(pattern=rf"^{_HOST}?( *, *{_HOST}?)*$")]
-Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
+Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$|^$")]
 
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -125,15 +127,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file="", extra="forbid", env_ignore_empty=True)
 
     # Entrance
-    http_bind: str = "127.0.0.1"
+    http_bind: Host = "127.0.0.1"
     http_port: Port = 8080
     http_hosts: HostNames = ""
     rate_limit: NonNegativeInt = 0
     rate_burst: PositiveInt = 20
-    rate_limit_exempt: Network = "127.0.0.1/32"
+    rate_limit_exempt: Network = ""
 
     # Redis: broker, job records and results
-    redis_host: str = "127.0.0.1"
+    redis_host: Host = "127.0.0.1"
     redis_port: Port = 6379
     redis_db: RedisDb = 0
     redis_password: SecretStr = SecretStr("")
@@ -180,13 +182,13 @@ class Settings(BaseSettings):
     records_ttl: PositiveInt = 30 * 24 * 60 * 60
 
     # Mail
-    smtp_host: str = ""
+    smtp_host: Host = ""
     smtp_port: Port = 1025
     smtp_security: Security = "none"
     smtp_user: str = ""
     smtp_password: SecretStr = SecretStr("")
     mail_from: EmailStr = "glassqueue@example.org"
-    imap_host: str = ""
+    imap_host: Host = ""
     imap_port: Port = 993
     imap_security: Security = "tls"
     imap_user: str = ""
@@ -199,7 +201,7 @@ class Settings(BaseSettings):
     backup_keep_last: PositiveInt = 3
     backup_keep_daily: NonNegativeInt = 7
     backup_keep_weekly: NonNegativeInt = 4
-    ftp_host: str = ""
+    ftp_host: Host = ""
     ftp_port: Port = 21
     ftp_security: Literal["none", "tls"] = "none"
     ftp_user: str = ""
@@ -238,6 +240,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _sqlite_can_name_its_file(self) -> Self:
+        if not self.database_url.get_secret_value() and "?" in str(self.run_dir.absolute()):
+            raise ValueError("RUN_DIR: its path has a ?, which a SQLite URL cannot have; choose another folder")
+        return self
+
+    @model_validator(mode="after")
     def _roles_share_a_database(self) -> Self:
         secrets = (self.database_url, self.database_reader_url, self.database_owner_url)
         urls = [secret.get_secret_value() for secret in secrets if secret.get_secret_value()]
@@ -263,16 +271,22 @@ class Settings(BaseSettings):
     @property
     def hosts(self) -> frozenset[str]:
         """Return the host names that requests may name: this machine's own, HTTP_BIND and HTTP_HOSTS."""
-        bound = f"[{self.http_bind}]" if ":" in self.http_bind else self.http_bind
+        bound = in_url(self.http_bind)
         chosen = (name.strip().lower() for name in self.http_hosts.split(","))
         return LOOPBACK | {bound.lower()} | {name for name in chosen if name}
+
+    @property
+    def exempt_from_limits(self) -> str:
+        """Return who is never limited: RATE_LIMIT_EXEMPT as given, else the address of clients on this machine."""
+        address = reachable(self.http_bind)
+        return self.rate_limit_exempt or (address if as_address(address) else "127.0.0.1")
 
     @property
     def redis(self) -> str:
         """Return the Redis URL: REDIS_URL as given, else put together from its parts."""
         password = quote(self.redis_password.get_secret_value(), safe="")
         credentials = f":{password}@" if password else ""
-        return self.redis_url or f"redis://{credentials}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+        return self.redis_url or f"redis://{credentials}{in_url(self.redis_host)}:{self.redis_port}/{self.redis_db}"
 
     @property
     def own_redis(self) -> bool:

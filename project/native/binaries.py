@@ -44,7 +44,7 @@ def _on_path(name: str) -> Iterator[str]:
     """Yield where the machine has a program; Debian puts nginx where a user's PATH does not look."""
     for folder in [*os.get_exec_path(), "/usr/sbin", "/usr/local/sbin"]:
         if found := shutil.which(name, path=folder):
-            yield found
+            yield os.path.abspath(found)
 
 
 def says(binary: str, flag: str = "--version") -> str:

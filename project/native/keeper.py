@@ -76,6 +76,7 @@ class Keeper:
             stdin=subprocess.DEVNULL,
             stdout=its,
             stderr=its,
+            cwd=self.part.folder,
             env=os.environ | self.part.environment,
             pass_fds=[alive],
             start_new_session=True,

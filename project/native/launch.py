@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from project import migrate
+from project.addresses import in_url
 from project.native import binaries, nginx_files, parts, ports, ready, run_dir
 from project.native.supervisor import STOP, Plan
 from project.settings import Settings, get_settings
@@ -67,14 +68,16 @@ def _values(settings: Settings) -> dict[str, str]:
 def _nginx_values(settings: Settings, folder: Path) -> dict[str, str]:
     """Return what the templates of NGINX need besides."""
     return {
-        "NGINX_LISTEN": f"{settings.http_bind}:{settings.http_port}",
+        "NGINX_LISTEN": f"{in_url(settings.http_bind)}:{settings.http_port}",
+        "NGINX_BOTH_FAMILIES": "ipv6only=off" if settings.http_bind == "::" else "",
         "NGINX_HOSTS": " ".join(sorted(settings.hosts)),
         "NGINX_MAIL": "folder",
         "NGINX_RATE": str(settings.rate_limit or 1),  # a zone cannot have the rate 0
         "NGINX_RESOLVER": "",
         "NGINX_RESOLVE": "",
-        "NGINX_TEMP": f"{folder}/nginx",
-        "NGINX_WEB_ROOT": str(Path("project/web").absolute()),
+        "NGINX_TEMP": ".",
+        "NGINX_WEB_ROOT": nginx_files.WEB,
+        "RATE_LIMIT_EXEMPT": settings.exempt_from_limits,
         "PRODUCER_ADDRESS": f"127.0.0.1:{settings.producer_port}",
         "FLOWER_ADDRESS": f"127.0.0.1:{settings.flower_port or NOBODY}",
         "LOCUST_ADDRESS": f"127.0.0.1:{settings.locust_port or NOBODY}",

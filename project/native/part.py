@@ -8,7 +8,8 @@ class Part:
     """A process to keep running.
 
     probe: where it answers once it is up: http://…, tcp://host:port or the path of a file. first: it is started before
-    all others and stopped after them, as consumers hand their jobs back to a Redis that is still there.
+    all others and stopped after them, as consumers hand their jobs back to a Redis that is still there. folder: where
+    it runs, if not in the project's.
     """
 
     name: str
@@ -16,3 +17,4 @@ class Part:
     environment: dict[str, str] = field(default_factory=dict)
     probe: str = ""
     first: bool = False
+    folder: str | None = None

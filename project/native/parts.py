@@ -1,10 +1,12 @@
 """The processes of the stack: their commands as lists, so that no shell has to quote a path or a password."""
 
-import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from project.addresses import in_url, reachable
+from project.native import nginx_files
 from project.native.part import Part
 from project.settings import Settings
 
@@ -38,18 +40,22 @@ def parts(settings: Settings, run_dir: Path, programs: Programs) -> list[Part]:
 def _redis(settings: Settings, run_dir: Path, programs: Programs) -> Part:
     """Return our own Redis; its password is in the file `password.conf`, which other users cannot read."""
     folder, host, port = run_dir / "redis", settings.redis_host, str(settings.redis_port)
-    command = [programs.redis_server, str(folder / "password.conf"), "--bind", host, "--port", port]
+    command = [programs.redis_server, _literal(folder / "password.conf"), "--bind", host, "--port", port]
     command += ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", settings.redis_appendfsync]
     command += ["--save", "", "--maxmemory-policy", "noeviction", "--hash-max-ziplist-value", "1024"]
-    return Part("redis", command, probe=f"tcp://{_in_url(host)}:{port}", first=True)
+    return Part("redis", command, probe=f"tcp://{in_url(host)}:{port}", first=True)
+
+
+def _literal(file: Path) -> str:
+    """Return how to name a configuration file to Redis, which takes a name with *, ? or [ for a pattern.
+
+    It would start without a configuration, and so without a password, when no file matches.
+    """
+    return re.sub(r"[*?\[\\]", r"\\\g<0>", str(file)) if re.search(r"[*?\[]", str(file)) else str(file)
 
 
 def _nginx(settings: Settings, run_dir: Path, programs: Programs) -> Part:
-    # its files are named relative to -p: a path in -g would have to be quoted
-    command = [programs.nginx, "-p", f"{run_dir}/nginx/", "-e", "stderr", "-c", "nginx.conf"]
-    # as root its workers would become nobody, a user that cannot read this folder
-    command += ["-g", "daemon off; pid nginx.pid;" + (" user root;" if _is_root() else "")]
-    return Part("nginx", command, probe=f"{entrance(settings)}/")
+    return Part("nginx", nginx_files.command(programs.nginx), probe=f"{entrance(settings)}/", folder=f"{run_dir}/nginx")
 
 
 def _producer(settings: Settings) -> Part:
@@ -109,12 +115,8 @@ def _locust(settings: Settings) -> Part:
 
 
 def entrance(settings: Settings) -> str:
-    """Return the URL of NGINX."""
-    return f"http://{_in_url(settings.http_bind)}:{settings.http_port}"
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    """Return the URL of NGINX, as a browser on this machine can open it."""
+    return f"http://{in_url(reachable(settings.http_bind))}:{settings.http_port}"
 
 
 def _celery(app: str, *arguments: str) -> list[str]:
@@ -124,7 +126,3 @@ def _celery(app: str, *arguments: str) -> list[str]:
 def _script(name: str) -> list[str]:
     """Return how to run a script of the venv; its first line may name the folder where the venv was made."""
     return [sys.executable, str(Path(sys.executable).parent / name)]
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0

@@ -1,6 +1,5 @@
 """NGINX alone, with our files, as `make up` has them."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,12 +10,15 @@ from tests.support.ports import free_port
 from tests.support.processes import Process
 from tests.support.wait import wait_until
 
+ODD_NAME = "my class $x #1 'ä' \"q\" [a-b]* {1} ;%d\\"  # of a folder: all that some configuration file interprets
 VALUES = {
     "NGINX_LISTEN": "127.0.0.1:8080",
     "NGINX_HOSTS": "127.0.0.1 localhost [::1] jobs.example.org",
     "NGINX_RESOLVER": "",
     "NGINX_RESOLVE": "",
-    "NGINX_WEB_ROOT": str(Path("project/web").absolute()),
+    "NGINX_BOTH_FAMILIES": "",
+    "NGINX_TEMP": ".",
+    "NGINX_WEB_ROOT": nginx_files.WEB,
     "PRODUCER_ADDRESS": "127.0.0.1:8001",
     "FLOWER_ADDRESS": "127.0.0.1:5555",
     "LOCUST_ADDRESS": "127.0.0.1:8089",
@@ -34,12 +36,10 @@ class Nginx(Process):
 
     def __init__(self, folder: Path, **values: str) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
-        places = {"NGINX_LISTEN": self.url.removeprefix("http://"), "NGINX_TEMP": str(folder)}
-        nginx_files.render(folder / "nginx", VALUES | places | values)
-        command = [binaries.nginx(), "-p", f"{folder}/nginx/", "-e", "stderr", "-c", "nginx.conf", "-g"]
-        options = f"daemon off; pid {folder}/nginx.pid;" + (" user root;" if os.geteuid() == 0 else "")
+        nginx_files.render(folder / "nginx", VALUES | {"NGINX_LISTEN": self.url.removeprefix("http://")} | values)
         with (folder / "nginx.log").open("ab") as log:
-            self.process = subprocess.Popen([*command, options], stdout=log, stderr=log)
+            command = nginx_files.command(binaries.nginx())
+            self.process = subprocess.Popen(command, cwd=folder / "nginx", stdout=log, stderr=log)
         wait_until(self._answers, what="NGINX answers")
 
     def client(self) -> httpx.Client:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from project.native import binaries, nginx_files
-from tests.support.nginx import VALUES
+from tests.support.nginx import ODD_NAME, VALUES
 
 IN_CONTAINERS = {
     "NGINX_LISTEN": "80",
@@ -21,17 +21,24 @@ IN_CONTAINERS = {
 }
 
 
-@pytest.fixture(params=[VALUES, VALUES | IN_CONTAINERS], ids=["native", "containers"])
+IPV6 = {"NGINX_LISTEN": "[::1]:8080", "NGINX_HOSTS": "[::1] localhost", "RATE_LIMIT_EXEMPT": "::1"}
+BOTH = {"NGINX_LISTEN": "[::]:8080", "NGINX_HOSTS": "[::1] [::] localhost", "NGINX_BOTH_FAMILIES": "ipv6only=off"}
+
+
+@pytest.fixture(
+    params=[VALUES, VALUES | IN_CONTAINERS, VALUES | IPV6, VALUES | BOTH], ids=["native", "containers", "IPv6", "both"]
+)
 def rendered(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The configuration as one of the two ways of running has it."""
-    nginx_files.render(tmp_path / "nginx", {**request.param, "NGINX_TEMP": str(tmp_path)})
-    return tmp_path / "nginx"
+    """The configuration as one of the two ways of running has it, in a folder whose name has what NGINX interprets."""
+    folder = tmp_path / ODD_NAME / "nginx"
+    nginx_files.render(folder, request.param)
+    return folder
 
 
 def test_nginx_accepts_its_configuration(rendered: Path) -> None:
     """`nginx -t` with the binary that `make up` would use."""
-    command = [binaries.nginx(), "-t", "-p", str(rendered), "-e", "stderr", "-c", "nginx.conf"]
-    run = subprocess.run([*command, "-g", f"pid {rendered}/nginx.pid;"], check=False, capture_output=True, text=True)
+    command = [*nginx_files.command(binaries.nginx()), "-t"]
+    run = subprocess.run(command, cwd=rendered, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "warn" not in run.stderr.replace('the "user" directive', "")
 
@@ -40,8 +47,8 @@ def test_gixy_finds_nothing(rendered: Path) -> None:
     """Header inheritance, path traversal, host spoofing and the like."""
     gixy = Path(sys.executable).parent / "gixy"
     # Flower compares Origin with Host, port included, and $host has no port; Locust's connections are used once
-    command = [str(gixy), "--skips", "host_spoofing,low_keepalive_requests", str(rendered / "nginx.conf")]
-    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    command = [str(gixy), "--skips", "host_spoofing,low_keepalive_requests", "nginx.conf"]
+    run = subprocess.run(command, cwd=rendered, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
     assert "No issues found" in run.stdout
 
