@@ -8,9 +8,11 @@ from celery import signals
 from project.celery_config import job_log, liveness, presence, refused, shutdown, stopping, switching
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
+from project.startup import explained
 
 settings = get_settings()
-app = create_celery_app(settings)
+with explained():
+    app = create_celery_app(settings)
 job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
 stopping.connect()

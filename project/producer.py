@@ -23,8 +23,10 @@ from project.jobs.inbox import Inbox
 from project.jobs.service import Jobs
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import get_settings
+from project.startup import explained
 
 
+@explained()
 def create_app() -> FastAPI:
     """Return the producer, wired; its paths are the public ones, so NGINX rewrites nothing."""
     settings = get_settings()

@@ -18,6 +18,7 @@ from project.celery_config.job import JobTask
 from project.errors import UnknownJob, UnsupportedContentType
 from project.jobs.representation import Accepted, Change, Job
 from project.jobs.service import Jobs
+from project.startup import DeclarationError
 
 RESERVED = frozenset({"consumers", "events", "jobs", "queues", "remind_me", "schedules", "tasks"})
 
@@ -27,7 +28,7 @@ def jobs_router(jobs: Jobs, prefix: str) -> APIRouter:
     router = APIRouter(prefix=prefix)
     for task in jobs.tasks():
         if task.route in RESERVED:
-            raise TypeError(f"task {task.name!r}: /{task.route} is the producer's own address; choose another route")
+            raise DeclarationError(task.run, f"/{task.route} is the producer's own address; choose another route")
         for add in (_add_submit, _add_look_up, _add_take_back, _add_follow):
             add(router, jobs, task)
     return router

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, create_model, model_validator
 
 from project.api.limits import Limited, bounded
 from project.celery_config.job import JobTask
+from project.startup import DeclarationError
 
 
 class Arguments(Limited):
@@ -45,7 +46,7 @@ def summary(task: JobTask) -> str:
 
 def _annotation(task: JobTask, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name not in hints:
-        raise TypeError(f"task {task.name!r} has a route, so its parameter {parameter.name!r} needs a name and a type")
+        raise DeclarationError(task.run, f"with a route, its parameter {parameter.name!r} needs a name and a type")
     return bounded(hints[parameter.name])
 
 

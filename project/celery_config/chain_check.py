@@ -6,6 +6,8 @@ from typing import Any, get_origin, get_type_hints
 
 from celery import Celery
 
+from project.startup import DeclarationError
+
 _JSON = (str, int, float, bool, list, dict, NoneType)
 _FIT = {(int, float), (bool, int)}  # what is given, what is wanted: Python and JSON take one for the other
 
@@ -23,16 +25,17 @@ def check_followers(app: Celery) -> None:
 
 def _check_follower(app: Celery, name: str, option: str, follower: str) -> None:
     told = f"task {name!r} declares {option}={follower!r}, but "
+    function = app.tasks[name].run
     if follower not in app.tasks:
-        raise TypeError(f"{told}there is no task of that name")
+        raise DeclarationError(function, f"{told}there is no task of that name")
     task = app.tasks[follower]
     parameter = _only_parameter(task)
     if parameter is None:
-        raise TypeError(f"{told}{follower!r} does not take exactly one argument without a default")
+        raise DeclarationError(function, f"{told}{follower!r} does not take exactly one argument without a default")
     given = get_type_hints(app.tasks[name].run).get("return", Any) if option == "run_after" else dict
     wanted = get_type_hints(task.run).get(parameter, Any)
     if not _fits(_json_type(given), _json_type(wanted)):
-        raise TypeError(f"{told}{follower!r} takes {_said(wanted)} and would get {_said(given)}")
+        raise DeclarationError(function, f"{told}{follower!r} takes {_said(wanted)} and would get {_said(given)}")
 
 
 def _only_parameter(task: Any) -> str | None:

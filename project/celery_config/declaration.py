@@ -9,6 +9,7 @@ from celery.local import Proxy
 
 from project.celery_config.isolation import Isolation
 from project.celery_config.retry import RetryPolicy
+from project.startup import declared_at
 
 _declared: dict[str, str] = {}
 
@@ -61,7 +62,8 @@ def check_isolation(function: Callable[..., Any], isolated: bool | Isolation, op
 
 def check_name(name: str, function: Callable[..., Any]) -> None:
     """Refuse a name that another task has, and note it."""
-    place = where(function)
+    file, line, _ = declared_at(function)
+    place = f"{where(function)} ({file}, line {line})"
     if _declared.setdefault(name, place) != place:
         raise TypeError(f"the name {name!r} is already taken by {_declared[name]}; choose another route")
 

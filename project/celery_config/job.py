@@ -14,6 +14,7 @@ from project.broker import JobExists
 from project.celery_config import chaining, coroutines, declaration, direct, progress, unleased
 from project.celery_config.isolation import Isolation, isolate
 from project.celery_config.retry import NEVER, RetryPolicy
+from project.startup import DeclarationError
 
 
 class JobTask(Task):
@@ -100,7 +101,7 @@ def shared_task(
             declaration.check_isolation(function, isolated, options)
             declaration.check_name(name, function)
         except TypeError as error:
-            raise TypeError(f"{declaration.where(function)}: {error}") from None
+            raise DeclarationError(function, error) from None
         ours: dict[str, Any] = {"route": route, "waits_in": queue, "body_limit": body_limit}
         ours["followers"] = chaining.Followers(run_after, on_failure)
         ours |= (retry_policy or NEVER).celery_options(final_errors)

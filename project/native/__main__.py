@@ -9,7 +9,10 @@ if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
 
-from project.native import launch, run_dir
+from project.startup import explained
+
+with explained():
+    from project.native import launch, run_dir
 
 COMMANDS = {"up": launch.up, "down": run_dir.down, "reset": run_dir.reset}
 

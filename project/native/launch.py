@@ -14,6 +14,7 @@ from project.addresses import in_url
 from project.native import binaries, nginx_files, parts, ports, ready, run_dir
 from project.native.supervisor import STOP, Plan
 from project.settings import Settings, get_settings
+from project.startup import explained
 
 NOBODY = 9  # the port of the discard protocol: NGINX needs one where a service is not started
 GRACE = 10  # seconds that the parts may take to stop beside SHUTDOWN_TIMEOUT
@@ -25,12 +26,22 @@ def up() -> None:
     folder = settings.run_dir.absolute()
     lock = run_dir.lock(folder)
     ports.refuse_ports_in_use(settings)
+    _load_app()
     migrate.main()
     _write_files(settings, folder)
     programs = parts.Programs(binaries.redis_server() if settings.own_redis else "", binaries.nginx())
     banner = ready.banner(parts.entrance(settings), catches_mail=not settings.smtp_host)
     plan = Plan(parts.parts(settings, folder, programs), banner, settings.shutdown_timeout + GRACE)
     _become_supervisor(plan, lock, os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"})
+
+
+def _load_app() -> None:
+    """Stop here if producer or consumers could not start: a typo in a task, or two tasks with one route."""
+    with explained():
+        # here and not above, so that an error in them is explained too
+        from project import consumer, producer  # noqa: F401, PLC0415
+
+        producer.create_app()
 
 
 def _become_supervisor(plan: Plan, lock: int, environment: dict[str, str]) -> None:
