@@ -1,6 +1,7 @@
 """What is known about a job: one Redis hash, `job:<id>`, from admission until its time to live is over."""
 
 from bisect import bisect
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
@@ -38,7 +39,8 @@ def readable(raw: Any) -> dict[str, str] | None:
     """Return what HGETALL answered as text, without what is internal; None for a job that is not known."""
     if not {b"status", b"task"} <= raw.keys():
         return None
-    record = {name.decode(): value.decode(errors="replace") for name, value in raw.items()}
+    record = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in raw.items()}
     # Jobs handed back before they ran were taken, but not attempted.
-    record["attempts"] = str(int(record.get("token", 0)) - int(record.get("returned", 0)))
+    with suppress(ValueError):
+        record["attempts"] = str(int(record.get("token", 0)) - int(record.get("returned", 0)))
     return {name: value for name, value in record.items() if name not in INTERNAL}

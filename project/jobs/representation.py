@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 Status = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
 ENDED = ("SUCCESS", "FAILURE", "REVOKED")
 Result = TypeVar("Result")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class JobError(BaseModel):
@@ -56,7 +57,17 @@ class Job(BaseModel, Generic[Result]):
 
     @classmethod
     def from_record(cls, job_id: str, record: Mapping[str, Any]) -> Self:
-        """Return the representation of a record; its result as stored, not checked against the task."""
+        """Return the representation of a record; its result as stored, not checked against the task.
+
+        Of a record that lacks fields, or holds what cannot be read, its status is shown, and an error that says so.
+        """
+        try:
+            return cls._from_whole_record(job_id, record)
+        except (KeyError, ValueError) as error:
+            return cls.model_validate(_damaged(job_id, record, error))
+
+    @classmethod
+    def _from_whole_record(cls, job_id: str, record: Mapping[str, Any]) -> Self:
         status = record["status"] if record["status"] in get_args(Status) else "STARTED"  # a task may have its own
         optional = {name: record.get(name) for name in ("consumer", "parent", "started_at", "finished_at")}
         begun = status not in ("PENDING", "RETRY")  # else what is there was reported by an earlier run
@@ -73,6 +84,28 @@ class Job(BaseModel, Generic[Result]):
                 "error": _load(record["error"]) if status == "FAILURE" else None,
             }
         )
+
+
+def _damaged(job_id: str, record: Mapping[str, Any], error: Exception) -> dict[str, Any]:
+    status = record["status"] if record["status"] in get_args(Status) else "STARTED"
+    fields = ["a field that holds JSON"]
+    if isinstance(error, ValidationError):
+        fields = sorted({str(each["loc"][0]) for each in error.errors()})
+    elif isinstance(error, KeyError):
+        fields = [error.args[0]]
+    message = f"the record of this job is damaged ({', '.join(fields)}); delete the job and submit it again"
+    names = ("queue", "consumer", "attempts", "result", "progress", "parent", "started_at", "finished_at")
+    return dict.fromkeys(names) | {
+        "job_id": job_id,
+        "task": record["task"],
+        "status": status,
+        "ready": status in ENDED,
+        "error": {"type": "DamagedRecord", "message": message},
+        "queue": record.get("queue", ""),
+        "attempts": 0,
+        "children": [],
+        "submitted_at": EPOCH,  # unknown
+    }
 
 
 def _load(text: str | None) -> Any:

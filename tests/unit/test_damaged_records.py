@@ -1,0 +1,52 @@
+"""A job's record in Redis that lacks fields, or holds what cannot be read: the job is shown all the same."""
+
+from typing import Any
+
+import pytest
+
+from project.broker.records import readable
+from project.jobs.representation import Job
+
+WHOLE = {"task": "sum", "status": "FAILURE", "queue": "cpu", "token": "1", "submitted_at": "2026-11-27T00:00:00Z"}
+WHOLE |= {"error": '{"type": "ValueError", "message": "no"}'}
+
+
+def _job(fields: dict[str, str]) -> Job[Any]:
+    record = readable({name.encode(): value.encode(errors="surrogateescape") for name, value in fields.items()})
+    assert record
+    return Job[Any].from_record("x", record)
+
+
+@pytest.mark.parametrize("name", ["queue", "submitted_at", "error"])
+def test_a_record_without_a_field_says_what_is_missing_and_what_to_do(name: str) -> None:
+    """Its status stays what it is."""
+    job = _job({field: value for field, value in WHOLE.items() if field != name})
+    assert (job.status, job.ready, job.task) == ("FAILURE", True, "sum")
+    assert job.error and job.error.type == "DamagedRecord"
+    assert f"({name})" in job.error.message and "delete the job" in job.error.message
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"token": "many"},
+        {"submitted_at": "yesterday"},
+        {"error": "{"},
+        {"error": "[1]"},
+        {"status": "SUCCESS", "result": "{"},
+        {"status": "STARTED", "progress": '{"fraction": 7}'},
+        {"error": "\udcff"},
+    ],
+)
+def test_a_record_with_a_field_that_cannot_be_read_is_shown(damage: dict[str, str]) -> None:
+    """No list of jobs fails because of it."""
+    job = _job(WHOLE | damage)
+    assert job.error and job.error.type == "DamagedRecord"
+    assert job.status == damage.get("status", "FAILURE")
+
+
+def test_a_whole_record_is_shown_as_it_is() -> None:
+    """Nothing is said about damage."""
+    job = _job(WHOLE)
+    assert job.error and job.error.type == "ValueError"
+    assert job.attempts == 1
