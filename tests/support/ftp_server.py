@@ -95,12 +95,6 @@ def _handler(server: FtpServer, certificate: Path | None) -> Any:
                 return 0
             return int(super().send(data))  # type: ignore[misc]
 
-    class Listing(AbstractedFS):
-        def format_mlsx(self, basedir: str, *args: Any, **more: Any) -> Iterator[bytes]:
-            yield from super().format_mlsx(basedir, *args, **more)
-            if basedir == str(server.folder):
-                yield from (f"{line}\r\n".encode() for line in server.lines)
-
     class Notes:
         fetching = False
 
@@ -117,7 +111,7 @@ def _handler(server: FtpServer, certificate: Path | None) -> Any:
             self._restart_position *= wish != RESTARTS
             return super().ftp_RETR(file)  # type: ignore[misc]
 
-    plain = {"abstracted_fs": Listing, "use_sendfile": False, "unicode_errors": "surrogateescape"}
+    plain = {"abstracted_fs": _listing(server), "use_sendfile": False, "unicode_errors": "surrogateescape"}
     plain["auth_failed_timeout"] = 0
     if certificate is None:
         data = type("Data", (Mischief, DTPHandler), {"ac_out_buffer_size": 4096})
@@ -125,3 +119,13 @@ def _handler(server: FtpServer, certificate: Path | None) -> Any:
     data = type("Data", (Mischief, TLS_DTPHandler), {"ac_out_buffer_size": 4096})
     secure = {"certfile": str(certificate), "tls_control_required": True, "tls_data_required": True}
     return type("Handler", (Notes, TLS_FTPHandler), {**plain, **secure, "dtp_handler": data})
+
+
+def _listing(server: FtpServer) -> Any:
+    class Listing(AbstractedFS):
+        def format_mlsx(self, basedir: str, *args: Any, **more: Any) -> Iterator[bytes]:
+            yield from super().format_mlsx(basedir, *args, **more)
+            if basedir == str(server.folder):
+                yield from (f"{line}\r\n".encode() for line in server.lines)
+
+    return Listing
