@@ -213,12 +213,24 @@ class Settings(BaseSettings):
     flower_port: PortOrNone = 5555
     locust_port: PortOrNone = 8089
     locust_users: PositiveInt = 200
+    port_offset: NonNegativeInt = 0
     run_dir: Path = Path(".run")
 
     # Checks
     in_containers: bool = False
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _move_ports(self) -> Self:
+        for name in self.own_ports() if self.port_offset else []:
+            moved = getattr(self, name) + self.port_offset
+            if moved > 65535:
+                raise ValueError(f"PORT_OFFSET moves {name.upper()} to {moved}; the highest port is 65535")
+            setattr(self, name, moved)
+        if self.port_offset and "run_dir" not in self.model_fields_set:
+            self.run_dir = Path(f"{self.run_dir}-{self.port_offset}")
+        return self
 
     @model_validator(mode="after")
     def _soft_limit_comes_first(self) -> Self:
@@ -287,6 +299,11 @@ class Settings(BaseSettings):
         password = quote(self.redis_password.get_secret_value(), safe="")
         credentials = f":{password}@" if password else ""
         return self.redis_url or f"redis://{credentials}{in_url(self.redis_host)}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def url(self) -> str:
+        """Return the URL of NGINX, as a browser on this machine can open it."""
+        return f"http://{in_url(reachable(self.http_bind))}:{self.http_port}"
 
     @property
     def own_redis(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args
 from project.client.api import URL
 from project.client.show import complain
 from project.jobs.representation import Status
+from project.settings import get_settings
 
 HELP = f"""arguments of a task are given as NAME=VALUE. VALUE is taken as JSON if it is JSON, else as text:
   number=10  message=hello  numbers=[1,2]  'message="10"'
@@ -24,7 +25,8 @@ exit codes:
   130  Ctrl-C
   141  who reads the output has closed it
 
-GLASSQUEUE_URL in the environment is where NGINX is, unless --url says so; without both {URL}
+GLASSQUEUE_URL in the environment is where NGINX is, unless --url says so; without both it is
+where .env and the environment let `make up` start it, by default {URL}
 """
 OPTIONS: dict[str, dict[str, Any]] = {
     "job_id": {"metavar": "JOB_ID", "help": "as submit has printed it"},
@@ -45,7 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--retry-for": {"type": float, "default": 30, "metavar": "SECONDS", "help": "how long submit and --wait try again"},
     "--status": {"choices": get_args(Status), "help": "only jobs with this status"},
     "--task": {"help": "only jobs of this task"},
-    "--url": {"default": os.environ.get("GLASSQUEUE_URL") or URL, "help": "where NGINX is"},
+    "--url": {"default": os.environ.get("GLASSQUEUE_URL"), "help": "where NGINX is"},
     # --wait alone is --wait=inf, see parse
     "--wait": {"type": float, "default": 0, "metavar": "SECONDS", "help": "wait for its end; --wait=9: not longer"},
 }
@@ -77,6 +79,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser = _parser()
     # argparse would take what stands after --wait for its value; only --wait=SECONDS has one
     options, rest = parser.parse_known_args([f"--wait={math.inf}" if word == "--wait" else word for word in words])
+    options.url = options.url or get_settings().url  # read only if it is needed: .env may be wrong
     if options.command == "submit":
         # nor does argparse take positional arguments on both sides of an option
         late, rest = [w for w in rest if not w.startswith("-")], [w for w in rest if w.startswith("-")]

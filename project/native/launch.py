@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from project import migrate
 from project.addresses import in_url
-from project.native import binaries, nginx_files, parts, ports, ready, run_dir
+from project.native import binaries, misspelt, nginx_files, parts, ports, ready, run_dir
 from project.native.supervisor import STOP, Plan
 from project.settings import Settings, get_settings
 from project.startup import explained
@@ -22,6 +22,7 @@ GRACE = 10  # seconds that the parts may take to stop beside SHUTDOWN_TIMEOUT
 
 def up() -> None:
     """Start the stack, or stop with one message that says why that is impossible."""
+    misspelt.refuse_misspelt_settings()
     settings = get_settings()
     folder = settings.run_dir.absolute()
     lock = run_dir.lock(folder)
@@ -30,7 +31,7 @@ def up() -> None:
     migrate.main()
     _write_files(settings, folder)
     programs = parts.Programs(binaries.redis_server() if settings.own_redis else "", binaries.nginx())
-    banner = ready.banner(parts.entrance(settings), catches_mail=not settings.smtp_host)
+    banner = ready.banner(settings.url, catches_mail=not settings.smtp_host)
     plan = Plan(parts.parts(settings, folder, programs), banner, settings.shutdown_timeout + GRACE)
     _become_supervisor(plan, lock, os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"})
 
@@ -73,7 +74,8 @@ def _write_files(settings: Settings, folder: Path) -> None:
 def _values(settings: Settings) -> dict[str, str]:
     """Return all settings but the secrets, which the processes read themselves: parts that start again keep them."""
     fields = {name.upper(): getattr(settings, name) for name in Settings.model_fields}
-    return {name: str(value) for name, value in fields.items() if not isinstance(value, SecretStr)}
+    plain = {name: str(value) for name, value in fields.items() if not isinstance(value, SecretStr)}
+    return plain | {"PORT_OFFSET": "0"}  # the ports have been moved already
 
 
 def _nginx_values(settings: Settings, folder: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from project.addresses import in_url, reachable
+from project.addresses import in_url
 from project.native import nginx_files
 from project.native.part import Part
 from project.settings import Settings
@@ -55,7 +55,7 @@ def _literal(file: Path) -> str:
 
 
 def _nginx(settings: Settings, run_dir: Path, programs: Programs) -> Part:
-    return Part("nginx", nginx_files.command(programs.nginx), probe=f"{entrance(settings)}/", folder=f"{run_dir}/nginx")
+    return Part("nginx", nginx_files.command(programs.nginx), probe=f"{settings.url}/", folder=f"{run_dir}/nginx")
 
 
 def _producer(settings: Settings) -> Part:
@@ -110,13 +110,8 @@ def _mail(settings: Settings, run_dir: Path) -> Part:
 def _locust(settings: Settings) -> Part:
     port = str(settings.locust_port)
     command = [*_script("locust"), "--locustfile", "locust/locustfile.py", "--web-host", "127.0.0.1"]
-    command += ["--web-port", port, "--web-base-path", "/load-test", "--users", "10", "--host", entrance(settings)]
+    command += ["--web-port", port, "--web-base-path", "/load-test", "--users", "10", "--host", settings.url]
     return Part("locust", command, probe=f"http://127.0.0.1:{port}/load-test/")
-
-
-def entrance(settings: Settings) -> str:
-    """Return the URL of NGINX, as a browser on this machine can open it."""
-    return f"http://{in_url(reachable(settings.http_bind))}:{settings.http_port}"
 
 
 def _celery(app: str, *arguments: str) -> list[str]:

@@ -7,7 +7,6 @@ from pydantic import ValidationError
 from sqlalchemy import make_url
 
 from project.addresses import is_here
-from project.native import parts
 from project.settings import Settings
 
 HOSTS = ("http_bind", "redis_host", "smtp_host", "imap_host", "ftp_host")
@@ -48,7 +47,7 @@ def test_a_host_is_a_name_or_an_address(name: str, given: str, used: str) -> Non
 def test_what_is_printed_can_be_opened(bound: str, url: str, exempt: str) -> None:
     """Nobody can connect to 0.0.0.0 or ::; and the load test, which comes from here, is not limited."""
     settings = Settings(_env_file=None, http_bind=bound)
-    assert (parts.entrance(settings), settings.exempt_from_limits) == (url, exempt)
+    assert (settings.url, settings.exempt_from_limits) == (url, exempt)
 
 
 def test_the_url_of_redis_has_brackets_for_ipv6() -> None:
