@@ -8,7 +8,6 @@ from celery import current_app, current_task
 from project.broker import records
 from project.celery_config.job import shared_task
 from project.celery_config.retry import ALWAYS, ONCE
-from project.integrations import records as records_in_database
 from project.integrations import webhook
 from project.schedules.store import Store, as_stored
 from project.settings import get_settings
@@ -23,6 +22,8 @@ def purge_records() -> dict[str, int]:
     # first: while the database is away the indexes must not grow
     jobs = _forget_gone(store.client, "jobs:recent", records.key)
     schedules = _forget_gone(store.client, store.index, str)
+    from project.integrations import records as records_in_database  # noqa: PLC0415 - only what runs needs SQLAlchemy
+
     before = datetime.now(UTC) - timedelta(seconds=settings.records_ttl)
     return {"rows": records_in_database.purge(settings.database, before), "jobs": jobs, "schedules": schedules}
 

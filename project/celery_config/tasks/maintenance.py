@@ -10,7 +10,7 @@ from pydantic import Field
 from project.celery_config.job import shared_task
 from project.celery_config.progress import report_progress
 from project.celery_config.retry import ALWAYS
-from project.integrations import backups, database_dump, ftp_mirror, manifest
+from project.integrations import backups, ftp_mirror, manifest
 from project.integrations.retention import Keep
 from project.settings import Settings, get_settings
 
@@ -36,6 +36,8 @@ def backup_database(accept_shrink: AcceptShrink = False) -> dict[str, Any]:
     settings = get_settings()
     url = settings.database
     guard = manifest.guard(settings.backups, "database", accept_shrink)
+    from project.integrations import database_dump  # noqa: PLC0415 - only what runs needs SQLAlchemy: 18 MiB per process
+
     fill = partial(database_dump.write, url, report=report_progress, guard=guard)
     return backups.make(settings.backups, "database", database_dump.suffix(url), fill, _keep(settings))
 
@@ -72,6 +74,8 @@ def verify_backup(name: ArchiveName) -> dict[str, Any]:
 @shared_task(queue="maintenance", soft_time_limit=HOUR, time_limit=HOUR + 60)
 def restore_database(name: ArchiveName) -> dict[str, Any]:
     """Put a backup in the place of the database (without a route: it throws away what was written since)."""
+    from project.integrations import database_dump  # noqa: PLC0415 - as above
+
     return database_dump.restore(get_settings(), name, report_progress)
 
 

@@ -4,13 +4,14 @@ from celery import current_task
 
 from project.celery_config.job import shared_task
 from project.celery_config.retry import ALWAYS
-from project.integrations.records import recorded
 from project.settings import get_settings
 
 
 @shared_task(retry_policy=ALWAYS)
 def hello() -> str:
     """Say hello and keep a record of it (a small job to watch, from HELLO_EVERY)."""
+    from project.integrations.records import recorded  # noqa: PLC0415 - only what runs needs SQLAlchemy: 18 MiB
+
     job = current_task.request
     with recorded(get_settings().database, job.id, "hello", job.hostname):
         return "Hello from the scheduler!"
