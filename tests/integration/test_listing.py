@@ -88,3 +88,10 @@ def test_what_a_list_shows_of_a_job_is_what_a_look_at_it_shows(jobs: Jobs, redis
     _job(jobs, redis, status="FAILURE", error='{"type": "E", "message": "m"}', child_ids="a b", parent="p")
     for job in jobs.recent(50, None, None, None).jobs:
         assert job.model_dump(exclude={"omitted"}) == jobs.look_up(None, job.job_id).model_dump()
+
+
+def test_a_key_of_another_type_breaks_no_list(jobs: Jobs, redis: Redis) -> None:
+    """Another program has overwritten the record of a job that the index still names."""
+    lost, kept = (jobs.submit(sum_to_n_job, {"number": 1}).job_id for _ in range(2))
+    redis.set(records.key(lost), "no hash")
+    assert [job.job_id for job in jobs.recent(50, None, None, None).jobs] == [kept]

@@ -6,7 +6,8 @@
 local rows = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[1], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 local found = {''}
 for i = 1, #rows, 2 do
-  local task, status = unpack(redis.call('HMGET', 'job:' .. rows[i], 'task', 'status'))
+  -- pcall: a key that another program has overwritten is no job, and breaks no list
+  local task, status = unpack(redis.pcall('HMGET', 'job:' .. rows[i], 'task', 'status'))
   if status and (ARGV[4] == '' or ARGV[4] == task) and (ARGV[5] == '' or ARGV[5] == status) then
     found[#found + 1] = rows[i]
     if #found > tonumber(ARGV[3]) then
