@@ -38,7 +38,8 @@ class Tasks:
         return worker.ready()
 
     def submit(self, task: str, *args: Any, queue: str = "prefork", **options: Any) -> str:
-        """Submit a job and return its id."""
+        """Submit a job of the default priority and return its id."""
+        options.setdefault("priority", records.DEFAULT_PRIORITY)
         return str(self.app.send_task(task, args, queue=queue, **options).id)
 
     def record(self, job_id: str) -> dict[str, Any]:
