@@ -1,5 +1,6 @@
 """The worker's consumer: tells the ledger what the worker knows."""
 
+import math
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +19,14 @@ class Consumer(consumer.Consumer):
         LEDGER.consumer = self.hostname
         # A prefork child takes longer to reach than Redis: there fetching ahead gains nothing.
         self.task_consumer.channel.fetch_ahead = isinstance(self.pool, solo.TaskPool | thread.TaskPool)
+        self.task_consumer.channel.hard_limit = self._hard_limit
         return super().create_task_handler(*args, **kwargs)
+
+    def _hard_limit(self, headers: dict[str, Any]) -> float:
+        """Return the hard time limit of a job in seconds: its own, its task's or that of all."""
+        own, _ = headers.get("timelimit") or (None, None)
+        task = self.app.tasks.get(headers["task"])
+        return float(own or getattr(task, "time_limit", None) or self.app.conf.task_time_limit or math.inf)
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
         """Acknowledge at once where that happens in the loop's own thread: it only tells the ledger."""

@@ -1,6 +1,7 @@
 """What this process holds: leased jobs, endings not yet written, and the thread that looks after both."""
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 
 from . import scripts
 from .errors import describe
+from .standby import Standby
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Hold:
     id: str
     token: int
     queue: str
+    limit: float = math.inf  # hard time limit, in seconds
     ended: bool = False
 
 
@@ -60,12 +63,19 @@ class Ledger:
     leaving: bool = False  # asked to stop: what comes back from now on is no death
     stopping: bool = False
     pid: int = 0
+    standby: Standby | None = None  # if jobs run in this process
     _lock: Any = field(default_factory=threading.Lock)
     _wake: threading.Event = field(default_factory=threading.Event)
 
-    def open(self, client: Redis, options: Options) -> None:
-        """Start looking after the leases of this process; a forked child starts with none."""
+    def open(self, client: Redis, options: Options, runs_jobs: bool = False) -> None:
+        """Start looking after the leases of this process; a forked child starts with none.
+
+        runs_jobs: jobs run in this process, and may hold the interpreter's lock for longer than a lease.
+        """
         vars(self).update(vars(Ledger(client, options, self.consumer, self.queues, pid=os.getpid())))
+        if runs_jobs:
+            known = options.lease, options.max_attempts, options.result_ttl
+            self.standby = Standby(client.connection_pool, self.consumer, *known)
         threading.Thread(target=self._keep, name="leases", daemon=True).start()
 
     def hold(self, job_id: str, token: int, queue: str) -> str:
@@ -78,6 +88,8 @@ class Ledger:
         """Line up jobs to be delivered one by one."""
         self.delivered_at = time.monotonic()
         self.backlog.extend(jobs)
+        if self.standby:
+            self.standby.show(list(self.held.values()))
         if len(self.backlog) > 1:
             self._wake.set()
 
@@ -147,12 +159,16 @@ class Ledger:
             self.flush()
             self.hand_back_backlog()
             self.hand_back(list(self.held), "stop")
+            if self.standby:
+                self.standby.close()
 
     def tend(self) -> None:
         """Renew all leases, and put back the jobs of consumers that died."""
         for tag in self._tend("renew", list(self.held.values()), self.queues):
             if (hold := self.held.pop(tag, None)) and not hold.ended:
                 logger.warning("lost the lease of job %s: it is not this consumer's any more", hold.id)
+        if self.standby:
+            self.standby.renewed(list(self.held.values()))
 
     def _keep(self) -> None:
         due = 0.0

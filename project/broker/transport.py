@@ -1,8 +1,10 @@
 """The leased transport: kombu's Redis transport, with jobs admitted, taken and ended by Lua scripts."""
 
 import logging
+import math
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import Empty
@@ -50,7 +52,9 @@ class Channel(redis.Channel):
     QoS = QoS
     body_encoding = None  # bodies of text travel as they are
     priority_steps, default_priority = records.PRIORITY_STEPS, records.DEFAULT_PRIORITY
-    fetch_ahead = False  # set by our consumer for pools that gain from it
+    # set by our consumer: whether jobs run in this process, whose pool gains from it, and a job's hard time limit
+    fetch_ahead = False
+    hard_limit: Callable[[dict[str, Any]], float] = staticmethod(lambda _: math.inf)
     lease, max_attempts, queue_limit = Options.lease, Options.max_attempts, Options.queue_limit
     result_ttl, recent_limit = Options.result_ttl, Options.recent_limit
     from_transport_options = (*redis.Channel.from_transport_options, *Options.__dataclass_fields__)
@@ -164,7 +168,9 @@ class Channel(redis.Channel):
             tag = LEDGER.hold(job_id, token, queue)
             try:
                 headers = {"id": job_id, "task": raw_task.decode(), "attempt": token}
-                jobs.append((tag, envelope(text, headers, queue, tag), queue))
+                message = envelope(text, headers, queue, tag)
+                LEDGER.held[tag].limit = self.hard_limit(message["headers"])
+                jobs.append((tag, message, queue))
             except Exception as exc:
                 logger.error("job %s cannot be read: %r", job_id, exc)
                 LEDGER.release(tag, Rejected(f"its stored message cannot be read: {exc!r}"))
@@ -205,7 +211,7 @@ class Channel(redis.Channel):
         LEDGER.queues = queues
         if LEDGER.pid != os.getpid():
             options = Options(**{name: getattr(self, name) for name in Options.__dataclass_fields__})
-            LEDGER.open(Redis(connection_pool=self._get_pool()), options)
+            LEDGER.open(Redis(connection_pool=self._get_pool()), options, runs_jobs=self.fetch_ahead)
 
     # Stopping and housekeeping
 

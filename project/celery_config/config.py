@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from redis.connection import parse_url
 
-from project.celery_config.amqp import is_amqp
+from project.celery_config.amqp import HEARTBEAT, is_amqp
 from project.celery_config.brokers import broker_settings
 from project.settings import Settings
 
@@ -40,6 +40,9 @@ def _broker(settings: Settings) -> dict[str, Any]:
     )
     if "broker_transport" in options:
         options["result_backend"] = f"project.celery_config.leased:LeasedBackend+{settings.broker}"
+    if is_amqp(settings.broker) and settings.consumer_pool != "prefork":
+        # a job in the consumer's own process can keep it from sending any, and RabbitMQ would deliver the job again
+        options["broker_heartbeat"] = max(HEARTBEAT, settings.task_time_limit)
     # as many connections as FastAPI has threads, so that none waits for another
     return options | {"broker_pool_limit": 40, "task_track_started": True}
 

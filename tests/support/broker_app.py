@@ -1,5 +1,6 @@
 """The Celery app of the broker's tests; runs are counted in Redis so that duplicates show."""
 
+import ctypes
 import os
 import signal
 import time
@@ -51,6 +52,12 @@ def register(app: Celery) -> None:
     def nap(name: str, seconds: float) -> int:
         count_run(name)
         time.sleep(seconds)
+        return os.getpid()
+
+    @task(name="grip")
+    def grip(name: str, seconds: int) -> int:
+        count_run(name)
+        ctypes.PyDLL(None).sleep(seconds)  # unlike CDLL it keeps the interpreter's lock
         return os.getpid()
 
     @task(name="fail")

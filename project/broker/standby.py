@@ -1,0 +1,104 @@
+"""A second process that keeps the leases of this one while a job holds the interpreter's lock."""
+
+import logging
+import marshal
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from redis.connection import SSLConnection
+
+from . import scripts
+from .standby_process import HALF, HEAD, SEQUENCE, half
+
+logger = logging.getLogger(__name__)
+
+PROGRAM = Path(__file__).with_name("standby_process.py")
+AUTHORITIES = {"cafile": "ca_certs", "capath": "ca_path", "cadata": "ca_data"}  # ssl's names: redis-py's
+VERIFY = {None: 0, "none": 0, "optional": 1, "required": 2}  # as ssl numbers them
+
+
+class Standby:
+    """Shows the leases of this process to another one, which renews them if this one does not in time."""
+
+    def __init__(self, pool: Any, consumer: str, lease: float, max_attempts: int, result_ttl: int) -> None:
+        """Start the other process, with what *pool* connects to and what tend.lua is told."""
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as this process lives
+        self._file.truncate(SEQUENCE.size + 2 * HALF)
+        self._board = mmap.mmap(self._file.fileno(), 0)
+        self._sequence, self._renewed, self._lock = 0, time.monotonic(), threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        kwargs = pool.connection_kwargs
+        self._config = {
+            "parent": os.getpid(),
+            "consumer": consumer,
+            "lease": lease,
+            "script": scripts.TEND.text,
+            "arguments": ["renew", lease, max_attempts, result_ttl],
+            "greeting": _greeting(kwargs),
+            "address": _address(kwargs, issubclass(pool.connection_class, SSLConnection)),
+        }
+        self.show([])
+        self._start()
+
+    def _start(self) -> None:
+        # -I and -S: nothing is read from the environment and from site-packages
+        command = [sys.executable, "-I", "-S", str(PROGRAM), str(self._file.fileno())]
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[self._file.fileno()])
+            stdin: Any = self._process.stdin
+            stdin.write(marshal.dumps(self._config))  # not on the command line: it has the password
+            stdin.flush()
+        except OSError as error:
+            logger.warning("no process stands by to renew leases: %r", error)
+
+    def renewed(self, holds: Iterable[Any]) -> None:
+        """Note that this process has just renewed its leases; start the other one again if it was killed."""
+        self._renewed = time.monotonic()
+        self.show(holds)
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+
+    def close(self) -> None:
+        """End the other process."""
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+            self._process.wait(5)
+
+    def show(self, holds: Iterable[Any]) -> None:
+        """Write down the leases, as many as there is room for."""
+        text = "\n".join(f"{hold.id}\0{hold.token}\0{hold.queue}\0{hold.limit}" for hold in holds).encode()
+        if len(text) > HALF - HEAD.size:
+            text = text[: text.rindex(b"\n", 0, HALF - HEAD.size)]
+        with self._lock:
+            begin = half(self._sequence + 1)
+            HEAD.pack_into(self._board, begin, self._renewed, len(text))
+            self._board[begin + HEAD.size : begin + HEAD.size + len(text)] = text
+            self._sequence += 1
+            SEQUENCE.pack_into(self._board, 0, self._sequence)
+
+
+def _greeting(kwargs: dict[str, Any]) -> list[list[Any]]:
+    """Return the commands that begin a connection."""
+    credentials = [value for value in (kwargs.get("username"), kwargs.get("password")) if value]
+    chosen = [["SELECT", kwargs["db"]]] if kwargs.get("db") else []
+    return [["AUTH", *credentials], *chosen] if credentials else chosen
+
+
+def _address(kwargs: dict[str, Any], encrypted: bool) -> dict[str, Any]:
+    verify = kwargs.get("ssl_cert_reqs", "required")
+    tls = {
+        "authorities": {name: kwargs.get(f"ssl_{key}") for name, key in AUTHORITIES.items()},
+        "certificate": [kwargs.get("ssl_certfile"), kwargs.get("ssl_keyfile"), kwargs.get("ssl_password")],
+        "verify": VERIFY[verify] if verify in VERIFY else int(verify),
+        "match": kwargs.get("ssl_check_hostname", True),
+    }
+    place = {"path": kwargs.get("path", ""), "host": kwargs.get("host", ""), "port": int(kwargs.get("port", 0))}
+    return place | {"timeout": kwargs.get("socket_timeout"), "tls": tls if encrypted else None}
