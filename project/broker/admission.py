@@ -1,11 +1,13 @@
 """The one way in: a message becomes a call of admit.lua."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from celery import current_task
+from celery.utils.saferepr import saferepr
 from redis import Redis
 
 from . import records, scripts
@@ -18,6 +20,20 @@ DERIVED_PROPERTIES = frozenset(
 )
 EMPTY: tuple[Any, ...] = (None, "", {}, [], [None, None], (None, None))  # what Celery's request defaults to
 Call = tuple[list[str], list[Any]]  # the keys and arguments of admit.lua
+
+
+def as_protocol_2(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a job of Celery's task protocol 1 (JSON) as one of protocol 2, and any other message as it is.
+
+    Protocol 1 has everything in the body and nothing in the headers, as the messages of Celery 3 and `task_protocol=1`.
+    """
+    job = json.loads(message["body"]) if message["content-type"] == "application/json" else None
+    if not isinstance(job, dict) or not {"task", "id", "args", "kwargs"} <= job.keys():
+        return message
+    embedded = {name: job.pop(name, None) for name in ("callbacks", "errbacks", "chord")} | {"chain": None}
+    args, kwargs = job.pop("args"), job.pop("kwargs")
+    headers = {"argsrepr": saferepr(args), "kwargsrepr": saferepr(kwargs), "group": job.pop("taskset", None)} | job
+    return message | {"body": json.dumps([args, kwargs, embedded]), "headers": message["headers"] | headers}
 
 
 def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:

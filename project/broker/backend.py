@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: Written by taking (STARTED) and by the publish of the retry (RETRY), not by whoever runs the task.
 WRITTEN_ELSEWHERE = frozenset({states.STARTED, states.RETRY, states.RECEIVED})
+#: What every result has; `result_extended` adds the task's name, arguments, consumer, queue and group.
+BASIC = frozenset({"status", "result", "traceback", "children", "date_done"})
 
 
 class ResultConsumer(redis.ResultConsumer):
@@ -65,6 +67,9 @@ class Backend(redis.RedisBackend):
                 fields += ["error", describe(result)]
         else:
             fields += ["result" if state == states.SUCCESS else "meta", self.encode(result)]
+        if self.app.conf.result_extended:
+            known = self._get_result_meta(None, state, None, request)
+            fields += ["extended", self.encode({name: known[name] for name in known.keys() - BASIC})]
         self._write(task_id, state, fields, request)
         return result
 
@@ -89,6 +94,8 @@ class Backend(redis.RedisBackend):
             meta["result"] = self.decode(value)
         if "children" in record:
             meta["children"] = self.decode(record["children"])
+        if "extended" in record:
+            meta |= self.decode(record["extended"])
         return meta
 
     def _exception(self, state: str, record: dict[str, bytes]) -> Any:

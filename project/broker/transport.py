@@ -93,6 +93,8 @@ class Channel(redis.Channel):
             message["properties"]["delivery_tag"] = nonce
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
+        if "task" not in message["headers"]:
+            message = admission.as_protocol_2(message)
         headers = message["headers"]
         if "task" not in headers or "id" not in headers:
             return super()._put(queue, message, **kwargs)  # a reply, not a job

@@ -19,6 +19,7 @@ def create_app(url: str, **options: Any) -> Celery:
     app = Celery("tests", set_as_current=False)
     app.conf.update(broker_settings(url, **options))
     app.conf.update(worker_hijack_root_logger=False, worker_send_task_events=True, task_send_sent_event=True)
+    app.conf.result_extended = "RESULT_EXTENDED" in os.environ
     app.conf.update(broker_transport_options=app.conf.broker_transport_options | stock_options(url))
     register(app)
     return app

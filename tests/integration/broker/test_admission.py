@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from celery import Celery
+from celery import Celery, group
 from redis import Redis
 
 from project.broker import JobExists, QueueFull, records
@@ -152,6 +152,21 @@ def test_a_full_redis_refuses_jobs_but_lets_consumers_work_it_off(
             app.tasks["add"].delay(1, 2)
         worker.send("CONT")
         wait_until(lambda: all(result.state == "SUCCESS" for result in results))
+
+
+@pytest.mark.parametrize("countdown", [None, 0.5])
+def test_a_job_of_task_protocol_1_runs_as_any_other(
+    app: Celery, redis: Redis, workers: StartWorker, countdown: float | None
+) -> None:
+    """Celery 3 and `task_protocol=1` send everything in the body; group and link arrive too."""
+    app.conf.task_protocol = 1
+    workers()
+    link = app.tasks["note"].si("linked")
+    job = app.tasks["add"].apply_async((1,), {"y": 2}, countdown=countdown, link=link)
+    assert job.get(timeout=30) == 3
+    wait_until(lambda: redis.llen("runs:linked") == 1)
+    numbers = group(app.tasks["add"].s(number, 1) for number in range(3))
+    assert (numbers | app.tasks["total"].s()).delay().get(timeout=30) == 6
 
 
 def test_a_lost_script_cache_is_loaded_again(app: Celery, redis: Redis) -> None:

@@ -1,7 +1,7 @@
 """Records and settings: what can be asked about jobs, and which URL selects what."""
 
 import pytest
-from celery import Celery
+from celery import Celery, group
 from kombu.transport import redis as kombu_redis
 from redis import Redis
 
@@ -13,6 +13,7 @@ from project.jobs import control, listing
 from tests.support.broker_app import create_app
 from tests.support.broker_fixtures import StartWorker
 from tests.support.processes import RedisServer
+from tests.support.wait import wait_until
 
 
 def test_recent_jobs_come_newest_first_page_by_page(app: Celery, redis: Redis) -> None:
@@ -63,6 +64,19 @@ def test_only_an_ended_job_can_be_forgotten(app: Celery, redis: Redis) -> None:
     control.take_back(redis, job.id)
     job.forget()
     assert records.read(redis, job.id) is None
+
+
+def test_an_extended_result_has_what_celery_promises(app: Celery, server: RedisServer, workers: StartWorker) -> None:
+    """`result_extended` adds name, arguments, queue, consumer and group, for good and bad endings."""
+    workers("one", result_extended=True)
+    jobs = group(app.tasks["add"].s(1, 2), app.tasks["fail"].s("on purpose")).delay()
+    wait_until(jobs.ready)
+    good, bad = (app.AsyncResult(job.id) for job in jobs)
+    assert [(job.name, job.args, job.queue, job.worker) for job in (good, bad)] == [
+        ("add", [1, 2], "celery", "one@test"),
+        ("fail", ["on purpose"], "celery", "one@test"),
+    ]
+    assert {app.backend.get_task_meta(job.id)["group_id"] for job in jobs} == {jobs.id}
 
 
 def test_an_unknown_job_is_told_from_a_waiting_one(app: Celery) -> None:
