@@ -86,7 +86,7 @@ def test_a_thousand_waiters_cost_one_connection_and_no_threads(
     async def wait() -> tuple[int, str]:
         # bare, as a thousand of httpx's connections keep a core busy for many seconds
         reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
-        writer.write(f"GET {WAIT}/{job_id}?wait=30 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"GET {WAIT}/{job_id}?wait=30 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         writer.close()
         return int(head.split()[1]), json.loads(body)["status"]
