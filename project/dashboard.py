@@ -5,17 +5,28 @@ from typing import Any
 
 import flower.command
 from flower.app import Flower
+from kombu import Connection
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
+from project.addresses import in_url
+from project.celery_config.amqp import is_amqp
 from project.consumer import app, settings
 from project.request_guard import Refusal, check_request
 
 __all__ = ["app"]
 
 
+MANAGEMENT_PORT = 15672  # RabbitMQ's default
+
+
 class GuardedFlower(Flower):
     """Flower that refuses requests for other hosts and from pages of other sites."""
+
+    def __init__(self, options: Any = None, **kwargs: Any) -> None:
+        if is_amqp(settings.broker) and not options.broker_api:
+            options.broker_api = management_api(settings.broker)
+        super().__init__(options=options, **kwargs)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Return what answers the request: Flower's own handler, or the refusal."""
@@ -43,6 +54,15 @@ class RefusedHandler(RequestHandler):
         self.set_status(status)
         self.set_header("Content-Type", "application/problem+json")
         self.finish(json.dumps({"type": "about:blank", "title": self._reason, "status": status, "detail": detail}))
+
+
+def management_api(broker_url: str) -> str:
+    """Return the URL of the management API of the RabbitMQ at *broker_url*.
+
+    Without user and password, which Flower takes from the broker's URL then. It pastes them into the URL that it would
+    derive itself, and its HTTP client would send them quoted.
+    """
+    return f"http://{in_url(Connection(broker_url).hostname)}:{MANAGEMENT_PORT}/api/"
 
 
 # The command has no option for another class
