@@ -27,7 +27,7 @@ test-rabbitmq: .venv/dev ## test what differs with RabbitMQ, and again what must
 	pytest tests/rabbitmq tests/chaos/test_storm.py $(RABBITMQ_TOO) --broker rabbitmq --storm-jobs 800 \
 	  --numprocesses=2 --dist=loadfile
 
-test-celery: .venv/dev ## run Celery's own integration suite on the leased transport and on Celery's (25 minutes)
+test-celery: .venv/dev ## run Celery's own integration suite on the leased transport and on Celery's (over an hour)
 	python -m tests.celery_suite $(TESTS)
 
 chaos: .venv/dev ## 100,000 jobs per way to write to disk while everything is killed; STORM_SEED=7 is another storm
