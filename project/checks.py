@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from project import given_up
 from project.integrations import backups, database_check, ftp, imap, mail, postgres_dump, webhook
 from project.integrations.checks import Check
 from project.jobs import broker_check, memory_check, queue_check, redis_check, services_check
@@ -17,6 +18,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "Redis": redis_check.check,
     "memory": memory_check.check,
     "queues": queue_check.check,
+    "given up": given_up.check,
     "scheduler": scheduler_check.check,
     **{name: partial(services_check.check, name) for name in services_check.PATHS},
     "database": database_check.check,

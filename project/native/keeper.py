@@ -21,7 +21,7 @@ LAST_LINES = 10
 class Keeper:
     """Starts a part in a process group of its own, and again when it has died."""
 
-    def __init__(self, part: Part, output: Output, gave_up: Callable[[str, str], None]) -> None:
+    def __init__(self, part: Part, output: Output, gave_up: Callable[[str, str, str], None]) -> None:
         self.part, self._output, self._gave_up = part, output, gave_up
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = asyncio.Event()
@@ -38,9 +38,7 @@ class Keeper:
             pause = self._pause(code)
             if pause is None:
                 said = b"\n".join(self._last_lines).decode(errors="replace")
-                self._gave_up(
-                    self.part.name, f"{_describe(code)} {DEATHS} times within {WITHIN} s; it last said:\n{said}"
-                )
+                self._gave_up(self.part.name, f"{_describe(code)}, the {DEATHS}th time within {WITHIN} s", said)
                 return
             self._say(f"{_describe(code)}, starting it again in {pause} s")
             with suppress(TimeoutError):
@@ -103,10 +101,6 @@ class Keeper:
         self._deaths.append(now)
         recent = sum(now - death < WITHIN for death in self._deaths)
         return None if recent == DEATHS else int(2 ** max(0, recent - 2))
-
-    def _reason(self, code: int) -> str:
-        last = "".join(f"\n    {line.decode(errors='replace')}" for line in self._last_lines)
-        return f"{_describe(code)}, the {DEATHS}th end within {WITHIN} s; the last lines that it printed:{last}"
 
     def _signal(self, send: Callable[[int, int], None], number: int) -> None:
         # Popen.send_signal() would note the end of a process before reap() can kill what it has left behind

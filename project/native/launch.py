@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from project import migrate
+from project import given_up, migrate
 from project.addresses import in_url
 from project.native import binaries, misspelt, nginx_files, parts, ports, ready, run_dir
 from project.native.supervisor import STOP, Plan
@@ -32,7 +32,7 @@ def up() -> None:
     _write_files(settings, folder)
     programs = parts.Programs(binaries.redis_server() if settings.own_redis else "", binaries.nginx())
     banner = ready.banner(settings.url, catches_mail=not settings.smtp_host)
-    plan = Plan(parts.parts(settings, folder, programs), banner, settings.shutdown_timeout + GRACE)
+    plan = Plan(parts.parts(settings, folder, programs), str(folder), banner, settings.shutdown_timeout + GRACE)
     _become_supervisor(plan, lock, os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"})
 
 
@@ -59,14 +59,14 @@ def _become_supervisor(plan: Plan, lock: int, environment: dict[str, str]) -> No
 
 
 def _write_files(settings: Settings, folder: Path) -> None:
-    """Write the files that Redis and NGINX read, and remove the signs of life of an earlier run."""
+    """Write the files that Redis and NGINX read, and remove the signs of life and of death of an earlier run."""
     (folder / "redis").mkdir(exist_ok=True)
     password = "".join(f"\\x{byte:02x}" for byte in settings.redis_password.get_secret_value().encode())
     config = folder / "redis" / "password.conf"
     config.unlink(missing_ok=True)
     with open(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f'requirepass "{password}"\n')
-    for old in folder.glob("*.alive"):
+    for old in [*folder.glob("*.alive"), *folder.glob(f"*{given_up.SUFFIX}")]:
         old.unlink()
     nginx_files.render(folder / "nginx", _values(settings) | _nginx_values(settings, folder))
 

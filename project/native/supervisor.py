@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
+from project import given_up
 from project.native import ready
 from project.native.keeper import Keeper
 from project.native.output import Output
@@ -22,9 +23,10 @@ DOUBLE = 1  # seconds in which a second signal counts as the same one: `timeout`
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run, what to print when it is up, and how many seconds it may take to stop."""
+    """What to run, in which RUN_DIR, what to print when it is up, and how many seconds it may take to stop."""
 
     parts: list[Part]
+    run_dir: str
     banner: str
     patience: float
 
@@ -88,9 +90,10 @@ class Supervisor:
         for keeper in self._keepers:
             keeper.reap()
 
-    def _gave_up(self, name: str, reason: str) -> None:
+    def _gave_up(self, name: str, how: str, said: str) -> None:
         self._failed.add(name)
-        self._output.say(f"glassqueue: {name} is not started again: it {reason}")
+        self._output.say(f"glassqueue: {name} is not started again: it {how}; it last said:\n{said}")
+        given_up.note(self._plan.run_dir, name, how)
 
     async def _announce(self) -> None:
         """Say where everything is as soon as it answers, or what does not."""

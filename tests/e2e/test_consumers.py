@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,11 @@ import pytest
 from tests.support.http import finished, look_up, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
+
+FLOOD = """
+from project.consumer import app
+app.tasks["sum"].submit_many([{"number": 200_000}] * 2000)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +43,11 @@ def _main_process(stack: NativeStack, job: dict[str, str]) -> int:
     return stack.pids("worker", f"{job['consumer'].partition('@')[0]}@%h")[0]
 
 
+def _waiting(http: httpx.Client, queue: str) -> int:
+    (found,) = [each for each in http.get("/producer/api/queues").json() if each["queue"] == queue]
+    return int(found["waiting"])
+
+
 def _running(http: httpx.Client, job_id: str) -> dict[str, str]:
     wait_until(lambda: look_up(http, "wait_and_return", job_id)["status"] == "STARTED")
     return look_up(http, "wait_and_return", job_id)
@@ -46,6 +58,15 @@ def test_consumers_share_the_load(http: httpx.Client) -> None:
     jobs = [submit(http, "wait_and_return", seconds=0.5) for _ in range(6)]
     consumers = [finished(http, "wait_and_return", job_id)["consumer"] for job_id in jobs]
     assert sorted(consumers.count(name) for name in set(consumers)) in ([2, 4], [3, 3])
+
+
+@pytest.mark.heavy
+def test_a_flood_in_one_queue_does_not_hold_a_job_of_another_up(stack: NativeStack, http: httpx.Client) -> None:
+    """Consumers that serve both queues run the one job of `default` while most of 2,000 sums still wait in `cpu`."""
+    subprocess.run([sys.executable, "-c", FLOOD], env=stack.environment, check=True)
+    finished(http, "wait_and_return", submit(http, "wait_and_return", seconds=0))
+    assert _waiting(http, "cpu") > 1000
+    wait_until(lambda: _waiting(http, "cpu") == 0, 300)
 
 
 def test_a_stopping_consumer_hands_its_job_back(stack: NativeStack, http: httpx.Client) -> None:

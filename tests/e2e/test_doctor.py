@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from redis import Redis
 
 from project.schedules import heartbeat
+from tests.support.doctor import doctor
 from tests.support.http import assert_problem
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
@@ -26,12 +25,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     stack = NativeStack(tmp_path_factory.mktemp("small") / "run").start()
     yield stack
     stack.stop()
-
-
-def _doctor(stack: NativeStack, **settings: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "project.doctor"]
-    environment = stack.environment | settings
-    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
 
 
 @contextmanager
@@ -58,8 +51,8 @@ def test_a_whole_stack_is_ready_in_depth(stack: NativeStack, http: httpx.Client)
 def test_the_doctor_finds_nothing_wrong_with_a_whole_stack(stack: NativeStack) -> None:
     """It says so with its exit code too, and asks through no proxy."""
     nowhere = {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
-    wait_until(lambda: _doctor(stack, **nowhere).returncode == 0)
-    lines = _doctor(stack, **nowhere).stdout.splitlines()
+    wait_until(lambda: doctor(stack, **nowhere).returncode == 0)
+    lines = doctor(stack, **nowhere).stdout.splitlines()
     for name in ("scheduler", "NGINX", "producer", "Flower", "Locust"):
         assert [line for line in lines if line.startswith("ok ") and name in line], name
 
@@ -74,7 +67,7 @@ def test_a_queue_without_consumers_is_found(small: NativeStack) -> None:
 
 def test_the_doctor_says_what_to_do(small: NativeStack) -> None:
     """In words, not in a stack trace."""
-    run = _doctor(small)
+    run = doctor(small)
     assert run.returncode == 1, run.stderr
     assert "failed  queues" in run.stdout
     assert "-> start a consumer for maintenance, notifications" in run.stdout
@@ -82,7 +75,7 @@ def test_the_doctor_says_what_to_do(small: NativeStack) -> None:
 
 def test_what_is_not_started_is_no_fault(small: NativeStack) -> None:
     """FLOWER_PORT=0 and LOCUST_PORT=0 say so."""
-    out = _doctor(small).stdout
+    out = doctor(small).stdout
     assert "off     Flower" in out
     assert "off     Locust" in out
 
@@ -90,37 +83,37 @@ def test_what_is_not_started_is_no_fault(small: NativeStack) -> None:
 def test_a_scheduler_that_does_not_tick_is_found(small: NativeStack) -> None:
     """Its last sign of life expires; here it is deleted, not to wait for that."""
     with Redis(port=int(small.settings["REDIS_PORT"])) as redis, small.client() as http:
-        wait_until(lambda: "ok      scheduler" in _doctor(small).stdout)
+        wait_until(lambda: "ok      scheduler" in doctor(small).stdout)
         with _frozen(small.pids("beat")):
             redis.delete(heartbeat.KEY)
-            assert "no schedule fires" in _doctor(small).stdout
+            assert "no schedule fires" in doctor(small).stdout
             wait_until(lambda: "scheduler: none has ticked" in http.get(DEEP).json()["detail"])
             checks = {check["name"]: check["state"] for check in http.get(DEEP).json()["checks"]}
             assert (checks["scheduler"], checks["producer"]) == ("failed", "ok")
-        wait_until(lambda: "ok      scheduler" in _doctor(small).stdout)
+        wait_until(lambda: "ok      scheduler" in doctor(small).stdout)
 
 
 def test_services_that_do_not_answer_are_found(small: NativeStack) -> None:
     """Whatever of the others answers."""
     with _frozen(small.pids("nginx")):
-        out = _doctor(small).stdout
+        out = doctor(small).stdout
     assert "failed  NGINX" in out
     assert "ok      producer" in out
     with _frozen(small.pids("uvicorn")):
-        out = _doctor(small).stdout
+        out = doctor(small).stdout
     assert "failed  producer" in out
     assert "ok      NGINX" in out
 
 
 def test_the_doctor_in_a_container_learns_from_the_producer_what_it_cannot_see(small: NativeStack) -> None:
     """Here it sees no container at all, so it says that it does not know."""
-    out = _doctor(small, IN_CONTAINERS="true").stdout
+    out = doctor(small, IN_CONTAINERS="true").stdout
     assert "failed  NGINX         not known: the producer" in out
 
 
 def test_the_doctor_of_a_stack_that_does_not_run_says_so(tmp_path: Path) -> None:
     """It is what one asks first when nothing works."""
-    run = _doctor(NativeStack(tmp_path))
+    run = doctor(NativeStack(tmp_path))
     assert run.returncode == 1, run.stderr
     assert "Redis does not answer" in run.stdout
     assert "Traceback" not in run.stdout + run.stderr

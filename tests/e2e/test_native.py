@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.doctor import doctor
 from tests.support.http import assert_problem, finished, submit
+from tests.support.newcomer import NOT_COPIED
+from tests.support.ports import free_port
 from tests.support.redis_server import running_redis
 from tests.support.stack import PORTS, NativeStack
 from tests.support.terminal import Terminal, alive
@@ -107,6 +111,33 @@ def test_a_killed_launcher_leaves_nothing_running(tmp_path: Path) -> None:
     stack.stop(signal.SIGKILL)
     wait_until(lambda: not any(alive(process) for process in processes), 5)
     stack.start().stop()
+
+
+def test_a_part_that_dies_five_times_within_a_minute_is_given_up(tmp_path: Path) -> None:
+    """The launcher says which and why, and runs the others; the doctor names it until the next start."""
+    folder = tmp_path / "glassqueue"
+    shutil.copytree(".", folder, ignore=NOT_COPIED)
+    locustfile = folder / "locust/locustfile.py"
+    whole = locustfile.read_text()
+    locustfile.write_text("raise RuntimeError('broken on purpose')\n")
+    stack = NativeStack(tmp_path / "run", folder=folder, LOCUST_PORT=str(free_port())).start()
+    try:
+        wait_until(lambda: "glassqueue: not running: locust" in stack.log)
+        assert stack.log.count("starting it again") == 4
+        told = stack.log.partition("glassqueue: locust is not started again: it ended with exit code 1, the 5th time")[
+            2
+        ]
+        assert "RuntimeError: broken on purpose" in told
+        assert stack.pids("locust") == []
+        with stack.client() as http:
+            assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
+        assert re.search("failed  given up +locust: ended with exit code 1", doctor(stack).stdout)
+        stack.stop()
+        locustfile.write_text(whole)
+        stack.start()
+        assert "ok      given up" in doctor(stack).stdout
+    finally:
+        stack.stop()
 
 
 def test_make_down_stops_the_stack_and_a_second_one_is_refused(tmp_path: Path) -> None:
