@@ -6,16 +6,16 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, model_validator
 
 from project.api.limits import Limited
-from project.jobs.submission import JOB_ID, Submission
+from project.jobs.submission import ChosenId, Submission, no_dot_segment
 
 LONGEST_WAIT = 30  # seconds
 YEAR = 366 * 24 * 60 * 60
 
-ScheduleId = Annotated[str, Path(description="As given when the schedule was made")]
-JobId = Annotated[str, Path(description="As given when the job was submitted")]
+ScheduleId = Annotated[str, Path(description="As given when the schedule was made"), AfterValidator(no_dot_segment)]
+JobId = Annotated[str, Path(description="As given when the job was submitted"), AfterValidator(no_dot_segment)]
 
 
 def _no_number(moment: Any) -> Any:
@@ -33,7 +33,7 @@ class SubmitQuery(Limited):
 
     model_config = ConfigDict(extra="forbid")
 
-    job_id: str | None = Field(default=None, pattern=JOB_ID, description="An id of your choice")
+    job_id: ChosenId | None = Field(default=None, description="An id of your choice")
     countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Run it in so many seconds")
     eta: Moment | None = Field(default=None, description="Run it at this moment (RFC 3339 with time zone)")
     priority: int | None = Field(

@@ -14,6 +14,6 @@ NAMESPACES = {
 def derived_id(kind: str, name: str) -> str:
     """Return the id for a name: always the same, and one that no client can take first with an id of its choice.
 
-    Anyone can compute it, but the `~` is not allowed in the ids that clients choose (JOB_ID).
+    Anyone can compute it, but the `~` is not allowed in the ids that clients choose (ChosenId).
     """
     return f"{kind}~{uuid5(NAMESPACES[kind], name.encode(errors='backslashreplace').decode())}"

@@ -17,6 +17,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from project.jobs.representation import Accepted, Change, Consumer, Job, JobPage, Queue, Requeued
+from project.jobs.submission import DOT_SEGMENTS
 from project.proxies import proxy_for
 
 URL = "http://127.0.0.1:8080"
@@ -182,6 +183,8 @@ def _address(path: tuple[str, ...]) -> str:
     for name in path:
         if "/" in name:  # however it is written, the service would take it for a separator
             raise ProblemError(404, f"No task and no job is called {name!r}.")
+        if name in DOT_SEGMENTS:  # httpx would remove it, and ask for something else
+            raise ProblemError(422, f"No task and no job can be called {name!r}.")
     return "/" + "/".join(quote(name, safe="") for name in path)
 
 

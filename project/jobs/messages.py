@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from project.jobs.submission import JOB_ID
+from project.jobs.submission import ChosenId
 
 LONGEST = 1024 * 1024  # bytes, as over HTTP
 TOO_LONG = f"a message may have {LONGEST} bytes at most"
@@ -33,7 +33,7 @@ class Message(BaseModel):
     queue: str | None = None
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
-    job_id: str | None = Field(default=None, pattern=JOB_ID)
+    job_id: ChosenId | None = None
     eta: datetime | None = Field(default=None, strict=False)
     priority: int | None = Field(default=None, ge=0, le=9)
 

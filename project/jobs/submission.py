@@ -2,9 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-JOB_ID = r"^[A-Za-z0-9._-]{1,128}$"
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+DOT_SEGMENTS = (".", "..")  # RFC 3986, 5.2.4: browsers and HTTP clients remove them from the path of a URL
+
+
+def no_dot_segment(name: str) -> str:
+    """Return a name that can stand in the path of a URL; refuse one that cannot."""
+    if name in DOT_SEGMENTS:
+        raise PydanticCustomError("dot_segment", "Input should not be . or .., which the path of a URL cannot have")
+    return name
+
+
+#: An id that a client chooses for its job.
+ChosenId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9._-]{1,128}$", json_schema_extra={"not": {"enum": list(DOT_SEGMENTS)}}),
+    AfterValidator(no_dot_segment),
+]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import socket
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 from redis import Redis
 
 from project.celery_config.derived_ids import NAMESPACES, derived_id
+from project.client import Client, ProblemError
 from project.jobs.inbox_list import INBOX, REJECTED
 from tests.support.http import assert_problem, finished, look_up
 from tests.support.wait import wait_until
@@ -54,11 +57,44 @@ def test_a_chosen_id_that_arrives_twice_by_way_of_nginx_is_one_job(
     assert finished(http, "sum", job_id)["attempts"] == 1
 
 
-@pytest.mark.parametrize("bad", ["", "a b", "ä", "a/b", "x" * 129])
+@pytest.mark.parametrize("bad", ["", "a b", "ä", "a/b", "x" * 129, ".", ".."])
 def test_an_id_that_is_not_allowed_is_named(http: httpx.Client, bad: str) -> None:
     """422 says which field is wrong."""
     problem = assert_problem(http.post(SUM, params={"job_id": bad}, json={"number": 1}), 422)
     assert problem["errors"][0]["field"] == "query.job_id"
+
+
+@pytest.mark.parametrize("dots", [".", ".."])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"{SUM}/{{}}"),
+        ("DELETE", f"{SUM}/{{}}"),
+        ("GET", f"{SUM}/{{}}/events"),
+        ("GET", "/producer/api/jobs/{}"),
+        ("POST", "/producer/api/jobs/{}/requeue"),
+        ("GET", "/producer/api/schedules/{}"),
+    ],
+)
+def test_an_id_that_is_removed_from_paths_is_refused(producer_url: str, method: str, path: str, dots: str) -> None:
+    """A client that writes it as it is or escapes it never reaches the address that is left without it."""
+    head = f"{method} {path.format(dots)} HTTP/1.0\r\nHost: localhost\r\n\r\n"
+    place = urlsplit(producer_url)
+    with socket.create_connection((str(place.hostname), place.port or 80), timeout=10) as connection:
+        connection.sendall(head.encode())
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 422"), answer
+    assert b"which the path of a URL cannot have" in answer
+
+
+@pytest.mark.parametrize("dots", [".", ".."])
+def test_the_client_does_not_ask_for_an_id_that_is_removed_from_paths(url: str, dots: str) -> None:
+    """`requeue .` would requeue all failed jobs, as httpx removes the dot."""
+    with Client(url) as client:
+        for ask in (client.get, client.cancel, client.requeue, lambda job_id: list(client.follow(job_id))):
+            with pytest.raises(ProblemError) as refused:
+                ask(dots)
+            assert refused.value.status == 422
 
 
 def test_a_repeated_request_gets_the_first_job_again(http: httpx.Client, job_id: str) -> None:

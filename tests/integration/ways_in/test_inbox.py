@@ -76,6 +76,8 @@ def test_a_message_may_choose_its_id_and_its_queue_and_its_time(redis: Any) -> N
         ({"task": "sum", "args": [1, 2]}, "args: sum takes 1 arguments, not 2"),
         ({"task": "sum", "args": [1], "kwargs": {"number": 1}}, "kwargs.number: given in args already"),
         ({"task": "sum", "args": [1], "job_id": "no spaces"}, "job_id: String should match pattern"),
+        ({"task": "sum", "args": [1], "job_id": "."}, "job_id: Input should not be . or .."),
+        ({"task": "sum", "args": [1], "job_id": ".."}, "job_id: Input should not be . or .."),
         ({"task": "wait_and_return", "kwargs": {"message": "\ud800"}}, "kwargs.message: "),
         ({"task": "sum", "args": ["x" * 1024 * 1024]}, "a message may have 1048576 bytes at most"),
         ({"task": "sum", "args": [1], "job_id": "key-is-a-list"}, "a key of this job in Redis has another type: "),
