@@ -72,7 +72,8 @@ def test_a_clients_own_request_id_does_not_become_a_job_id(http: httpx.Client) -
 def test_the_catalogue_describes_every_task(http: httpx.Client) -> None:
     """GET /tasks says where to submit what."""
     catalogue = {task["task"]: task for task in http.get("/producer/api/tasks").json()}
-    assert {"count_primes", "sum", "wait_and_return", "send_email", "backup_database"} <= set(catalogue)
+    assert {"count_primes", "sum", "wait_and_return", "divide", "flaky", "crash"} <= set(catalogue)
+    assert {"send_email", "backup_database"} <= set(catalogue)
     assert catalogue["sum"]["submit"] == "/producer/api/sum"
     assert catalogue["sum"]["arguments"]["required"] == ["number"]
     assert catalogue["wait_and_return"]["arguments"]["properties"]["seconds"]["maximum"] == 60

@@ -2,11 +2,13 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 
+from tests.reference.example import example
 from tests.support.wait import wait_until
 
 API = "/producer/api"
@@ -81,7 +83,12 @@ class Scene:
         body = _example(self._openapi["paths"][path]["post"], self._openapi) or {}
         if name == "count_primes":  # a quick one: nobody sees what it was asked for
             body["limit"] = 100
-        location = self._http.post(path, json=body, params={"countdown": 60} if revoked else params).headers["location"]
+        answer = self._http.post(path, json=body, params={"countdown": 60} if revoked else params)
+        if answer.status_code == 422:
+            sys.exit(
+                f"make reference: {name} refuses {json.dumps(body)}; give its parameters `examples`: {answer.text}"
+            )
+        location = answer.headers["location"]
         if revoked or (name in self._not_done and not waiting):
             self._http.delete(location)
         elif not params and not waiting:
@@ -118,14 +125,17 @@ def _until_end(lines: Iterator[str], job_id: str) -> Iterator[str]:
 
 
 def _example(operation: dict[str, Any], openapi: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a body made of the examples and defaults of its fields."""
+    """Return a body with all fields that are required, and those that have an example or a default."""
     if "requestBody" not in operation:
         return None
     name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    properties = openapi["components"]["schemas"][name]["properties"]
-    # FastAPI leaves out defaults that are null, and so does the example
-    body = {key: field.get("examples", [field.get("default")])[0] for key, field in properties.items()}
-    return {key: value for key, value in body.items() if value is not None}
+    schema = openapi["components"]["schemas"][name]
+    needed = {"examples", "default"}  # FastAPI leaves out defaults that are null, and so does the example
+    return {
+        key: example(field, openapi)
+        for key, field in schema["properties"].items()
+        if key in schema.get("required", ()) or needed & field.keys()
+    }
 
 
 def _show(response: httpx.Response, body: dict[str, Any] | None) -> str:

@@ -1,13 +1,17 @@
-"""Tasks to learn with: two that keep a processor busy, one that only waits."""
+"""Tasks to learn with: two that keep a processor busy, one that only waits, and three that fail."""
 
+import os
+import signal
 import time
-from math import isqrt
+from math import isfinite, isqrt
 from typing import Annotated
 
+from celery import current_task
 from pydantic import Field
 
 from project.celery_config.job import shared_task
 from project.celery_config.progress import report_progress
+from project.celery_config.retry import ALWAYS
 
 
 @shared_task(route="sum", queue="cpu")
@@ -38,3 +42,27 @@ def wait_and_return(
     """Wait for some seconds and return the message (what a job that waits for others looks like)."""
     time.sleep(seconds)
     return message
+
+
+@shared_task(route="divide")
+def divide(dividend: Annotated[float, Field(examples=[10])], divisor: Annotated[float, Field(examples=[4])]) -> float:
+    """Divide one number by another (fails with ZeroDivisionError when the divisor is 0)."""
+    quotient = dividend / divisor
+    if not isfinite(quotient):
+        raise OverflowError(f"{dividend:g} / {divisor:g} is too large for a float")  # JSON knows no infinity
+    return quotient
+
+
+@shared_task(route="flaky", retry_policy=ALWAYS)
+def flaky(failures: Annotated[int, Field(ge=0, le=10)] = 2) -> str:
+    """Fail so many times, then succeed (tried again up to 5 times)."""
+    attempt = current_task.request.retries + 1
+    if attempt <= failures:
+        raise ConnectionError(f"attempt {attempt} failed on purpose")
+    return f"attempt {attempt} succeeded"
+
+
+@shared_task(route="crash", queue="cpu")
+def crash() -> None:
+    """Kill the process that runs the job, as the kernel does when memory runs out (fails after MAX_ATTEMPTS tries)."""
+    os.kill(os.getpid(), signal.SIGKILL)
