@@ -54,7 +54,7 @@ class NotificationMetadata(Limited):
     created_at: Id
     created_by: Id
     classroom_id: Id
-    kind: str = Field(max_length=100)
+    kind: Annotated[str, Field(max_length=100)] | Whole
 
 
 _EXAMPLE = {"auth_header": "Bearer example", "title": "Homework", "body": "It is due tomorrow.", "item_id": "7"}

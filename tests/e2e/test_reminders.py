@@ -22,7 +22,7 @@ METADATA: dict[str, Any] = {
     "item_id": 7,
     "created_at": 1_795_245_213,
 }
-METADATA |= {"created_by": "ann", "classroom_id": "4b", "kind": "homework"}
+METADATA |= {"created_by": "ann", "classroom_id": "4b", "kind": 3}
 API = "/producer/api"
 
 
@@ -109,3 +109,24 @@ def test_what_is_wrong_with_a_reminder_is_told_without_repeating_its_authorizati
         assert answer.status_code == 422
         assert field in [error["field"] for error in answer.json()["errors"]]
         assert "do-not-tell" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "form", [{"kind": 2**53 + 1, "created_at": 1_795_245_213}, {"kind": "homework", "created_at": "2026-11-21"}]
+)
+def test_integers_stay_integers_and_texts_stay_texts(producer: httpx.Client, form: dict[str, Any]) -> None:
+    """Clients send either, and the receiver gets what was sent."""
+    reminder = {"rrule": "FREQ=DAILY", "start_datetime": 1_893_456_000, "notification_metadata": METADATA | form}
+    made = producer.post(f"{API}/remind_me", json=reminder)
+    assert made.status_code == 201, made.text
+    kept = producer.get(made.headers["location"]).json()["kwargs"]["notification"]
+    assert {name: kept[name] for name in form} == form
+
+
+@pytest.mark.parametrize("kind", [True, 2.5, None, "x" * 101, [1]])
+def test_a_kind_that_is_neither_is_refused(producer: httpx.Client, kind: Any) -> None:
+    """The problem names the field."""
+    wrong = {"rrule": "FREQ=DAILY", "start_datetime": 1_893_456_000, "notification_metadata": METADATA | {"kind": kind}}
+    answer = producer.post(f"{API}/remind_me", json=wrong)
+    assert answer.status_code == 422
+    assert all(error["field"].startswith("body.notification_metadata.kind") for error in answer.json()["errors"])
