@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
-from project.api.parameters import JobId, Wait, Wishes
+from project.api.parameters import HowToLookUp, JobId, LookUp, Wishes
 from project.api.problems import problem_responses
 from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.job import JobTask
@@ -88,8 +88,8 @@ def _links(task: JobTask) -> dict[str, Any]:
 
 
 def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
-    async def look_up(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
-        return await answer_when_ended(jobs, task, job_id, wait, request, response)
+    async def look_up(job_id: JobId, how: HowToLookUp, request: Request, response: Response) -> Any:
+        return await answer_when_ended(jobs, task, job_id, how, request, response)
 
     router.add_api_route(
         f"/{task.route}/{{job_id}}",
@@ -104,13 +104,14 @@ def _add_look_up(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
 
 
 def _add_take_back(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
-    async def take_back(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
+    async def take_back(job_id: JobId, how: HowToLookUp, request: Request, response: Response) -> Any:
         async def answer() -> Any:
-            await jobs.wait(task, job_id, wait)
-            return await run_sync(jobs.take_back, task, job_id)
+            if how.wait:
+                await jobs.wait(task, job_id, how.wait)
+            return await run_sync(jobs.take_back, task, job_id, how.traceback)
 
-        _say_what_was_applied(request, response, wait)
-        return await (_unless_disconnected(request, answer()) if wait else run_sync(jobs.take_back, task, job_id))
+        _say_what_was_applied(request, response, how.wait)
+        return await (_unless_disconnected(request, answer()) if how.wait else answer())
 
     router.add_api_route(
         f"/{task.route}/{{job_id}}",
@@ -152,12 +153,12 @@ def to_event(event: Job[Any] | Change) -> ServerSentEvent:
 
 
 async def answer_when_ended(
-    jobs: Jobs, task: JobTask | None, job_id: str, wait: float, request: Request, response: Response
+    jobs: Jobs, task: JobTask | None, job_id: str, how: LookUp, request: Request, response: Response
 ) -> Any:
     """Return the job (of that task, or of any) when it ends, or as it is after the seconds that the client waits."""
-    _say_what_was_applied(request, response, wait)
-    answer = jobs.wait(task, job_id, wait)
-    return await (_unless_disconnected(request, answer) if wait else answer)
+    _say_what_was_applied(request, response, how.wait)
+    answer = jobs.wait(task, job_id, how.wait, how.traceback)
+    return await (_unless_disconnected(request, answer) if how.wait else answer)
 
 
 def _say_what_was_applied(request: Request, response: Response, wait: float) -> None:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from project.api.jobs import answer_when_ended, to_event
 from project.api.limits import Limited
-from project.api.parameters import JobId, Wait
+from project.api.parameters import HowToLookUp, JobId
 from project.api.problems import problem_responses
 from project.jobs.representation import Accepted, Consumer, Job, JobPage, Queue, Requeued, Status
 from project.jobs.service import Jobs
@@ -87,8 +87,8 @@ def _add_look_up(router: APIRouter, jobs: Jobs) -> None:
         operation_id="get_job",
         responses=problem_responses(404, 422, 429, 503),
     )
-    async def look_up(job_id: JobId, wait: Wait, request: Request, response: Response) -> Any:
-        return await answer_when_ended(jobs, None, job_id, wait, request, response)
+    async def look_up(job_id: JobId, how: HowToLookUp, request: Request, response: Response) -> Any:
+        return await answer_when_ended(jobs, None, job_id, how, request, response)
 
 
 def _add_who_and_where(router: APIRouter, jobs: Jobs) -> None:

@@ -1,6 +1,7 @@
 """What clients can say besides the body: query parameters and headers, each checked."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -47,12 +48,13 @@ class SubmitQuery(Limited):
         return self
 
 
-class WaitQuery(Limited):
-    """How long to wait for the end of a job."""
+class LookUpQuery(Limited):
+    """How long to wait for the end of a job, and what to show of it."""
 
     model_config = ConfigDict(extra="forbid")
 
     wait: float | None = Field(default=None, ge=0, le=LONGEST_WAIT, description="Answer when the job ends, or then")
+    traceback: bool = Field(default=False, description="`1` also shows the traceback of a job's error")
 
 
 IdempotencyKey = Annotated[
@@ -65,6 +67,14 @@ IdempotencyKey = Annotated[
 Prefer = Annotated[str | None, Header(description="`wait=SECONDS` does the same as `?wait=` (RFC 7240)")]
 
 
+@dataclass(frozen=True)
+class LookUp:
+    """How to look a job up: seconds to wait for its end, and whether to show its traceback."""
+
+    wait: float
+    traceback: bool
+
+
 # async, so that they take no thread: while Redis is away those are all taken
 async def _submission(
     query: Annotated[SubmitQuery, Query()], request: Request, idempotency_key: IdempotencyKey = None
@@ -75,12 +85,12 @@ async def _submission(
     return Submission(**dict(query), idempotency_key=idempotency_key, request_id=_request_id(request))
 
 
-async def _wait(query: Annotated[WaitQuery, Query()], prefer: Prefer = None) -> float:
-    """Return the seconds to wait: what the query says, else what the client prefers."""
+async def _look_up(query: Annotated[LookUpQuery, Query()], prefer: Prefer = None) -> LookUp:
+    """Return how to look a job up; the seconds to wait are what the query says, else what the client prefers."""
     if query.wait is not None:
-        return query.wait
+        return LookUp(query.wait, query.traceback)
     preferred = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", prefer or "", re.IGNORECASE)
-    return min(int(preferred[1]), LONGEST_WAIT) if preferred else 0
+    return LookUp(min(int(preferred[1]), LONGEST_WAIT) if preferred else 0, query.traceback)
 
 
 def _request_id(request: Request) -> str | None:
@@ -90,5 +100,5 @@ def _request_id(request: Request) -> str | None:
 
 
 Wishes = Annotated[Submission, Depends(_submission)]
-Wait = Annotated[float, Depends(_wait)]
+HowToLookUp = Annotated[LookUp, Depends(_look_up)]
 RequestId = Annotated[str | None, Depends(_request_id)]

@@ -9,7 +9,7 @@ from celery.backends import redis
 from celery.exceptions import TaskRevokedError
 
 from . import errors, records, scripts
-from .errors import describe
+from .errors import LONGEST_MESSAGE, LONGEST_TRACEBACK, bounded, describe
 from .ledger import LEDGER
 
 logger = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ class Backend(redis.RedisBackend):
         children = self.current_task_children(request)
         fields: list[Any] = ["children", self.encode(children)] if children else []
         if state in states.EXCEPTION_STATES:
-            trace = str(traceback or "").encode(errors="backslashreplace")  # it may quote what cannot be encoded
-            fields += ["exception", self.encode(result), "traceback", trace]
+            trace = bounded(str(traceback or ""), LONGEST_TRACEBACK)
+            fields += ["exception", self._encode_exception(result), "traceback", trace]
             if state == states.FAILURE:
                 fields += ["error", describe(result)]
         else:
@@ -72,6 +72,14 @@ class Backend(redis.RedisBackend):
             fields += ["extended", self.encode({name: known[name] for name in known.keys() - BASIC})]
         self._write(task_id, state, fields, request)
         return result
+
+    def _encode_exception(self, result: Any) -> Any:
+        """Encode an exception as Celery reads it; the arguments of one that is too long become one text."""
+        encoded = self.encode(result)
+        if len(encoded) <= LONGEST_TRACEBACK or not isinstance(result, dict):
+            return encoded
+        said = bounded(json.loads(describe(result))["message"], LONGEST_MESSAGE)
+        return self.encode(result | {"exc_message": [said]})
 
     def _write(self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None) -> None:
         token = getattr(request, "attempt", None) or ""

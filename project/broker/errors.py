@@ -1,7 +1,12 @@
 """Why the broker refuses a job."""
 
 import json
+import traceback
 from typing import Any
+
+LONGEST_TRACEBACK = 64 * 1024  # bytes that a record keeps of a traceback, and of an exception as Celery reads it
+LONGEST_MESSAGE = 16 * 1024  # bytes of what an exception says
+LONGEST_NAME = 200  # characters of an exception's class
 
 
 class BrokerError(Exception):
@@ -39,5 +44,28 @@ def describe(result: Any) -> str:
         name, args = result.get("exc_type"), result.get("exc_message")
     else:
         name, args = type(result).__name__, result.args
-    message = ", ".join(map(str, args)) if isinstance(args, list | tuple) else str(args)
-    return json.dumps({"type": name, "message": message})
+    message = ", ".join(map(_text, args)) if isinstance(args, list | tuple) else _text(args)
+    return json.dumps({"type": str(name)[:LONGEST_NAME], "message": bounded(message, LONGEST_MESSAGE)})
+
+
+def describe_retry(error: BaseException) -> dict[str, str]:
+    """Return what the record of a job that will be tried again keeps of the error of its last run."""
+    trace = "".join(traceback.format_exception(error))
+    return {"error": describe(error), "traceback": bounded(trace, LONGEST_TRACEBACK)}
+
+
+def bounded(text: str, limit: int) -> str:
+    """Return a text that UTF-8 can carry; of one longer than *limit* bytes, its two ends."""
+    raw = text.encode(errors="backslashreplace")
+    if len(raw) <= limit:
+        return raw.decode()
+    half = limit // 2
+    head, tail = (part.decode(errors="ignore") for part in (raw[:half], raw[-half:]))
+    return f"{head}\n[{len(raw) - 2 * half} bytes left out]\n{tail}"
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # of an exception's argument, which may be anything
+        return f"<{type(value).__name__}>"

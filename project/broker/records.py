@@ -6,6 +6,8 @@ from typing import Any
 
 from redis import Redis
 
+from . import scripts
+
 #: What the protocol keeps in the record for itself.
 INTERNAL = frozenset(
     {"message", "nonce", "token", "returned", "deaths", "step", "nesting", "exception", "meta", "left"}
@@ -31,8 +33,14 @@ def step(priority: int | None) -> int:
 
 
 def read(client: Redis, job_id: str) -> dict[str, str] | None:
-    """Return a job's record, or None for a job that was never known or has expired."""
-    return readable(client.hgetall(key(job_id)))
+    """Return a job's record, or None for a job that was never known or has expired.
+
+    With the record: due_at, of a job that waits for its time, and leased_until, of one that runs (unix seconds; empty
+    if it is neither, "inf" with a broker without leases).
+    """
+    fields, due, leased = scripts.READ(client, [key(job_id)], [job_id])
+    record = readable(dict(zip(fields[::2], fields[1::2], strict=True)))
+    return record and record | {"due_at": due.decode(), "leased_until": leased.decode()}
 
 
 def readable(raw: Any) -> dict[str, str] | None:

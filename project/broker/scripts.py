@@ -38,4 +38,4 @@ def recoverable(exc: Exception) -> Exception:
     return ConnectionError(str(exc)) if any(word in text for word in TRANSIENT) else exc
 
 
-ADMIT, TAKE, FINISH, TEND, PURGE = map(Script, ("admit", "take", "finish", "tend", "purge"))
+ADMIT, TAKE, FINISH, TEND, PURGE, READ = map(Script, ("admit", "take", "finish", "tend", "purge", "read"))

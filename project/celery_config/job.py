@@ -1,6 +1,7 @@
 """What a task can declare: `@shared_task` with our options, and the Task class behind it."""
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -11,6 +12,7 @@ from celery import Task, uuid
 from celery.result import AsyncResult
 
 from project.broker import JobExists
+from project.broker.errors import describe_retry
 from project.celery_config import chaining, coroutines, declaration, direct, progress, unleased
 from project.celery_config.isolation import Isolation, isolate
 from project.celery_config.retry import NEVER, RetryPolicy
@@ -32,12 +34,20 @@ class JobTask(Task):
         progress.report_to(partial(self.backend.store_progress, task_id, self.request))
         chaining.link_follower(self)
 
+    def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, *more: Any, **options: Any) -> Any:
+        """Ask for another try; the job's record then says why this one failed."""
+        self.request.failed_with = exc or sys.exc_info()[1]
+        return super().retry(args, kwargs, exc, *more, **options)
+
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
     ) -> AsyncResult:
         """Publish a job; the leased transport writes its record in the same step, other brokers need help."""
         if options.get("priority", 0) is None:
             del options["priority"]  # Celery would drop it too late, and kombu would send 0, the most urgent
+        failed_with = self.request.get("failed_with")
+        if isinstance(failed_with, BaseException) and task_id == self.request.id:
+            options["headers"] = (options.get("headers") or {}) | {"record": describe_retry(failed_with)}
         chosen = direct.known_options(self, options)
         if entrance := direct.entrance(self, args, chosen):
             job_id = task_id or uuid()

@@ -180,7 +180,8 @@ def _try_again(message: Message) -> Any:
     message.must_fit = False
     sent, seconds = message.send(), message.seconds
     due = time.time() + seconds if seconds else ""
-    fields = ["message", message.text()]  # with the number of retries
+    record = (message.options.get("headers") or {}).get("record", {})  # why this run failed
+    fields = ["message", message.text(), *(part for field in record.items() for part in field)]
     message.task.backend._write(message.job_id, states.RETRY, fields, message.task.request, due=due)
     return sent
 

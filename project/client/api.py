@@ -75,17 +75,17 @@ class Client:
         ask = partial(self._ask, Accepted, "POST", task, json=arguments, params=wishes, headers=headers)
         return self._patiently(ask, math.inf, again=bool(key))
 
-    def get(self, job_id: str, wait: float = 0) -> Job[Any]:
-        """Return the job when it ends, or as it is after *wait* seconds."""
+    def get(self, job_id: str, wait: float = 0, *, traceback: bool = False) -> Job[Any]:
+        """Return the job when it ends, or as it is after *wait* seconds; with the traceback of its error if asked."""
+        shown = {"traceback": 1} if traceback else {}
         if not wait:
-            return self._ask(Job[Any], "GET", "jobs", job_id)
+            return self._ask(Job[Any], "GET", "jobs", job_id, params=shown)
         end = time.monotonic() + wait
         while True:
             begun = time.monotonic()
             seconds = max(0, min(LONGEST_WAIT, end - begun))
-            ask = partial(
-                self._ask, Job[Any], "GET", "jobs", job_id, params={"wait": seconds}, timeout=seconds + ANSWER
-            )
+            params = {"wait": seconds, **shown}
+            ask = partial(self._ask, Job[Any], "GET", "jobs", job_id, params=params, timeout=seconds + ANSWER)
             job = self._patiently(ask, end)
             if job.ready or time.monotonic() >= end:
                 return job

@@ -12,7 +12,7 @@ import httpx
 
 from project.client import options
 from project.client.api import Client, ProblemError
-from project.client.show import HEAD, as_json, complain, job_row, table
+from project.client.show import HEAD, as_json, complain, job_row, print_traceback, table
 from project.client.watch import watch_all, watch_job
 from project.jobs.representation import Job
 
@@ -68,16 +68,19 @@ def _submit(client: Client, chosen: Namespace) -> int:
 
 
 def _get(client: Client, chosen: Namespace) -> int:
-    job = _wait(client, chosen.job_id, chosen.wait) if chosen.wait else client.get(chosen.job_id)
-    _print(chosen, job, [as_json(job, indent=2)])
+    job = _wait(client, chosen.job_id, chosen.wait, traceback=True)
+    _print(chosen, job, [as_json(job.model_copy(update={"traceback": None}), indent=2)])
+    if job.traceback and not chosen.json:
+        print_traceback(job.traceback)
     return _verdict(job) if chosen.wait or job.status in ENDED_BADLY else OK
 
 
-def _wait(client: Client, job_id: str, seconds: float) -> Job[Any]:
+def _wait(client: Client, job_id: str, seconds: float, *, traceback: bool = False) -> Job[Any]:
     try:
-        return client.get(job_id, wait=seconds)
+        return client.get(job_id, wait=seconds, traceback=traceback)
     except (KeyboardInterrupt, ProblemError, httpx.HTTPError) as error:
-        error.add_note(f"(job {job_id} is not cancelled)")
+        if seconds:
+            error.add_note(f"(job {job_id} is not cancelled)")
         raise
 
 

@@ -22,6 +22,11 @@ def complain(text: object) -> None:
     print(f"glassqueue: {printable(text)}", file=sys.stderr, flush=True)
 
 
+def print_traceback(text: str) -> None:
+    """Print a traceback on standard error, line by line."""
+    print("\n".join(map(printable, text.splitlines())), file=sys.stderr, flush=True)
+
+
 def printable(value: object) -> str:
     """Return a value as text in one line; what others wrote must not move the cursor of a terminal."""
     return "".join(character if character.isprintable() else " " for character in str(value))

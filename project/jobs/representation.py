@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 Status = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
 ENDED = ("SUCCESS", "FAILURE", "REVOKED")
+WAITING = ("PENDING", "RETRY")
+FAILED = ("FAILURE", "RETRY")  # the states that have an error; with RETRY a job may have asked for another try without
 Result = TypeVar("Result")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,6 +27,13 @@ class Progress(BaseModel):
 
     fraction: float = Field(ge=0, le=1, examples=[0.25])
     text: str = Field(examples=["250,000 of 1,000,000"])
+
+
+class Lease(BaseModel):
+    """How long a running job is its consumer's: when nobody renews the lease in time, another consumer runs the job."""
+
+    since: datetime
+    until: datetime
 
 
 class Accepted(BaseModel):
@@ -44,7 +53,12 @@ class Job(BaseModel, Generic[Result]):
     status: Status
     ready: bool = Field(description="True once the job has ended, well or badly")
     result: Result | None = Field(description="What the task returned (status SUCCESS only)")
-    error: JobError | None = Field(description="Why the job failed (status FAILURE only)")
+    error: JobError | None = Field(description="Why the job failed (status FAILURE), or its last run (status RETRY)")
+    traceback: str | None = Field(
+        default=None,
+        exclude_if=lambda traceback: traceback is None,
+        description="The traceback of that error, at most 64 KiB. Absent unless `traceback=1` asks for it",
+    )
     queue: str
     consumer: str | None
     attempts: int = Field(description="How often a consumer has started it", ge=0)
@@ -52,25 +66,30 @@ class Job(BaseModel, Generic[Result]):
     parent: str | None = Field(description="The job that submitted this one")
     children: list[str] = Field(description="The jobs that this one submitted (the first hundred)")
     submitted_at: datetime
+    due_at: datetime | None = Field(description="When a job that is delayed, or in RETRY, will be tried (next)")
     started_at: datetime | None
     finished_at: datetime | None
+    lease: Lease | None = Field(
+        description="Since and until when a running job is leased; null with `redis+stock://` and RabbitMQ"
+    )
 
     @classmethod
-    def from_record(cls, job_id: str, record: Mapping[str, Any]) -> Self:
-        """Return the representation of a record; its result as stored, not checked against the task.
+    def from_record(cls, job_id: str, record: Mapping[str, Any], *, traceback: bool = False) -> Self:
+        """Return the representation of a record, with the traceback if asked; its result as stored, not checked.
 
         Of a record that lacks fields, or holds what cannot be read, its status is shown, and an error that says so.
         """
         try:
-            return cls._from_whole_record(job_id, record)
+            return cls._from_whole_record(job_id, record, traceback)
         except (KeyError, ValueError) as error:
             return cls.model_validate(_damaged(job_id, record, error))
 
     @classmethod
-    def _from_whole_record(cls, job_id: str, record: Mapping[str, Any]) -> Self:
+    def _from_whole_record(cls, job_id: str, record: Mapping[str, Any], traceback: bool) -> Self:
         status = record["status"] if record["status"] in get_args(Status) else "STARTED"  # a task may have its own
         optional = {name: record.get(name) for name in ("consumer", "parent", "started_at", "finished_at")}
-        begun = status not in ("PENDING", "RETRY")  # else what is there was reported by an earlier run
+        begun = status not in WAITING  # else what is there was reported by an earlier run
+        failed = status in FAILED
         return cls.model_validate(
             {
                 **record,
@@ -81,9 +100,18 @@ class Job(BaseModel, Generic[Result]):
                 "result": _load(record.get("result")) if status == "SUCCESS" else None,
                 "progress": _load(record.get("progress")) if begun else None,
                 "children": record.get("child_ids", "").split(),
-                "error": _load(record["error"]) if status == "FAILURE" else None,
+                "error": _load(record["error"] if status == "FAILURE" else record.get("error")) if failed else None,
+                "traceback": (record.get("traceback") or None) if failed and traceback else None,
+                "due_at": (record.get("due_at") or None) if status in WAITING else None,
+                "lease": _lease(record) if status == "STARTED" else None,
             }
         )
+
+
+def _lease(record: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the lease of a running job, which begins when it is taken; None if its broker has none."""
+    until = record.get("leased_until")
+    return {"since": record["started_at"], "until": until} if until and until != "inf" else None
 
 
 def _damaged(job_id: str, record: Mapping[str, Any], error: Exception) -> dict[str, Any]:
@@ -94,8 +122,9 @@ def _damaged(job_id: str, record: Mapping[str, Any], error: Exception) -> dict[s
     elif isinstance(error, KeyError):
         fields = [error.args[0]]
     message = f"the record of this job is damaged ({', '.join(fields)}); delete the job and submit it again"
-    names = ("queue", "consumer", "attempts", "result", "progress", "parent", "started_at", "finished_at")
-    return dict.fromkeys(names) | {
+    names = ("queue", "consumer", "attempts", "result", "progress", "parent", "lease")
+    times = ("due_at", "started_at", "finished_at")
+    return dict.fromkeys((*names, *times)) | {
         "job_id": job_id,
         "task": record["task"],
         "status": status,

@@ -107,10 +107,10 @@ class Jobs:
             raise IdempotencyKeyReused
         return Job[Any].from_record(job_id, first)
 
-    def look_up(self, task: JobTask | None, job_id: str) -> Job[Any]:
+    def look_up(self, task: JobTask | None, job_id: str, traceback: bool = False) -> Job[Any]:
         """Return the job (of that task, or of any) as it is now, or raise UnknownJob."""
         with self.available():
-            return Job[Any].from_record(job_id, self._read(task, job_id))
+            return Job[Any].from_record(job_id, self._read(task, job_id), traceback=traceback)
 
     def _read(self, task: JobTask | None, job_id: str) -> dict[str, str]:
         record = records.read(self._redis, job_id)
@@ -118,15 +118,15 @@ class Jobs:
             raise UnknownJob
         return record
 
-    async def wait(self, task: JobTask | None, job_id: str, seconds: float) -> Job[Any]:
+    async def wait(self, task: JobTask | None, job_id: str, seconds: float, traceback: bool = False) -> Job[Any]:
         """Return the job when it ends, or as it is after some seconds (at once if MAX_WAITERS listen already)."""
-        job = await run_sync(self.look_up, task, job_id)
+        job = await run_sync(self.look_up, task, job_id, traceback)
         if job.ready or not seconds or self._is_full():
             return job
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changes.watch(records.key(job_id)) as changes:
                 await self._end_of(task, job_id, changes)
-        return await run_sync(self.look_up, task, job_id)
+        return await run_sync(self.look_up, task, job_id, traceback)
 
     async def _end_of(self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Any]) -> None:
         change = None
@@ -178,7 +178,7 @@ class Jobs:
                 if change := await changes.get():
                     yield Change.model_validate(change)
 
-    def take_back(self, task: JobTask, job_id: str) -> Job[Any]:
+    def take_back(self, task: JobTask, job_id: str, traceback: bool = False) -> Job[Any]:
         """Revoke a job that waits or runs, hand over and forget one that has ended; UnknownJob the second time."""
         with self.available():
             taken_back = control.take_back(self._redis, job_id, task.name, self._ttl)
@@ -186,7 +186,7 @@ class Jobs:
                 raise UnknownJob
             if taken_back.outcome == "stopped":
                 self._queueing.stop(job_id, taken_back)
-        return Job[Any].from_record(job_id, taken_back.record)
+        return Job[Any].from_record(job_id, taken_back.record, traceback=traceback)
 
     def requeue(self, job_id: str) -> Accepted:
         """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""

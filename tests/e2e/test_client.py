@@ -129,6 +129,12 @@ def test_a_failed_job_is_exit_code_1_and_says_why(run: shell.Run, client: Client
     failed = run("submit", "wait_and_return", "seconds=20", "--job-id=late", "--wait")
     assert (failed.code, failed.out) == (1, "")
     assert failed.error.startswith("glassqueue: job late is FAILURE: SoftTimeLimitExceeded: ")
+    shown = run("get", "late")
+    assert (shown.code, "traceback" in json.loads(shown.out)) == (1, False)
+    assert shown.error.startswith("Traceback (most recent call last):\n")
+    assert shown.error.endswith(f"SoftTimeLimitExceeded()\n{failed.error}")
+    assert json.loads(run("get", "late", "--json").out)["traceback"] in shown.error
+    assert client.get("late").traceback is None
     assert run("requeue", "--failed", "--task=wait_and_return").out == "late\n"
     client.cancel("late")
 

@@ -77,6 +77,17 @@ def fail_with(kind: str) -> None:
     raise getattr(builtins, kind)("on purpose")
 
 
+@shared_task(bind=True)
+def fail_at_length(self: Any, letters: int, retry: bool) -> None:
+    """Fail with a message of so many letters, for good or until the next try in a minute."""
+    try:
+        raise ValueError("ä" * letters, letters)
+    except ValueError as error:
+        if retry:
+            raise self.retry(exc=error, countdown=60) from None
+        raise
+
+
 @shared_task(retry_policy=ALWAYS, soft_time_limit=1)
 def never_ends() -> None:
     """Run into the soft time limit."""

@@ -20,6 +20,12 @@ local function announce(id, task, queue, status, consumer)
   redis.call('PUBLISH', 'job:' .. id, text)
 end
 
+-- When a job is due ('delayed:') or until when it is leased ('leases:'); '' if it is in no such set.
+local function score(set, queue, id)
+  local found = queue and redis.pcall('ZSCORE', set .. queue, id) -- pcall: another program may have overwritten the set
+  return type(found) == 'string' and found or ''
+end
+
 local function ring(queue)
   if redis.call('LLEN', 'bell:' .. queue) == 0 then redis.call('LPUSH', 'bell:' .. queue, 1) end
 end

@@ -2,7 +2,7 @@
 -- KEYS job:<id>...
 -- ARGV longest (bytes of a field that is returned), n, n names of fields that can be long, names of other fields...
 -- returns per job the values of the other fields, then of those that can be long: the value, or a list if it is too
---      long, with the beginning of an error
+--      long, with the beginning of an error; then when it is due and until when it is leased ('' = neither)
 local longest, last = tonumber(ARGV[1]), 2 + ARGV[2]
 local jobs = {}
 for i, key in ipairs(KEYS) do
@@ -18,6 +18,9 @@ for i, key in ipairs(KEYS) do
     end
     values[#values + 1] = value
   end
+  local id, queue = key:sub(5), redis.call('HGET', key, 'queue')
+  values[#values + 1] = score('delayed:', queue, id)
+  values[#values + 1] = score('leases:', queue, id)
   jobs[i] = values
 end
 return jobs
