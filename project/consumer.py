@@ -5,12 +5,15 @@ from typing import Any
 
 from celery import signals
 
+from project import misspelt
 from project.celery_config import job_log, liveness, presence, refused, shutdown, stopping, switching
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
 from project.startup import explained
 
 settings = get_settings()
+if settings.in_containers:
+    misspelt.warn_of_misspelt_settings()
 with explained():
     app = create_celery_app(settings)
 job_log.connect(settings.log_level)

@@ -6,10 +6,14 @@ python-dotenv differs from it in each of these. In single quotes every character
 which is written with a backslash before it.
 """
 
+import os
 import re
 from pathlib import Path
 
-PATH = Path(__file__).parent.parent / ".env"
+from project.startup import ROOT
+
+#: GLASSQUEUE_ENV_FILE names another file; tests read none.
+PATH = ROOT / (os.environ.get("GLASSQUEUE_ENV_FILE") or ".env")
 OTHERS = ("COMPOSE_", "DOCKER_")  # settings of Docker itself, which may be in the same file
 
 _NAME = re.compile(r"\s*(?:export\s+)?([^\s=]+)\s*=\s*(.*?)\s*")

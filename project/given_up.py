@@ -25,7 +25,7 @@ def check(settings: Settings) -> Check:
     """Name the parts that are not started again."""
     if settings.in_containers:
         return Check("given up", "off", "Docker starts containers again")
-    notes = sorted(settings.run_dir.absolute().glob(f"*{SUFFIX}"))
+    notes = sorted(settings.run_dir.glob(f"*{SUFFIX}"))
     if not notes:
         return Check("given up", "ok", "no part has died too often")
     found = "; ".join(f"{path.name.removesuffix(SUFFIX)}: {path.read_text()}" for path in notes)

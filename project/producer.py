@@ -5,7 +5,7 @@ import logging
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from project import __version__, logs
+from project import __version__, logs, misspelt
 from project.api.guard import GuardMiddleware
 from project.api.health import health_router
 from project.api.jobs import jobs_router
@@ -32,6 +32,8 @@ def create_app() -> FastAPI:
     settings = get_settings()
     logs.to_stdout(settings.log_level)
     logging.getLogger("uvicorn.error").setLevel(settings.log_level)  # its name for all that it says
+    if settings.in_containers:
+        misspelt.warn_of_misspelt_settings()
     celery_app = create_celery_app(settings)
     jobs, scheduler = Jobs(celery_app, settings), TaskScheduler(celery_app)
     app: FastAPI = FastAPIOffline(

@@ -31,6 +31,7 @@ from redis.retry import Retry
 from project import env_file
 from project.addresses import as_address, checked_host, in_url, reachable
 from project.env_file import EnvFileError
+from project.startup import ROOT
 
 
 def _cron_line(text: str) -> str:
@@ -99,7 +100,7 @@ class SecretFiles(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the text of the file that NAME_FILE names, without the line end that an editor adds."""
         path = os.environ.get(f"{field_name.upper()}_FILE")
-        return Path(path).read_text().rstrip("\n") if path else None, field_name, False
+        return (ROOT / path).read_text().rstrip("\n") if path else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return all values that are in files."""
@@ -233,6 +234,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _folders_are_in_the_project(self) -> Self:
+        """Give a relative RUN_DIR one meaning in whatever folder a process runs."""
+        self.run_dir = ROOT / self.run_dir.expanduser()
+        return self
+
+    @model_validator(mode="after")
     def _soft_limit_comes_first(self) -> Self:
         if self.task_soft_time_limit >= self.task_time_limit:
             raise ValueError("TASK_SOFT_TIME_LIMIT must be smaller than TASK_TIME_LIMIT")
@@ -253,7 +260,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _sqlite_can_name_its_file(self) -> Self:
-        if not self.database_url.get_secret_value() and "?" in str(self.run_dir.absolute()):
+        if not self.database_url.get_secret_value() and "?" in str(self.run_dir):
             raise ValueError("RUN_DIR: its path has a ?, which a SQLite URL cannot have; choose another folder")
         return self
 
@@ -332,7 +339,7 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """Return the database's URL: DATABASE_URL as given, else that of a SQLite file in RUN_DIR."""
-        return self.database_url.get_secret_value() or f"sqlite:///{self.run_dir.absolute()}/records.db"
+        return self.database_url.get_secret_value() or f"sqlite:///{self.run_dir}/records.db"
 
     @property
     def database_reader(self) -> str:
@@ -348,7 +355,7 @@ class Settings(BaseSettings):
     @property
     def backups(self) -> Path:
         """Return where backups are kept: BACKUP_FOLDER as given, else a folder in RUN_DIR."""
-        return Path(self.backup_folder).expanduser() if self.backup_folder else self.run_dir.absolute() / "backups"
+        return ROOT / Path(self.backup_folder).expanduser() if self.backup_folder else self.run_dir / "backups"
 
     @property
     def redis_options(self) -> dict[str, Any]:

@@ -7,16 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from project import env_file
 from project.settings import Settings
 from tests.support.rabbitmq import RabbitServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Find the programs of the venv, the project's files and what runs here, wherever and however pytest was started."""
+    """Find the programs of the venv, the project's files and what runs here, wherever and however pytest was started.
+
+    The developer's own .env reaches neither the tests nor what they start.
+    """
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.chdir(config.rootpath)
+    os.environ["GLASSQUEUE_ENV_FILE"] = os.devnull  # for the processes that tests start
+    env_file.PATH = Path(os.devnull)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from project import given_up, migrate
+from project import given_up, migrate, misspelt
 from project.addresses import in_url
-from project.native import binaries, misspelt, nginx_files, parts, ports, ready, run_dir
+from project.native import binaries, nginx_files, parts, ports, ready, run_dir
 from project.native.supervisor import STOP, Plan
 from project.settings import Settings, get_settings
-from project.startup import explained
+from project.startup import ROOT, explained
 
 NOBODY = 9  # the port of the discard protocol: NGINX needs one where a service is not started
 GRACE = 10  # seconds that the parts may take to stop beside SHUTDOWN_TIMEOUT
@@ -24,7 +24,8 @@ def up() -> None:
     """Start the stack, or stop with one message that says why that is impossible."""
     misspelt.refuse_misspelt_settings()
     settings = get_settings()
-    folder = settings.run_dir.absolute()
+    os.chdir(ROOT)  # the commands of the parts name files of the project
+    folder = settings.run_dir
     lock = run_dir.lock(folder)
     ports.refuse_ports_in_use(settings)
     _load_app()

@@ -26,7 +26,7 @@ def lock(folder: Path) -> int:
 
 def down() -> None:
     """Stop the stack that runs in RUN_DIR and wait until it has ended."""
-    folder = get_settings().run_dir.absolute()
+    folder = get_settings().run_dir
     if not folder.exists() or _try(file := _open(folder)):
         print(f"glassqueue: no stack runs in {folder}")
         return
@@ -40,7 +40,7 @@ def reset() -> None:
     settings = get_settings()
     if not settings.own_redis:
         sys.exit("glassqueue: the jobs are in a Redis elsewhere; `make redis-cli COMMAND=FLUSHDB` forgets them")
-    folder = settings.run_dir.absolute()
+    folder = settings.run_dir
     held = lock(folder)
     shutil.rmtree(folder / "redis", ignore_errors=True)
     (folder / "flower.db").unlink(missing_ok=True)

@@ -6,12 +6,14 @@ A `python` or `js` block after a line "… to the end of `FILE`:" or "Create `FI
 (`sh` for commands among them) are not run.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.env_file import env_file_of
 from tests.support.markdown import Block, blocks
 from tests.support.wait import wait_until
 
@@ -70,8 +72,16 @@ class Reader:
         for beginning, run in self.special.items():
             if command.startswith(beginning):
                 return run(command)
+        environment = os.environ | env_file_of(self.folder)
         done = subprocess.run(
-            command, cwd=self.folder, shell=True, capture_output=True, text=True, timeout=60, check=False
+            command,
+            cwd=self.folder,
+            env=environment,
+            shell=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         return done.stdout or done.stderr
 

@@ -10,6 +10,7 @@ import httpx
 import psutil
 
 from project.native.keeper import TIED
+from tests.support.env_file import env_file_of
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
@@ -37,7 +38,7 @@ class NativeStack:
     @property
     def environment(self) -> dict[str, str]:
         """The environment that makes a process part of this stack."""
-        return {**os.environ, **self.settings}
+        return {**os.environ, **env_file_of(self._folder), **self.settings}
 
     @property
     def log(self) -> str:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from project.settings import Settings
+from tests.support.newcomer import NOT_COPIED
+
 ROOT = Path(__file__).parent.parent.parent
 MAKEFILE = """
 test-rabbitmq: ; @echo runs $@
@@ -32,6 +35,25 @@ def test_pytest_runs_from_any_folder_and_shell(tmp_path: Path) -> None:
 
 def _first_test() -> str:
     return test_the_programs_of_the_venv_are_on_path.__name__
+
+
+def test_neither_tests_nor_their_processes_read_an_env_file() -> None:
+    """Results expire when they do by default."""
+    program = "from project.settings import get_settings; print(get_settings().result_ttl)"
+    told = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert int(told) == Settings().result_ttl == Settings.model_fields["result_ttl"].default
+
+
+def test_a_developers_own_env_file_reaches_no_stack_of_a_test(tmp_path: Path) -> None:
+    """The test above passes in a copy of the project that has one."""
+    folder = tmp_path / "glassqueue"
+    shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
+    (folder / ".env").write_text("RESULT_TTL=77\n")
+    test = f"tests/unit/test_the_suite.py::{test_neither_tests_nor_their_processes_read_an_env_file.__name__}"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", test]
+    environment = {name: value for name, value in os.environ.items() if name != "GLASSQUEUE_ENV_FILE"}
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.skipif(os.environ.get("CI") != "true", reason=".ci/run would install its Debian packages here")

@@ -1,0 +1,57 @@
+"""Names of settings that are misspelt in the environment or on the line of `make`, where nothing else would notice.
+
+`make up` refuses them. In containers, where the lines of `.env` are a part of the environment, each process that loads
+the app says so once and goes on.
+"""
+
+import os
+import re
+import sys
+from difflib import get_close_matches
+
+from project.settings import Settings
+
+MAKES_OWN = {"ARGS", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile itself
+SETTINGS = {name.upper() for name in Settings.model_fields}
+SETTINGS |= {f"{name}_FILE" for name in SETTINGS} | {"GLASSQUEUE_ENV_FILE", "GLASSQUEUE_URL"}
+# of 1; a developer's shell has names of its own, such as PG_PASSWORD, and a container hardly any
+IN_SHELL, IN_CONTAINER, AS_HINT = 0.9, 0.8, 0.6
+
+
+def refuse_misspelt_settings() -> None:
+    """Stop with one line for each name that is no setting, but must be meant as one."""
+    wrong = [name for name in _on_make_line() if name not in SETTINGS | MAKES_OWN]
+    wrong += [name for name in _in_environment(IN_SHELL) if name not in wrong]
+    if wrong:
+        sys.exit("\n".join(f"glassqueue: {_explain(name)}" for name in wrong))
+
+
+def warn_of_misspelt_settings() -> None:
+    """Print one line with all such names in a container's environment."""
+    wrong = _in_environment(IN_CONTAINER)
+    if wrong:
+        print(f"glassqueue: warning: {'; '.join(map(_explain, wrong))}", file=sys.stderr, flush=True)
+
+
+def _on_make_line() -> list[str]:
+    """Return the names in `make up NAME=value`; make hands them on in MAKEFLAGS, with the spaces in values escaped."""
+    _, _, given = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
+    return re.findall(r"(?<!\\)(?:^|\s)([A-Za-z_]\w*)=", given)
+
+
+def _in_environment(least: float) -> list[str]:
+    known = SETTINGS | MAKES_OWN
+    return [name for name in os.environ if name not in known and _meant(name, least)]
+
+
+def _meant(name: str, least: float) -> str:
+    """Return the setting that a name resembles, or of which it has all letters in another order; else nothing."""
+    upper = name.upper()
+    similar = get_close_matches(upper, SETTINGS, n=1, cutoff=least)
+    return similar[0] if similar else next((known for known in SETTINGS if sorted(known) == sorted(upper)), "")
+
+
+def _explain(name: str) -> str:
+    meant = _meant(name, AS_HINT)
+    hint = f"did you mean {meant}? " if meant else ""
+    return f"{name}: there is no such setting; {hint}(see .env.example)"
