@@ -1,15 +1,19 @@
 """What clients say about schedules, and what they are told."""
 
 from datetime import UTC, datetime
+from time import thread_time
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from project.api.limits import Limited
 from project.api.parameters import Moment
-from project.schedules.rules import SECOND, Rule, parse_interval
-from project.schedules.schedule import CatchUp, Schedule, Status, upcoming
+from project.schedules.rules import PATIENCE, SECOND, Rule, parse_interval
+from project.schedules.schedule import BRIEFLY, CatchUp, Schedule, Status, upcoming
 from project.schedules.store import Entry
+
+NEXT_TIMES = "The next five times; fewer if they are rare, as they are looked for only for a moment"
+LIST_PATIENCE = 0.2  # seconds of CPU time to look for the next times of all schedules of a page
 
 
 def _a_second_or_more(text: str) -> str:
@@ -70,12 +74,12 @@ class SchedulePatch(Limited):
 class Preview(BaseModel):
     """When a schedule would fire."""
 
-    upcoming: list[datetime] = Field(description="The next five times")
+    upcoming: list[datetime] = Field(description=NEXT_TIMES)
 
     @classmethod
     def of(cls, rule: Rule) -> Self:
         """Return what a rule comes to."""
-        return cls(upcoming=upcoming(rule, datetime.now(UTC)))
+        return cls(upcoming=upcoming(rule, datetime.now(UTC), seconds=PATIENCE))
 
 
 class JobLink(BaseModel):
@@ -103,24 +107,27 @@ class ScheduleOut(BaseModel):
     error: str | None = Field(default=None, description="What is wrong, and what to do (status invalid only)")
     created_at: datetime | None = None
     next: datetime | None = Field(default=None, description="When it fires next; null once it has ended")
-    upcoming: list[datetime] = Field(default=[], description="The next five times; none while it is paused")
+    upcoming: list[datetime] = Field(default=[], description=f"{NEXT_TIMES}; none while it is paused")
     last_fired: datetime | None = None
     fired_count: int = Field(default=0, ge=0)
     jobs: list[JobLink] = Field(default=[], description="The last ten jobs that its rule has submitted, newest first")
 
     @classmethod
-    def of(cls, entry: Entry, prefix: str) -> Self:
-        """Return what clients are told; of an entry that cannot be read, its id and why."""
+    def of(cls, entry: Entry, prefix: str, seconds: float = BRIEFLY) -> Self:
+        """Return what clients are told; of an entry that cannot be read, its id and why.
+
+        seconds: of CPU time, to find those of the next five times that are not known.
+        """
         try:
             if isinstance(entry, Schedule):
-                return cls._of_schedule(entry, prefix)
+                return cls._of_schedule(entry, prefix, seconds)
             error = entry.error
         except (ValueError, OverflowError) as problem:  # a rule that older code has let through
             error = f"its times cannot be computed ({problem}); delete this schedule and make it again"
         return cls(schedule_id=entry.schedule_id, status="invalid", error=error)
 
     @classmethod
-    def _of_schedule(cls, schedule: Schedule, prefix: str) -> Self:
+    def _of_schedule(cls, schedule: Schedule, prefix: str, seconds: float) -> Self:
         rule = schedule.rule
         active = schedule.status == "active"
         told = dict(schedule) | {
@@ -130,7 +137,7 @@ class ScheduleOut(BaseModel):
             "until": rule.until,
             "timezone": rule.timezone,
             "next": schedule.next if active else None,
-            "upcoming": upcoming(rule, datetime.now(UTC)) if active else [],
+            "upcoming": upcoming(rule, datetime.now(UTC), schedule.coming, seconds) if active else [],
             "jobs": [JobLink(job_id=job, href=f"{prefix}/jobs/{job}") for job in schedule.job_ids],
         }
         return cls.model_validate(told)
@@ -141,3 +148,10 @@ class SchedulePage(BaseModel):
 
     schedules: list[ScheduleOut]
     next: float | None = Field(description="Send it as `before` to get the next page; null on the last one")
+
+    @classmethod
+    def of(cls, entries: list[Entry], cursor: float | None, prefix: str) -> Self:
+        """Return a page; all its schedules together are looked at for LIST_PATIENCE."""
+        end = thread_time() + LIST_PATIENCE
+        told = [ScheduleOut.of(entry, prefix, min(BRIEFLY, end - thread_time())) for entry in entries]
+        return cls(schedules=told, next=cursor)

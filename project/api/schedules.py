@@ -104,7 +104,7 @@ def _add_read(router: APIRouter, scheduler: TaskScheduler, available: Availabili
     def list_schedules(query: Annotated[SchedulesQuery, Query()]) -> SchedulePage:
         with available():
             found, cursor = scheduler.page(query.limit, query.before)
-        return SchedulePage(schedules=[ScheduleOut.of(entry, prefix) for entry in found], next=cursor)
+        return SchedulePage.of(found, cursor, prefix)
 
     @router.get(
         "/{schedule_id}",

@@ -13,7 +13,7 @@ from celery.schedules import crontab, schedule
 
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule, make_rule
-from project.schedules.schedule import Schedule, bind
+from project.schedules.schedule import Schedule, bind, following
 from project.schedules.store import Store, parse, stored
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where intervals are counted from, so that nothing moves what is made anew
@@ -55,6 +55,7 @@ class PeriodicJobs:
             raise ValueError(f"there is no task {entry['task']!r}")
         now = datetime.now(UTC)
         rule = _rule(entry["schedule"], now)
+        next_time, *later = following(rule, now)
         planned = Schedule(
             schedule_id=name,
             task=entry["task"],
@@ -64,7 +65,8 @@ class PeriodicJobs:
             catch_up="none",
             created_at=now,
             status="active",
-            next=rule.next_after(now),
+            next=next_time,
+            later=later,
         )
         return parse(name, stored(planned))  # as it will be read: a tuple has become a list, say
 
@@ -79,7 +81,7 @@ class PeriodicJobs:
             store.put_into_index(kept)
         late = kept.status == "active" and kept.next and kept.next < planned.created_at
         if late and (skip_missed or not found) and kept.rule.kind == "every":
-            store.advance(kept, planned.next, [], [])
+            store.advance(kept, planned.coming, [], [])
 
 
 def _identity(schedule: Schedule) -> tuple[Any, ...]:

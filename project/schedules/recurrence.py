@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 from math import prod
 from typing import Any
@@ -21,6 +21,7 @@ STEPS = {  # with COUNT gone, these can begin later with the same result
     "DAILY": timedelta(days=1),
     "WEEKLY": timedelta(weeks=1),
 }
+TIMES_A_DAY = 1440  # each minute; what fires more often is written with FREQ=MINUTELY or SECONDLY
 ALL_DAY = ("SECONDLY", "MINUTELY", "HOURLY")
 LOOKED_THROUGH = 8 * 366  # days, of rules that go on all day: dateutil would try up to the year 9999
 SECOND_BY_SECOND = 40  # days, where it tries each second
@@ -43,16 +44,23 @@ class Recurrence:
         if head:
             self.zone, self.start = _dtstart(head, zone)
         self.parts = _checked(parts)
-        self.count = int(parts.pop("COUNT", 0)) or None
-        until = parts.pop("UNTIL", None)
+        self.count = int(self.parts.pop("COUNT", 0)) or None
+        until = self.parts.pop("UNTIL", None)
         self.until = _moment(until, self.zone) if until else None
-        self._rule: rrule = rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=self.start)
-        if not _has_days(parts, self._rule):
-            raise ValueError("it never fires: no year has such a day")
         self.all_day = parts["FREQ"] in ALL_DAY
+
+    @cached_property
+    def _rule(self) -> Any:
+        """Return dateutil's rule, which lists all times of a day when it is made."""
+        return rrulestr(";".join(f"{name}={value}" for name, value in self.parts.items()), dtstart=self.start)
 
     def check(self) -> None:
         """Raise ValueError if dateutil would look for its times for long; asked once, when a schedule is made."""
+        times = prod(len(self.parts.get(name, "").split(",")) for name in ("BYHOUR", "BYMINUTE", "BYSECOND"))
+        if not self.all_day and times > TIMES_A_DAY:
+            raise ValueError(f"BYHOUR, BYMINUTE and BYSECOND make {times} times a day, more than {TIMES_A_DAY}")
+        if not _has_days(self.parts, self._rule):
+            raise ValueError("it never fires: no year has such a day")
         if self.all_day and not _meets_soon(self.parts, self._rule, self.start):
             raise ValueError("it never fires, or not for long: INTERVAL and the BY parts do not meet")
 
@@ -140,9 +148,12 @@ def _check_combination(parts: dict[str, str]) -> None:
 
 
 def _has_days(parts: dict[str, str], rule: Any) -> bool:
-    if parts["FREQ"] not in STEPS or not {"BYMONTH", "BYMONTHDAY", "BYYEARDAY"} & parts.keys():
+    if not {"BYMONTH", "BYMONTHDAY", "BYYEARDAY"} & parts.keys():
         return True
-    return some_day_fits(**_of_days(rule))
+    days = _of_days(rule)
+    if parts["FREQ"] not in STEPS:  # there BYDAY may be the second Monday, of a month or a year
+        days.pop("byweekday", None)
+    return some_day_fits(**days)
 
 
 def _of_days(rule: Any) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice, takewhile
-from time import thread_time
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from project.schedules.cpu_limit import TooSlow, cpu_limit
 from project.schedules.cron import Cron
 from project.schedules.durations import parse_duration
 from project.schedules.errors import InvalidSchedule
@@ -21,7 +21,7 @@ LONGEST = HORIZON
 #: Moments outside of these years are refused: datetime ends at 9999, and time zones and intervals need some room.
 YEARS = range(1600, 9000)
 SECOND = timedelta(seconds=1)
-PATIENCE = 0.5  # seconds of CPU time to find out when a COUNT is over
+PATIENCE = 0.5  # seconds of CPU time to find out when a rule fires first, and when its COUNT is over
 Kind = Literal["rrule", "cron", "every", "trigger_at"]
 
 
@@ -121,9 +121,13 @@ def make_rule(
         until=until,
         ends=until,
     )
-    rule = _CHECKS[kind](rule)
-    if not _fires(rule, now):
-        raise InvalidSchedule(kind, _why_never(rule))
+    try:
+        with cpu_limit(PATIENCE):
+            rule = _CHECKS[kind](rule)
+            if not _fires(rule, now):
+                raise InvalidSchedule(kind, _why_never(rule))
+    except TooSlow as error:
+        raise InvalidSchedule(kind, str(error)) from None
     return rule
 
 
@@ -197,22 +201,12 @@ def _check_rrule(rule: Rule) -> Rule:
         rule = rule.model_copy(update={"start": start, "timezone": recurrence.zone.key})
         ends = rule.until or recurrence.until
         if recurrence.count:
-            ends = _last(islice(rule.occurrences(start - TICK), recurrence.count), start)
+            ends = max(islice(rule.occurrences(start - TICK), recurrence.count), default=start)
         return rule.model_copy(update={"ends": ends})
     except InvalidSchedule:
         raise
     except (ValueError, OverflowError) as error:
         raise InvalidSchedule("rrule", str(error)) from None
-
-
-def _last(moments: Iterator[datetime], start: datetime) -> datetime:
-    """Return the last of the moments, or the start if there is none; who asks is waiting meanwhile."""
-    end, last = thread_time() + PATIENCE, start
-    for moment in moments:
-        last = moment
-        if thread_time() > end:
-            raise ValueError("it takes too long to count to COUNT; write BY parts with a longer FREQ, or give UNTIL")
-    return last
 
 
 def _fires(rule: Rule, now: datetime) -> bool:

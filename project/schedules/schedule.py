@@ -2,6 +2,8 @@
 
 import inspect
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any, Literal
@@ -9,6 +11,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, NonNegativeInt
 
 from project.celery_config.derived_ids import derived_id
+from project.schedules.cpu_limit import TooSlow, cpu_limit
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule
 
@@ -18,6 +21,9 @@ Status = Literal["active", "paused", "ended"]
 GRACE = timedelta(seconds=60)  # what is no later than this is on time: another scheduler may have had to take over
 AT_ONCE = 100  # occurrences of one schedule in one round, so that the others get their turn
 CLOSE = timedelta(minutes=1)  # how far back the last occurrence is looked for at first
+KNOWN = 5  # how many of the next times are kept with a schedule and shown
+SEARCH = 3.0  # seconds of CPU time in which the next time has to be found; the claim to lead lasts longer
+BRIEFLY = 0.01  # seconds of CPU time for those after it; what is not found is not shown
 
 
 class Definition(BaseModel):
@@ -37,27 +43,41 @@ class Schedule(Definition):
     schedule_id: str
     status: Status
     next: AwareDatetime | None
+    later: list[AwareDatetime] = []  # what is known of the times after it
     last_fired: AwareDatetime | None = None
     fired_count: NonNegativeInt = 0
     job_ids: list[str] = []
     error: str = ""  # why it cannot fire: its task is gone, say
 
+    @property
+    def coming(self) -> list[datetime]:
+        """Return what is known of the next times."""
+        return [self.next, *self.later] if self.next else []
+
     def job_id(self, moment: datetime) -> str:
         """Return the id of the job of an occurrence: always the same, so that it is not admitted twice."""
         return derived_id("schedule", f"{self.schedule_id} {moment.isoformat()}")
 
-    def due(self, now: datetime) -> tuple[list[datetime], datetime | None]:
-        """Return the occurrences to fire now, and the one after them; what was missed is up to catch_up."""
-        begin = self._begin(now)
-        if begin is None:
-            return [], None
-        coming = chain([begin], self.rule.occurrences(begin))
+    def due(self, now: datetime) -> tuple[list[datetime], list[datetime]]:
+        """Return the occurrences to fire now, and some after them (none if it has ended); raise TooSlow.
+
+        What was missed is up to catch_up.
+        """
         fire: list[datetime] = []
-        for moment in coming:
-            if moment > now or len(fire) == AT_ONCE:
-                return fire, moment
-            fire.append(moment)
-        return fire, None
+        with cpu_limit(SEARCH):
+            begin = self._begin(now)
+            for moment in self._from(begin) if begin else ():
+                if moment > now or len(fire) == AT_ONCE:
+                    break
+                fire.append(moment)
+            else:
+                return fire, []
+        return fire, [moment, *upcoming(self.rule, moment, self.later)]
+
+    def _from(self, begin: datetime) -> Iterator[datetime]:
+        """Yield the occurrences from one of them on, without a search as long as they are known."""
+        known = [begin, *(moment for moment in self.later if moment > begin)]
+        return chain(known, self.rule.occurrences(known[-1]))
 
     def _begin(self, now: datetime) -> datetime | None:
         late = now - GRACE
@@ -116,6 +136,21 @@ def outdated(app: Any, schedule: Definition) -> str:
     return ""
 
 
-def upcoming(rule: Rule, after: datetime, count: int = 5) -> list[datetime]:
-    """Return the next times at which a rule fires."""
-    return list(islice(rule.occurrences(after), count))
+def following(rule: Rule, after: datetime) -> list[datetime]:
+    """Return the next times at which a rule fires: at least one, unless it has ended; raise TooSlow."""
+    with cpu_limit(SEARCH):
+        first = rule.next_after(after)
+    return [first, *upcoming(rule, first)] if first else []
+
+
+def upcoming(rule: Rule, after: datetime, known: Iterable[datetime] = (), seconds: float = BRIEFLY) -> list[datetime]:
+    """Return the next times at which a rule fires, at most KNOWN of them.
+
+    known: the first of them. seconds: of CPU time, in which others are looked for.
+    """
+    found = [moment for moment in known if moment > after][:KNOWN]
+    if len(found) < KNOWN and seconds > 0:
+        with suppress(TooSlow), cpu_limit(seconds):
+            for moment in islice(rule.occurrences(found[-1] if found else after), KNOWN - len(found)):
+                found.append(moment)
+    return found

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from project.broker import JobExists, QueueFull
 from project.schedules import heartbeat
+from project.schedules.cpu_limit import TooSlow
 from project.schedules.leadership import Leadership
 from project.schedules.periodic import PeriodicJobs
 from project.schedules.schedule import InvalidEntry, Schedule, outdated
@@ -95,7 +96,7 @@ class Scheduler(RedBeatScheduler):
     def _fire_due(self) -> float:
         end, waiting, full = time.monotonic() + ROUND, 0, set[str]()
         while due := self._store.due(time.time(), waiting, BATCH):
-            for entry in due:
+            for entry in sorted(due, key=_needs_a_search):
                 waiting += not self._fire_if_there_is_room(entry, full)
                 if time.monotonic() > end:
                     return 0
@@ -117,7 +118,7 @@ class Scheduler(RedBeatScheduler):
             except QueueFull as error:
                 log.warning("schedule %s has to wait: %s", entry.schedule_id, error)
                 full.add(queue)
-            except (ValueError, TypeError, ArithmeticError) as error:
+            except (ValueError, TypeError, ArithmeticError, TooSlow) as error:
                 self._set_aside(entry.schedule_id, f"{type(error).__name__}: {error}")
         return queue not in full
 
@@ -133,7 +134,7 @@ class Scheduler(RedBeatScheduler):
             log.error("schedule_id=%s cannot fire: %s", schedule_id, reason)
 
     def _fire(self, schedule: Schedule) -> None:
-        moments, following = schedule.due(datetime.now(UTC))
+        moments, coming = schedule.due(datetime.now(UTC))
         jobs = [schedule.job_id(moment) for moment in moments]
         if reason := outdated(self.app, schedule):
             self._report(schedule.schedule_id, reason)
@@ -141,7 +142,7 @@ class Scheduler(RedBeatScheduler):
         for job_id in jobs:
             with suppress(JobExists):  # a scheduler that has died since had come that far
                 self.app.tasks[schedule.task].apply_async(kwargs=schedule.arguments, task_id=job_id)
-        if self._store.advance(schedule, following, moments, jobs) and jobs:
+        if self._store.advance(schedule, coming, moments, jobs) and jobs:
             log.info("schedule_id=%s fired task=%s job_ids=%s", schedule.schedule_id, schedule.task, ",".join(jobs))
 
     def close(self) -> None:
@@ -151,3 +152,8 @@ class Scheduler(RedBeatScheduler):
                 heartbeat.end(self._store.client)
             self._leadership.give_up()
         super().close()
+
+
+def _needs_a_search(entry: Entry) -> bool:
+    """Tell whether the time after the next one has to be looked for, which may take long: others come first."""
+    return isinstance(entry, Schedule) and entry.rule.kind in ("rrule", "cron") and not entry.later

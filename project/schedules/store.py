@@ -1,6 +1,6 @@
 """Where schedules are kept: in Redis, under RedBeat's keys.
 
-schedules:<id>        a hash: definition (JSON), next, last, fired, jobs, paused, secret
+schedules:<id>        a hash: definition (JSON), next, times, last, fired, jobs, paused, secret
 schedules::schedule   a sorted set: what is due when (unix seconds)
 schedules::all        a sorted set: what was made when
 schedules::paused     a set: what is paused
@@ -59,7 +59,7 @@ class Store:
         fields = stored(schedule)
         keys = [self.key(schedule.schedule_id), self.index, self._due, self._paused]
         args = [limit, schedule.created_at.timestamp(), fields["definition"], secret]
-        if not ADD(self.client, keys, [*args, fields["next"], schedule.next.timestamp()]):
+        if not ADD(self.client, keys, [*args, fields["next"], schedule.next.timestamp(), fields["times"]]):
             raise TooManySchedules
 
     def read(self, schedule_id: str) -> Entry | None:
@@ -97,22 +97,20 @@ class Store:
         cursor = max(-FARTHEST, min(FARTHEST, rows[-1][1])) if len(rows) == count else None
         return self._load([key for key, _ in rows]), cursor
 
-    def advance(self, schedule: Schedule, following: datetime | None, moments: list[datetime], jobs: list[str]) -> bool:
-        """Note what was fired and what comes next; tell whether nobody else did so before."""
+    def advance(self, schedule: Schedule, coming: list[datetime], moments: list[datetime], jobs: list[str]) -> bool:
+        """Note what was fired and what comes next (nothing at the end); tell whether nobody else did so before."""
         assert schedule.next
-        next_time = (following.isoformat(), following.timestamp()) if following else ("", "")
         last = moments[-1].isoformat() if moments else ""
-        args = [schedule.next.isoformat(), *next_time, last, self._ttl, max(self._ttl, WEEK), JOBS_KEPT, *jobs]
+        args = [schedule.next.isoformat(), *_times(coming), last, self._ttl, max(self._ttl, WEEK), JOBS_KEPT, *jobs]
         return bool(ADVANCE(self.client, [self.key(schedule.schedule_id), self._due, self._paused], args))
 
     def pause(self, schedule_id: str) -> None:
         """Let a schedule fire no more until it is resumed."""
-        PAUSE(self.client, [self.key(schedule_id), self._due, self._paused], ["", ""])
+        PAUSE(self.client, [self.key(schedule_id), self._due, self._paused], _times([]))
 
-    def resume(self, schedule_id: str, following: datetime) -> None:
-        """Let a paused schedule go on at *following*."""
-        args = [following.isoformat(), following.timestamp()]
-        PAUSE(self.client, [self.key(schedule_id), self._due, self._paused], args)
+    def resume(self, schedule_id: str, coming: list[datetime]) -> None:
+        """Let a paused schedule go on at the first of these times."""
+        PAUSE(self.client, [self.key(schedule_id), self._due, self._paused], _times(coming))
 
     def delete(self, schedule_id: str) -> bool:
         """Forget a schedule, or what else is stored under its id; tell whether there was anything."""
@@ -180,7 +178,16 @@ def stored(schedule: Schedule) -> dict[str, str]:
     """Return the fields of a schedule that has not fired yet."""
     assert schedule.next
     definition = schedule.model_dump_json(include=set(Definition.model_fields))
-    return {"definition": definition, "next": schedule.next.isoformat()}
+    return {"definition": definition, "next": schedule.next.isoformat(), "times": _listed(schedule.coming)}
+
+
+def _times(coming: list[datetime]) -> list[str | float]:
+    """Return the next time, its unix seconds and all that are known, as the scripts take them."""
+    return [coming[0].isoformat(), coming[0].timestamp(), _listed(coming)] if coming else ["", "", ""]
+
+
+def _listed(moments: list[datetime]) -> str:
+    return " ".join(moment.isoformat() for moment in moments)
 
 
 def parse(schedule_id: str, fields: dict[str, str]) -> Schedule:
@@ -195,10 +202,17 @@ def parse(schedule_id: str, fields: dict[str, str]) -> Schedule:
         schedule_id=schedule_id,
         status="ended" if following is None else "paused" if "paused" in fields else "active",
         next=following,
+        later=_later(fields),
         last_fired=datetime.fromisoformat(fields["last"]) if "last" in fields else None,
         fired_count=int(fields.get("fired", 0)),
         job_ids=fields.get("jobs", "").split(),
     )
+
+
+def _later(fields: dict[str, str]) -> list[datetime]:
+    """Return the known times after the next one; none if older code has moved the schedule on without them."""
+    first, *later = fields.get("times", "").split() or [""]
+    return list(map(datetime.fromisoformat, later)) if first == fields["next"] else []
 
 
 def _entry(schedule_id: str, fields: Any) -> Entry:

@@ -9,9 +9,10 @@ from celery import Celery, Task
 
 from project.broker import JobExists
 from project.errors import ScheduleInvalid, ScheduleOfTheStack, UnknownSchedule
+from project.schedules.cpu_limit import TooSlow
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import make_rule
-from project.schedules.schedule import CatchUp, Definition, InvalidEntry, Schedule, bind, outdated
+from project.schedules.schedule import CatchUp, Definition, InvalidEntry, Schedule, bind, following, outdated
 from project.schedules.store import Entry, Store, parse, stored
 from project.settings import get_settings
 
@@ -72,9 +73,10 @@ class TaskScheduler:
 
         Its first time is the first after definition.created_at, the moment for which the rule was checked.
         """
-        following = definition.rule.next_after(definition.created_at)
+        coming = following(definition.rule, definition.created_at)
         schedule_id = schedule_id or str(uuid4())
-        planned = Schedule(**dict(definition), schedule_id=schedule_id, status="active", next=following)
+        times = {"next": coming[0], "later": coming[1:]}
+        planned = Schedule(**dict(definition), **times, schedule_id=schedule_id, status="active")
         try:
             read_back = parse(schedule_id, stored(planned))
         except (ValueError, OverflowError) as error:
@@ -124,11 +126,14 @@ class TaskScheduler:
         """Let it fire again; what it would have fired meanwhile is not made up for."""
         schedule = self.look_up(schedule_id)
         if schedule.status == "paused":
-            following = schedule.rule.next_after(datetime.now(UTC))
-            if following is None:
-                self._store.advance(schedule, None, [], [])
+            try:
+                coming = following(schedule.rule, datetime.now(UTC))
+            except TooSlow as error:
+                raise ScheduleInvalid(f"{error}; delete this schedule and make it again") from None
+            if coming:
+                self._store.resume(schedule_id, coming)
             else:
-                self._store.resume(schedule_id, following)
+                self._store.advance(schedule, [], [], [])
         return self.look_up(schedule_id)
 
     def delete(self, schedule_id: str) -> None:

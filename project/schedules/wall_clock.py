@@ -16,7 +16,8 @@ Readings = Callable[[datetime], Iterator[datetime]]
 
 def some_day_fits(**by: Any) -> bool:
     """Tell whether there is such a day at all: dateutil would look for a 30 February day by day up to the year 9999."""
-    return next(iter(rrule(YEARLY, dtstart=datetime(2000, 1, 1), **by)), None) is not None
+    # the years from here to there are of all kinds: leap years and others that begin on each day of the week
+    return next(iter(rrule(YEARLY, dtstart=datetime(9971, 1, 1), **by)), None) is not None
 
 
 def once_a_reading(readings: Readings, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:

@@ -1,10 +1,10 @@
 -- Keep a schedule, unless there are too many; what had this id before is gone, but a paused one stays paused.
 -- KEYS schedules:<id>, the index, the sorted set of what is due when, the set of what is paused
 -- ARGV limit (how many may be active or paused, or 0 for any number), created (unix seconds), definition, secret (or ''),
---      next, its unix seconds
+--      next, its unix seconds, times (the times after it that are known)
 -- returns 1, or 0 if there are too many
 local schedule, index, due, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local limit, created, definition, secret, following, seconds = unpack(ARGV)
+local limit, created, definition, secret, following, seconds, times = unpack(ARGV)
 local is_paused = redis.call('SISMEMBER', paused, schedule) == 1
 if redis.call('TYPE', schedule).ok == 'hash' and redis.call('HEXISTS', schedule, 'paused') == 1 then is_paused = true end
 local is_new = not is_paused and not redis.call('ZSCORE', due, schedule)
@@ -12,7 +12,7 @@ local kept = redis.call('ZCARD', due) + redis.call('SCARD', paused)
 if is_new and tonumber(limit) > 0 and kept >= tonumber(limit) then return 0 end
 redis.call('ZADD', index, created, schedule) -- before DEL: a full Redis refuses this, and after DEL nothing more
 redis.call('DEL', schedule)
-redis.call('HSET', schedule, 'definition', definition, 'next', following)
+redis.call('HSET', schedule, 'definition', definition, 'next', following, 'times', times)
 if secret ~= '' then redis.call('HSET', schedule, 'secret', secret) end
 if is_paused then
   redis.call('HSET', schedule, 'paused', 1)

@@ -1,6 +1,6 @@
 -- Pause a schedule, or let it go on; unless it was deleted or has ended.
 -- KEYS schedules:<id>, the sorted set of what is due when, the set of what is paused
--- ARGV next (or '' to pause), its unix seconds
+-- ARGV next (or '' to pause), its unix seconds, times (the times after it that are known)
 -- returns 1 or 0
 local schedule, due, paused = KEYS[1], KEYS[2], KEYS[3]
 if (redis.call('HGET', schedule, 'next') or '') == '' then return 0 end
@@ -10,7 +10,7 @@ if ARGV[1] == '' then
   redis.call('SADD', paused, schedule)
 else
   redis.call('HDEL', schedule, 'paused')
-  redis.call('HSET', schedule, 'next', ARGV[1])
+  redis.call('HSET', schedule, 'next', ARGV[1], 'times', ARGV[3])
   redis.call('SREM', paused, schedule)
   redis.call('ZADD', due, ARGV[2], schedule)
 end

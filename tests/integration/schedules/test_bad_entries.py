@@ -187,7 +187,7 @@ def test_no_more_schedules_than_the_limit_are_kept(
     with pytest.raises(TooManySchedules):
         scheduler.schedule("sum", "", args=[1], cron="@yearly")
     scheduler.resume(paused)
-    scheduler._store.advance(scheduler.look_up(third), None, [], [])  # as the scheduler does after the last time
+    scheduler._store.advance(scheduler.look_up(third), [], [], [])  # as the scheduler does after the last time
     assert scheduler.look_up(third).status == "ended"
     scheduler.schedule("sum", "", args=[1], cron="@yearly")
     assert server.client.zcard(DUE) == 2
@@ -201,7 +201,7 @@ def test_a_schedule_that_is_paused_while_it_is_deleted_leaves_nothing(
     schedule_id = scheduler.schedule("sum", "", args=[1], cron="@yearly")
     scheduler.delete(schedule_id)
     scheduler._store.pause(schedule_id)
-    scheduler._store.resume(schedule_id, datetime.now(UTC))
+    scheduler._store.resume(schedule_id, [datetime.now(UTC)])
     assert server.client.keys("schedules:*") == []
     with pytest.raises(UnknownSchedule):
         scheduler.look_up(schedule_id)
