@@ -13,8 +13,9 @@ import sys
 import threading
 import traceback
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any
 
+from project import job_output, logs
 from project.celery_config.progress import report_to
 
 GRACE = 5  # seconds after which the kernel ends this process, should its parent not have done so
@@ -26,15 +27,26 @@ def main(pipe: int, module: str, function: str) -> None:
     _limit(**order["limits"])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.modules["project.celery_config.job"] = _without_celery()
+    _mark_output(order["job_id"], order["log_level"])
     with open(pipe, "w") as out:
-        report_to(lambda progress: _say(out, progress=progress))
+        report_to(lambda progress: print(json.dumps({"progress": progress}), file=out, flush=True))
         try:
             body = getattr(importlib.import_module(module), function)
-            result = body(*order["args"], **order["kwargs"])
-            sys.stdout.flush()  # the parent kills this process as soon as it has heard the result
-            _say(out, result=result)
+            told = json.dumps({"result": body(*order["args"], **order["kwargs"])})
         except Exception as error:
-            _say(out, error=_described(error))
+            told = json.dumps({"error": _described(error)})
+        sys.stdout.flush()  # the parent kills this process as soon as it has heard how the job ended
+        sys.stderr.flush()
+        print(told, file=out, flush=True)
+
+
+def _mark_output(job_id: str, level: int) -> None:
+    """Log as the parent does, and mark what is logged and printed with the job's id."""
+    logs.to_stdout(level)
+    job_output.mark_prints()
+    job_output.run_one_at_a_time()
+    if job_id:
+        job_output.begin(job_id)
 
 
 def _limit(memory_mb: int, seconds: float) -> None:
@@ -55,10 +67,6 @@ def _without_celery() -> ModuleType:
     job: Any = ModuleType("project.celery_config.job")
     job.shared_task = lambda **_: lambda function: function
     return job
-
-
-def _say(out: TextIO, **message: Any) -> None:
-    print(json.dumps(message), file=out, flush=True)
 
 
 def _described(error: Exception) -> dict[str, Any]:

@@ -6,6 +6,7 @@ the consumer nor the jobs beside it. On every pool; a prefork child may start it
 
 import functools
 import json
+import logging
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded
 
+from project import job_output
 from project.celery_config.progress import report_progress
 
 
@@ -52,7 +54,8 @@ def isolate(function: Callable[..., Any], limits: Isolation) -> Callable[..., An
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        order = {"limits": asdict(limits), "args": args, "kwargs": kwargs}
+        log = {"job_id": job_output.current(), "log_level": logging.getLogger().getEffectiveLevel()}
+        order = {"limits": asdict(limits), "args": args, "kwargs": kwargs, **log}
         deadline = time.monotonic() + limits.seconds
         with _child(function, order) as (process, pipe):
             for message in _messages(pipe, deadline, limits):

@@ -3,8 +3,11 @@
 import asyncio
 import builtins
 import json
+import logging
 import os
 import signal
+import sys
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -13,6 +16,7 @@ from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis
 
+from project.celery_config import job_log
 from project.celery_config.app import create_celery_app
 from project.celery_config.job import shared_task
 from project.celery_config.progress import report_progress
@@ -86,6 +90,35 @@ def fail_at_length(self: Any, letters: int, retry: bool) -> None:
         if retry:
             raise self.retry(exc=error, countdown=60) from None
         raise
+
+
+@shared_task()
+def talk(name: str, fail: bool = False) -> None:
+    """Say something in every way that there is, then wait at a gate, and say something again."""
+    print("print", name, "in parts", end="")
+    print(", then the rest\nand a second line")
+    print("error of", name, file=sys.stderr)
+    logging.getLogger("a.library").info("library of %s\nin two lines", name)
+    pass_gate(name)
+    print("no end of line of", name, end="")
+    if fail:
+        raise ValueError(f"{name}\nfails")
+
+
+@shared_task()
+async def talk_later(name: str) -> None:
+    """Say something from the event loop."""
+    await asyncio.sleep(0)
+    print("coroutine of", name)
+    logging.getLogger("a.library").info("library of the coroutine of %s", name)
+
+
+@shared_task()
+def talk_in_thread(name: str) -> None:
+    """Say something in a thread."""
+    thread = threading.Thread(target=print, args=["thread of", name])
+    thread.start()
+    thread.join()
 
 
 @shared_task(retry_policy=ALWAYS, soft_time_limit=1)
@@ -194,3 +227,4 @@ def die_before_the_end(**_: Any) -> None:
 
 if "BROKER_URL" in os.environ:
     app = create_celery_app(Settings(_env_file=None))
+    job_log.connect("INFO")
