@@ -142,7 +142,9 @@ class Ledger:
         assert self.client is not None
         known = [what, self.options.lease, self.options.max_attempts, self.options.result_ttl]
         named = [value for hold in holds for value in (hold.id, hold.token, hold.queue)]
-        return {raw.decode() for raw in scripts.TEND(self.client, queues, known + named)}
+        lost, expired = scripts.TEND(self.client, queues, known + named)
+        _log_expired([raw.decode(errors="replace") for raw in expired])
+        return {raw.decode() for raw in lost}
 
     def hand_back_backlog(self) -> None:
         """Hand back what was fetched but not started; safe while another thread delivers from the other end."""
@@ -166,7 +168,7 @@ class Ledger:
         """Renew all leases, and put back the jobs of consumers that died."""
         for tag in self._tend("renew", list(self.held.values()), self.queues):
             if (hold := self.held.pop(tag, None)) and not hold.ended:
-                logger.warning("lost the lease of job %s: it is not this consumer's any more", hold.id)
+                logger.warning("lost the lease of job_id=%s: it is not this consumer's any more", hold.id)
         if self.standby:
             self.standby.renewed(list(self.held.values()))
 
@@ -194,6 +196,15 @@ class Ledger:
         self._wake.clear()
         if self.endings:
             time.sleep(WRITE_BEHIND)
+
+
+def _log_expired(told: list[str]) -> None:
+    """Log the leases that ran out: id, task, queue, consumer and new status of each job, as one flat list."""
+    values = iter(told)
+    for job_id, task, queue, consumer, status in zip(*[values] * 5, strict=True):
+        outcome = "it waits again" if status == "PENDING" else "it ends as PoisonJob, after too many attempts"
+        fields = f"job_id={job_id} task={task} queue={queue} consumer={consumer}"
+        logger.warning("a lease ran out, its consumer died or could not renew it: %s; %s", fields, outcome)
 
 
 LEDGER = Ledger()

@@ -40,6 +40,9 @@ class QoS(virtual.QoS):
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Hand a job back, as a counted death (its child process was lost), or fail it."""
         if requeue:
+            if not LEDGER.leaving:
+                job_id = delivery_tag.partition(":")[2]
+                logger.warning("job_id=%s is handed back as a failed attempt: its process was lost", job_id)
             LEDGER.hand_back([delivery_tag], "stop" if LEDGER.leaving else "death")
         else:
             LEDGER.release(delivery_tag, Rejected("a consumer could not read this job"))
@@ -174,7 +177,7 @@ class Channel(redis.Channel):
                 LEDGER.held[tag].limit = self.hard_limit(message["headers"])
                 jobs.append((tag, message, queue))
             except Exception as exc:
-                logger.error("job %s cannot be read: %r", job_id, exc)
+                logger.error("job_id=%s cannot be read: %r", job_id, exc)
                 LEDGER.release(tag, Rejected(f"its stored message cannot be read: {exc!r}"))
             self._queue_cycle.rotate(queue)  # the next fetch begins with another queue
         self._fetched_at = monotonic()
@@ -201,7 +204,7 @@ class Channel(redis.Channel):
             LEDGER.hand_back([tag], "death")
             raise
         except Exception as exc:
-            logger.exception("job %s cannot be delivered", payload["headers"]["id"])
+            logger.exception("job_id=%s cannot be delivered", payload["headers"]["id"])
             LEDGER.release(tag, Rejected(f"a consumer could not read this job: {exc!r}"))
             with suppress(KeyError):  # not noted as delivered yet
                 self.qos.ack(tag)

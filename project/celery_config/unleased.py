@@ -200,10 +200,13 @@ class RecordBackend(LeasedBackend):
         request = task.request
         told = [request.id, request.get("nonce") or "", task.name, task.waits_in, request.hostname or ""]
         told.append(brokers.kind_of(task.app))
-        token = self.ensure(BEGIN, (self.client, [records.key(request.id)], told), max_retries=None, interval_max=1)
-        if token is None:
+        begun = self.ensure(BEGIN, (self.client, [records.key(request.id)], told), max_retries=None, interval_max=1)
+        if begun is None:
             raise Ignore
-        request.attempt = token
+        request.attempt, before = begun
+        if before:
+            fields = f"job_id={request.id} task={task.name} queue={task.waits_in} consumer={before.decode()}"
+            log.warning("delivered again, another run has begun and not ended: %s", fields)
 
     def _write(
         self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None, due: Any = ""

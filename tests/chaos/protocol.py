@@ -43,7 +43,7 @@ def finish(client: Redis, job: Taken, status: str = "SUCCESS") -> bool:
 def tend(client: Redis, what: str = "renew", *jobs: Taken, collect: bool = True) -> list[str]:
     """Renew or hand back leases and collect expired ones; return the ids that were lost before."""
     held = [value for job in jobs for value in (job.id, job.token, QUEUE)]
-    lost = scripts.TEND(client, [QUEUE] if collect else [], [what, LEASE, MAX_ATTEMPTS, TTL, *held])
+    lost, _ = scripts.TEND(client, [QUEUE] if collect else [], [what, LEASE, MAX_ATTEMPTS, TTL, *held])
     return [raw.decode().partition(":")[2] for raw in lost]
 
 

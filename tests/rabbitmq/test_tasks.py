@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from project.broker import records
+from project.jobs.representation import Job
 from tests.support.processes import RedisServer
 from tests.support.rabbitmq import RabbitServer
 from tests.support.task_fixtures import Tasks
@@ -33,6 +37,19 @@ def test_a_job_that_fails_is_tried_again_after_a_pause(tasks: Tasks) -> None:
     assert (record["status"], record["result"], record["attempts"]) == ("SUCCESS", 3, "3")
 
 
+def test_a_job_in_retry_shows_its_last_error_and_the_time_of_the_next_try(tasks: Tasks) -> None:
+    """As with the other brokers; a lease it has none."""
+    job_id = tasks.submit("fail_at_length", 1, True, queue="default")
+    wait_until(lambda: tasks.record(job_id).get("status") == "RETRY")
+    job = Job[Any].from_record(job_id, records.read(tasks.redis, job_id) or {}, traceback=True)
+    assert job.error
+    assert (job.error.message, job.lease) == ("ä, 1", None)
+    assert job.due_at
+    assert timedelta(seconds=50) < job.due_at - datetime.now(UTC) < timedelta(seconds=61)
+    assert job.traceback
+    assert job.traceback.startswith("Traceback")
+
+
 @pytest.mark.parametrize(("behaviour", "status"), [("well", "SUCCESS"), ("fail", "FAILURE")])
 def test_what_follows_a_job_gets_its_result_or_its_failure(tasks: Tasks, behaviour: str, status: str) -> None:
     """One child, known to its parent."""
@@ -51,5 +68,7 @@ def test_a_consumer_killed_before_the_end_leaves_one_child(tasks: Tasks) -> None
     job_id = tasks.submit("parent", "well", queue="default")
     record = tasks.ended(job_id, 30)
     assert (record["status"], record["attempts"]) == ("SUCCESS", "2")
+    told = f"delivered again, another run has begun and not ended: job_id={job_id} task=parent queue=default consumer="
+    assert told.encode() in tasks.log("prefork")
     assert tasks.ended(record["child_ids"])["status"] == "SUCCESS"
     assert tasks.redis.llen("received") == 1

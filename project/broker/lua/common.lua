@@ -61,6 +61,7 @@ end
 
 -- Put a leased job back at the head of its queue. why: return (it never ran: no attempt), stop (it ran, its consumer
 -- stopped politely) or death (its consumer died or lost the lease; too many deaths end the job).
+-- Returns its status then, or nothing if it was not there or had ended.
 local function put_back(id, queue, why, max_attempts, ttl)
   local key = 'job:' .. id
   redis.call('ZREM', 'leases:' .. queue, id)
@@ -68,7 +69,8 @@ local function put_back(id, queue, why, max_attempts, ttl)
   if not status or FINAL[status] then return end
   if why == 'death' and redis.call('HINCRBY', key, 'deaths', 1) >= max_attempts then
     local text = 'the consumer died or lost its lease in each of ' .. max_attempts .. ' attempts'
-    return finish(id, task, queue, 'FAILURE', {'error', cjson.encode({type = 'PoisonJob', message = text})}, ttl)
+    finish(id, task, queue, 'FAILURE', {'error', cjson.encode({type = 'PoisonJob', message = text})}, ttl)
+    return 'FAILURE'
   end
   if why == 'return' then redis.call('HINCRBY', key, 'returned', 1) end
   redis.call('HDEL', key, 'progress') -- of the run that is over
@@ -76,4 +78,5 @@ local function put_back(id, queue, why, max_attempts, ttl)
   redis.call('RPUSH', list_of(queue, step), id)
   ring(queue)
   announce(id, task, queue, 'PENDING')
+  return 'PENDING'
 end

@@ -2,8 +2,9 @@
 -- KEYS queue... (whose expired leases to collect)
 -- ARGV what (renew, return, stop or death: see put_back), lease (seconds), max_attempts, ttl,
 --      then per held job: id, token, queue; of jobs handed back the last one is the next to be taken
--- returns token:id (the delivery tag) of each whose lease was lost before
-local what, lost = ARGV[1], {}
+-- returns token:id (the delivery tag) of each whose lease was lost before; and of each lease that ran out: id, task,
+--      queue, consumer (that had it) and status (PENDING, or FAILURE after too many deaths), as one flat list
+local what, lost, expired = ARGV[1], {}, {}
 -- A pool child ends or retries its job before this process hears of it: that lease was given up, not lost.
 local function gave_up(token, current, status, left)
   return not status or left == token or (current == token and FINAL[status])
@@ -22,7 +23,11 @@ for i = 5, #ARGV, 3 do
 end
 for _, queue in ipairs(KEYS) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'leases:' .. queue, '-inf', now, 'LIMIT', 0, 1000)) do
-    put_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4])
+    local status = put_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4])
+    if status then
+      local task, consumer = unpack(redis.call('HMGET', 'job:' .. id, 'task', 'consumer'))
+      for _, value in ipairs({id, task or '', queue, consumer or '', status}) do expired[#expired + 1] = value end
+    end
   end
 end
-return lost
+return {lost, expired}

@@ -1,13 +1,14 @@
 -- Begin a run of a job whose message was delivered, unless the job is gone, has ended or waits for another message.
 -- KEYS job:<id>
 -- ARGV id, nonce ('' = of a program that writes no records), task, queue, consumer, broker (its kind)
--- returns the token of the run, or nothing
+-- returns the token of the run and, if another run had begun and not ended, the consumer of that run; or nothing
 local key, id, nonce, name, place, consumer, broker = KEYS[1], unpack(ARGV)
 local status, mine, asked, task, queue, moving =
   unpack(redis.call('HMGET', key, 'status', 'nonce', 'asked', 'task', 'queue', 'moving'))
 if nonce ~= (mine or '') and nonce ~= moving then return end
 if FINAL[status] and (nonce == '' or asked ~= nonce) then return end
 task, queue = task or name, queue or place
+local before = status and not FINAL[status] and not WAITING[status] and redis.call('HGET', key, 'consumer') or ''
 if status and nonce ~= '' then settled_at(id, broker, nonce) end
 redis.call('HDEL', key, 'asked', 'finished_at', 'error', 'exception', 'traceback', 'progress')
 redis.call('HSETNX', key, 'submitted_at', stamp)
@@ -18,4 +19,4 @@ redis.call('ZREM', 'delayed:' .. queue, id)
 redis.call('ZADD', 'leases:' .. queue, 'inf', id) -- no lease that could run out, but the same index of what runs
 redis.call('HINCRBY', 'taken', queue, 1) -- how fast it drains
 announce(id, task, queue, 'STARTED', consumer)
-return redis.call('HINCRBY', key, 'token', 1)
+return {redis.call('HINCRBY', key, 'token', 1), before}

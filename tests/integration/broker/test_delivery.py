@@ -104,12 +104,17 @@ def test_a_killed_consumer_has_its_job_run_again_elsewhere_within_two_leases(
     both = {f"{name}@test": workers(name, pool, slots) for name in ("one", "two")}
     job = app.tasks["nap"].delay("k", 1.5)
     wait_until(lambda: runs(redis, "k") == 1)
-    both.pop(record(redis, job.id)["consumer"]).kill()
+    killed_consumer = record(redis, job.id)["consumer"]
+    both.pop(killed_consumer).kill()
     killed = time.monotonic()
     wait_until(lambda: runs(redis, "k") == 2)
     assert time.monotonic() - killed < 2 * LEASE
     assert job.get(timeout=30)
     assert (record(redis, job.id)["attempts"], record(redis, job.id)["consumer"]) == ("2", *both)
+    (heir,) = both.values()
+    told = re.findall(r"a lease ran out, .*", heir.log.read_text())
+    assert len(told) == 1
+    assert f": job_id={job.id} task=nap queue=celery consumer={killed_consumer}; it waits again" in told[0]
     wait_until(lambda: nothing_left(redis))
 
 
@@ -368,6 +373,6 @@ def test_a_consumer_that_ends_its_jobs_well_raises_no_false_alarm(
     wait_until(lambda: runs(redis, "last0") == runs(redis, "last1") == 1)
     assert one.stop() == 0
     assert {record(redis, job.id)["status"] for job in last} == {"SUCCESS"}
-    alarms = re.findall(r"lost the lease of job (\S+):", one.log.read_text())
+    alarms = re.findall(r"lost the lease of job_id=(\S+):", one.log.read_text())
     # on a busy machine a lease may really run out, which counts as a death
     assert [job_id for job_id in alarms if not redis.hexists(records.key(job_id), "deaths")] == []

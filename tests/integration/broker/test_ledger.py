@@ -83,4 +83,4 @@ def test_a_lease_that_ran_out_is_reported_as_lost(
     protocol.expire(redis, "a")
     protocol.tend(redis)
     ledger.tend()
-    assert "lost the lease of job a" in caplog.text
+    assert "lost the lease of job_id=a" in caplog.text
