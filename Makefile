@@ -40,7 +40,7 @@ bench-broker: .venv/dev ## measure the leased transport against Celery's own (so
 	python -m benchmarks.broker
 
 doctor: .venv/native ## say what of the running stack is reachable, what is missing, and how to mend it
-	@python -m project.doctor
+	@python -m project.health.doctor
 
 redis-cli: .venv/native ## ask the stack's Redis; ARGS='LLEN default' runs one command
 	@python -m project.native.redis_cli $(ARGS)

@@ -5,14 +5,14 @@ import time
 
 from celery import Celery, Task
 
-from project.celery_config.brokers import broker_settings
-from project.celery_config.job import JobTask
+from project.brokers.base import broker_settings
+from project.celery_config.task import JobTask
 
 
 class LeasedTask(JobTask):
     """A task as this project declares it, in Celery's default queue."""
 
-    waits_in = "celery"
+    queue_name = "celery"
 
 
 def create_app(url: str) -> Celery:
@@ -23,7 +23,7 @@ def create_app(url: str) -> Celery:
         app.conf.update(dict.fromkeys(("broker_read_url", "broker_write_url", "result_backend"), plain))
     else:
         app.conf.update(broker_settings(url, socket_timeout=5))
-        app.conf.result_backend = f"project.celery_config.leased:LeasedBackend+{url}"
+        app.conf.result_backend = f"project.brokers.leased_backend:LeasedBackend+{url}"
     app.conf.update(worker_send_task_events=os.environ.get("EVENTS") == "1", worker_hijack_root_logger=False)
 
     base = Task if url.startswith("redis+stock://") else LeasedTask

@@ -1,4 +1,4 @@
-"""Drain rate: how many queued jobs per second a set of consumers ends, results stored."""
+"""RetryAfter rate: how many queued jobs per second a set of consumers ends, results stored."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from celery import Celery
 from redis import Redis
 
 from benchmarks.app import create_app
-from project.celery_config.job import JobTask
+from project.celery_config.task import JobTask
 from tests.support.processes import RedisServer, Worker
 from tests.support.wait import wait_until
 

@@ -6,10 +6,11 @@ from typing import Any
 from celery import signals
 
 from project import misspelt
-from project.celery_config import job_log, liveness, presence, refused, shutdown, stopping, switching
+from project.brokers import switching
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
 from project.startup import explained
+from project.worker import heartbeat, job_log, liveness, rejected_jobs, shutdown, stopping
 
 settings = get_settings()
 if settings.in_containers:
@@ -20,9 +21,9 @@ job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
 stopping.connect()
 shutdown.connect(app)
-presence.connect(settings.records, settings.redis_timeout)
+heartbeat.connect(settings.records, settings.redis_timeout)
 switching.connect(settings.records, settings.redis_timeout)
-refused.connect()
+rejected_jobs.connect()
 
 # Queues with consumers of their own in native/parts.py and docker-compose.yml: no job waits behind a backup
 OWN_CONSUMERS = ("notifications", "maintenance")

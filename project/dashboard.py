@@ -10,7 +10,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
 from project.addresses import in_url
-from project.celery_config.amqp import is_amqp
+from project.brokers.rabbitmq import is_amqp
 from project.consumer import app, settings
 from project.request_guard import Refusal, check_request
 

@@ -11,8 +11,8 @@ from alembic.util import CommandError
 from sqlalchemy import NullPool
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.integrations import migrations
-from project.integrations.database import describe, make_engine, reason
+from project.integrations.database import migrations
+from project.integrations.database.engine import describe, make_engine, reason
 from project.settings import Settings, get_settings
 
 

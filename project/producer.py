@@ -15,15 +15,15 @@ from project.api.problems import add_error_handlers, document_problems
 from project.api.records import records_router
 from project.api.reminders import reminders_router
 from project.api.schedules import schedules_router
-from project.api.signature import arguments_model
 from project.api.tasks import tasks_router
 from project.celery_config.app import create_celery_app
-from project.checks import RecentChecks
-from project.jobs.inbox import Inbox
+from project.health.checks import RecentChecks
+from project.inbox.inbox import Inbox
 from project.jobs.service import Jobs
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import get_settings
 from project.startup import explained
+from project.task_options.signature import arguments_model
 
 
 @explained()

@@ -2,12 +2,12 @@
 
 import sys
 
-from project.celery_config.progress import report_progress
-from project.integrations import database_dump
-from project.integrations.backups import BackupError
-from project.integrations.migrations import NewerDatabase
-from project.integrations.postgres_dump import PostgresFailed
+from project.integrations.backups import database_dump
+from project.integrations.backups.archives import BackupError
+from project.integrations.backups.postgres_dump import PostgresFailed
+from project.integrations.database.migrations import NewerDatabase
 from project.settings import get_settings
+from project.task_options.progress import report_progress
 
 
 def main() -> None:

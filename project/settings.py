@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     # env_file: none that pydantic-settings reads; None, which tests choose, also keeps EnvFile from reading one
     model_config = SettingsConfigDict(env_file="", extra="forbid", env_ignore_empty=True)
 
-    # Entrance
+    # FastPublisher
     http_bind: Host = "127.0.0.1"
     http_port: Port = 8080
     http_hosts: HostNames = ""

@@ -13,12 +13,12 @@ from pydantic import BaseModel
 
 from project.api.parameters import HowToLookUp, JobId, LookUp, Wishes
 from project.api.problems import problem_responses
-from project.api.signature import arguments_model, result_type, summary
-from project.celery_config.job import JobTask
+from project.celery_config.task import JobTask
 from project.errors import UnknownJob, UnsupportedContentType
-from project.jobs.representation import Accepted, Change, Job
+from project.jobs.models import Accepted, Change, Job
 from project.jobs.service import Jobs
 from project.startup import DeclarationError
+from project.task_options.signature import arguments_model, result_type, summary
 
 RESERVED = frozenset({"consumers", "events", "jobs", "queues", "remind_me", "schedules", "tasks"})
 

@@ -8,11 +8,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ConfigDict, Field
 
 from project.api.jobs import answer_when_ended, to_event
-from project.api.limits import Limited
 from project.api.parameters import HowToLookUp, JobId
 from project.api.problems import problem_responses
-from project.jobs.representation import Accepted, Consumer, Job, JobPage, Queue, Requeued, Status
+from project.jobs.models import Accepted, Consumer, Job, JobPage, Queue, Requeued, Status
 from project.jobs.service import Jobs
+from project.task_options.body_limits import Limited
 
 
 class JobsQuery(Limited):

@@ -9,8 +9,8 @@ from fastapi import Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, model_validator
 
-from project.api.limits import Limited
-from project.jobs.submission import ChosenId, Submission, no_dot_segment
+from project.jobs.submit_options import ChosenId, SubmitOptions, no_dot_segment
+from project.task_options.body_limits import Limited
 
 LONGEST_WAIT = 30  # seconds
 YEAR = 366 * 24 * 60 * 60
@@ -78,11 +78,11 @@ class LookUp:
 # async, so that they take no thread: while Redis is away those are all taken
 async def _submission(
     query: Annotated[SubmitQuery, Query()], request: Request, idempotency_key: IdempotencyKey = None
-) -> Submission:
+) -> SubmitOptions:
     if query.job_id and idempotency_key:
         message = "an Idempotency-Key makes the id itself: send one of the two"
         raise RequestValidationError([{"loc": ("query", "job_id"), "msg": message, "type": "value_error"}])
-    return Submission(**dict(query), idempotency_key=idempotency_key, request_id=_request_id(request))
+    return SubmitOptions(**dict(query), idempotency_key=idempotency_key, request_id=_request_id(request))
 
 
 async def _look_up(query: Annotated[LookUpQuery, Query()], prefer: Prefer = None) -> LookUp:
@@ -99,6 +99,6 @@ def _request_id(request: Request) -> str | None:
     return str(UUID(given)) if re.fullmatch("[0-9a-f]{32}", given) else None
 
 
-Wishes = Annotated[Submission, Depends(_submission)]
+Wishes = Annotated[SubmitOptions, Depends(_submission)]
 HowToLookUp = Annotated[LookUp, Depends(_look_up)]
 RequestId = Annotated[str | None, Depends(_request_id)]

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from project.api.limits import MOST_ERRORS
 from project.errors import GlassqueueError, UnknownJob
-from project.integrations.checks import Check
+from project.health.check import Check
 from project.schedules.errors import InvalidSchedule
+from project.task_options.body_limits import MOST_ERRORS
 
 DOES_NOT_FIT = "The request does not fit what the task accepts."
 LONGEST_FIELD, LONGEST_MESSAGE = 100, 300

@@ -9,11 +9,11 @@ import anyio
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from project.api.limits import Limited
 from project.api.problems import problem_responses
 from project.errors import DatabaseUnavailable
-from project.integrations import records
-from project.integrations.database import POOL, transaction
+from project.integrations.database import history
+from project.integrations.database.engine import POOL, transaction
+from project.task_options.body_limits import Limited
 
 TIMEOUT = 1.5  # seconds
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def records_router(url: str, prefix: str) -> APIRouter:
 
 def _page(url: str, query: RecordsQuery) -> RecordPage:
     with transaction(url) as session:
-        rows = records.page(session, query.limit, query.before)
+        rows = history.page(session, query.limit, query.before)
     found = []
     for row in rows:
         try:

@@ -9,15 +9,15 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, Strict
 
 from project.api.jobs import require_json
-from project.api.limits import Limited
 from project.api.parameters import RequestId
 from project.api.problems import problem_responses
 from project.api.schedule_models import ScheduleOut
 from project.api.schedules import BODY_PROBLEMS, CREATED
-from project.jobs.availability import Availability
+from project.jobs.circuit_breaker import CircuitBreaker
 from project.schedules.rules import make_rule
 from project.schedules.schedule import Definition
 from project.schedules.task_scheduler import TaskScheduler
+from project.task_options.body_limits import Limited
 
 END_OF_CENTURY = 4_102_444_800  # unix seconds
 HEADER = r"^[!-~]([ -~]{0,4000}[!-~])?$"
@@ -73,7 +73,7 @@ class Reminder(Limited):
     notification_metadata: NotificationMetadata = Field(examples=[_EXAMPLE])
 
 
-def reminders_router(scheduler: TaskScheduler, available: Availability, prefix: str) -> APIRouter:
+def reminders_router(scheduler: TaskScheduler, available: CircuitBreaker, prefix: str) -> APIRouter:
     """Return a router with the endpoint for reminders."""
     router = APIRouter(prefix=prefix, tags=["schedules"])
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from project.api.limits import Limited
 from project.api.parameters import Moment
 from project.schedules.rules import PATIENCE, SECOND, Rule, parse_interval
 from project.schedules.schedule import BRIEFLY, CatchUp, Schedule, Status, upcoming
 from project.schedules.store import Entry
+from project.task_options.body_limits import Limited
 
 NEXT_TIMES = "The next five times; fewer if they are rare, as they are looked for only for a moment"
 LIST_PATIENCE = 0.2  # seconds of CPU time to look for the next times of all schedules of a page

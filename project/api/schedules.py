@@ -8,18 +8,18 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, ValidationError
 
 from project.api.jobs import require_json
-from project.api.limits import Limited
 from project.api.parameters import RequestId, ScheduleId
 from project.api.problems import problem_responses
 from project.api.schedule_models import NewSchedule, Preview, ScheduleOut, SchedulePage, SchedulePatch, When
-from project.api.signature import arguments_model
-from project.jobs.availability import Availability
-from project.jobs.representation import Accepted
+from project.jobs.circuit_breaker import CircuitBreaker
+from project.jobs.models import Accepted
 from project.jobs.service import Jobs
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import make_rule
 from project.schedules.schedule import Definition
 from project.schedules.task_scheduler import TaskScheduler
+from project.task_options.body_limits import Limited
+from project.task_options.signature import arguments_model
 
 BODY = [Depends(require_json)]
 BODY_PROBLEMS = (400, 413, 415, 422, 429, 503)
@@ -94,7 +94,7 @@ def _add_create(router: APIRouter, jobs: Jobs, scheduler: TaskScheduler) -> None
         return answer
 
 
-def _add_read(router: APIRouter, scheduler: TaskScheduler, available: Availability, prefix: str) -> None:
+def _add_read(router: APIRouter, scheduler: TaskScheduler, available: CircuitBreaker, prefix: str) -> None:
     @router.get(
         "",
         summary="List schedules, newest first",
@@ -117,7 +117,7 @@ def _add_read(router: APIRouter, scheduler: TaskScheduler, available: Availabili
             return ScheduleOut.of(scheduler.find(schedule_id), prefix)
 
 
-def _add_change(router: APIRouter, scheduler: TaskScheduler, available: Availability, prefix: str) -> None:
+def _add_change(router: APIRouter, scheduler: TaskScheduler, available: CircuitBreaker, prefix: str) -> None:
     @router.patch(
         "/{schedule_id}",
         summary="Pause or resume a schedule",

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, TypeAdapter
 
 from project.api.problems import problem_responses
-from project.api.signature import arguments_model, result_type, summary
-from project.celery_config.job import JobTask
+from project.celery_config.task import JobTask
 from project.jobs.service import Jobs
+from project.task_options.signature import arguments_model, result_type, summary
 
 
 class TaskOut(BaseModel):
@@ -38,7 +38,7 @@ def _describe(task: JobTask, prefix: str) -> TaskOut:
     return TaskOut(
         task=task.name,
         summary=summary(task),
-        queue=task.waits_in,
+        queue=task.queue_name,
         submit=f"{prefix}/{task.route}",
         arguments=arguments_model(task).model_json_schema(),
         result=TypeAdapter(result_type(task)).json_schema(),

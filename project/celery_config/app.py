@@ -5,11 +5,12 @@ from functools import partial
 from celery import Celery
 from kombu import Exchange, Queue
 
-from project.celery_config import amqp, memory
-from project.celery_config.chain_check import check_followers
+from project.brokers import rabbitmq
 from project.celery_config.config import celery_options
-from project.celery_config.job import JobTask
+from project.celery_config.task import JobTask
 from project.settings import Settings
+from project.task_options.follower_check import check_followers
+from project.worker import memory
 
 
 def create_celery_app(settings: Settings) -> Celery:
@@ -28,10 +29,10 @@ def create_celery_app(settings: Settings) -> Celery:
 
 def _declare_queues(app: Celery, settings: Settings) -> None:
     """Make the queues that the tasks name, and send each task's jobs to its own."""
-    routes = {task.name: {"queue": task.waits_in} for task in app.tasks.values() if isinstance(task, JobTask)}
+    routes = {task.name: {"queue": task.queue_name} for task in app.tasks.values() if isinstance(task, JobTask)}
     names = sorted({route["queue"] for route in routes.values()})
     app.conf.task_routes = routes
-    make = partial(amqp.make_queue, settings) if amqp.is_amqp(settings.broker) else _make_queue
+    make = partial(rabbitmq.make_queue, settings) if rabbitmq.is_amqp(settings.broker) else _make_queue
     app.conf.task_queues = [make(name) for name in names]
 
 

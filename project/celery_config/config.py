@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from redis.connection import parse_url
 
-from project.celery_config.amqp import HEARTBEAT, is_amqp
-from project.celery_config.brokers import broker_settings
+from project.brokers.base import broker_settings
+from project.brokers.rabbitmq import HEARTBEAT, is_amqp
 from project.settings import Settings
 
 
@@ -18,7 +18,7 @@ def celery_options(settings: Settings) -> dict[str, Any]:
             "project.celery_config.tasks.maintenance",
             "project.celery_config.tasks.notifications",
             "project.celery_config.tasks.records",
-            "project.schedules.tasks",
+            "project.celery_config.tasks.scheduled",
         ],
         **_broker(settings),
         **_jobs(settings),
@@ -31,7 +31,7 @@ def _broker(settings: Settings) -> dict[str, Any]:
     """Return what selects the broker and its transport; brokers.py has the rest of it."""
     options = broker_settings(
         settings.broker,
-        result_url=f"project.celery_config.unleased:RecordBackend+{settings.redis}",
+        result_url=f"project.brokers.job_records:RecordBackend+{settings.redis}",
         result_ttl=settings.result_ttl,
         socket_timeout=settings.redis_timeout,
         lease=settings.lease,
@@ -39,7 +39,7 @@ def _broker(settings: Settings) -> dict[str, Any]:
         queue_limit=settings.queue_limit,
     )
     if "broker_transport" in options:
-        options["result_backend"] = f"project.celery_config.leased:LeasedBackend+{settings.broker}"
+        options["result_backend"] = f"project.brokers.leased_backend:LeasedBackend+{settings.broker}"
     if is_amqp(settings.broker) and settings.consumer_pool != "prefork":
         # a job in the consumer's own process can keep it from sending any, and RabbitMQ would deliver the job again
         options["broker_heartbeat"] = max(HEARTBEAT, settings.task_time_limit)
@@ -64,7 +64,7 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
     given = parse_url(settings.records)  # type: ignore[no-untyped-call]
     credentials = {name: given[name] for name in ("username", "password") if name in given}
     return {
-        "beat_scheduler": "project.schedules.scheduler:Scheduler",
+        "beat_scheduler": "project.schedules.beat:Scheduler",
         # a new schedule is noticed within this time
         "beat_max_loop_interval": 0.5,
         # the password apart: Flower shows this URL, and hides what is called a password

@@ -16,8 +16,8 @@ from uuid import uuid4
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from project.jobs.representation import Accepted, Change, Consumer, Job, JobPage, Queue, Requeued
-from project.jobs.submission import DOT_SEGMENTS
+from project.jobs.models import Accepted, Change, Consumer, Job, JobPage, Queue, Requeued
+from project.jobs.submit_options import DOT_SEGMENTS
 from project.proxies import proxy_for
 
 URL = "http://127.0.0.1:8080"

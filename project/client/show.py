@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from project.jobs.representation import Job
+from project.jobs.models import Job
 
 BAR = 20  # characters
 HEAD = ("job", "task", "status", "submitted", "")

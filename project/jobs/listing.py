@@ -8,15 +8,15 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ReadOnlyError
 
-from project.broker import records
-from project.broker.scripts import Script
-from project.celery_config import brokers, presence
-from project.jobs.control import LUA
+from project.brokers import base
+from project.leased_transport import records
+from project.leased_transport.scripts import Script
+from project.worker import heartbeat
 
 RECENT = "jobs:recent"
 KEPT = 10_000  # jobs in the index: recent_limit of the leased transport
 SCAN = 1000  # index entries that are looked at in one step, which holds Redis for about two milliseconds
-SEARCH = Script("search", LUA)
+SEARCH = Script("search")
 
 
 def recent(
@@ -38,7 +38,7 @@ def depths(client: Redis, queue: str) -> dict[str, float | None]:
     """Return how many jobs wait, are delayed and run, and the age in seconds of the one that waits longest."""
     pipeline: Any = client.pipeline(transaction=False)
     # jobs that another kind of broker left behind count until they are moved
-    for name in (*records.lists(queue), *brokers.stock_lists(queue)):
+    for name in (*records.lists(queue), *base.stock_lists(queue)):
         pipeline.llen(name).lindex(name, -1)
     *waiting, delayed, running, clock = pipeline.zcard(f"delayed:{queue}").zcard(f"leases:{queue}").time().execute()
     heads = [raw.decode() for raw in waiting[1::2] if raw]
@@ -51,14 +51,14 @@ def depths(client: Redis, queue: str) -> dict[str, float | None]:
 
 def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
     """Return the consumers that were alive some seconds ago, each with the jobs that it holds a lease for."""
-    members: Any = client.smembers(presence.NAMES)
+    members: Any = client.smembers(heartbeat.NAMES)
     names = sorted(raw.decode() for raw in members)
-    known = client.mget([presence.key(name) for name in names]) if names else []
+    known = client.mget([heartbeat.key(name) for name in names]) if names else []
     busy = _running(client, queues)
     for name, raw in zip(names, known, strict=True):
         if raw is None:
             with suppress(ReadOnlyError):
-                client.srem(presence.NAMES, name)
+                client.srem(heartbeat.NAMES, name)
     return [json.loads(raw) | {"busy": busy[name]} for name, raw in zip(names, known, strict=True) if raw]
 
 

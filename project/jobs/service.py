@@ -15,10 +15,10 @@ from anyio.to_thread import run_sync
 from celery import Celery
 from redis import Redis
 
-from project.broker import JobExists, QueueFull, records
-from project.celery_config.amqp import is_amqp
-from project.celery_config.derived_ids import derived_id
-from project.celery_config.job import JobTask
+from project.brokers.queueing import queueing_of
+from project.brokers.rabbitmq import is_amqp
+from project.celery_config.task import JobTask
+from project.derived_ids import derived_id
 from project.errors import (
     BrokerUnavailable,
     IdempotencyKeyReused,
@@ -28,13 +28,13 @@ from project.errors import (
     TooManyListeners,
     UnknownJob,
 )
-from project.jobs import control, listing, summaries
-from project.jobs.availability import Availability
-from project.jobs.drain import Drain
-from project.jobs.queueing import queueing_of
-from project.jobs.representation import ENDED, Accepted, Change, Consumer, Job, JobPage, ListedJob, Queue
-from project.jobs.submission import Submission
-from project.jobs.waiting import ALL, PAUSE, Changes
+from project.jobs import listing, summaries
+from project.jobs.circuit_breaker import CircuitBreaker
+from project.jobs.job_events import ALL, PAUSE, Changes
+from project.jobs.models import ENDED, Accepted, Change, Consumer, Job, JobPage, ListedJob, Queue
+from project.jobs.retry_after import RetryAfter
+from project.jobs.submit_options import SubmitOptions
+from project.leased_transport import JobExists, QueueFull, control, records
 from project.settings import Settings
 
 
@@ -45,12 +45,12 @@ class Jobs:
         self.app = app
         self._redis = Redis.from_url(settings.records, **settings.redis_options)
         self._queueing = queueing_of(app, settings, self._redis)
-        self._drain = Drain(self._redis, settings.queue_limit)
-        self.available = Availability(settings.redis_down_pause)
+        self._drain = RetryAfter(self._redis, settings.queue_limit)
+        self.available = CircuitBreaker(settings.redis_down_pause)
         self._sending = self._counting = self.available
         if is_amqp(settings.broker):  # jobs can be read while RabbitMQ is away, and queues while it takes no messages
-            self._sending = Availability(settings.redis_down_pause, "RabbitMQ or Redis")
-            self._counting = Availability(settings.redis_down_pause, "RabbitMQ or Redis")
+            self._sending = CircuitBreaker(settings.redis_down_pause, "RabbitMQ or Redis")
+            self._counting = CircuitBreaker(settings.redis_down_pause, "RabbitMQ or Redis")
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
         self._changes = Changes(settings.records, settings.redis_timeout)
@@ -75,13 +75,15 @@ class Jobs:
             except QueueFull as error:
                 raise TooManyJobs(self._drain.seconds_until_room(error.queue)) from error
 
-    def submit(self, task: JobTask, arguments: dict[str, Any], wish: Submission | None = None) -> Accepted | Job[Any]:
+    def submit(
+        self, task: JobTask, arguments: dict[str, Any], wish: SubmitOptions | None = None
+    ) -> Accepted | Job[Any]:
         """Queue a job for the task with arguments that were validated before.
 
         Returns the first job instead if its Idempotency-Key was used before. Raises JobIdTaken, IdempotencyKeyReused
         or TooManyJobs; nothing was queued then.
         """
-        wish = wish or Submission()
+        wish = wish or SubmitOptions()
         job_id, record = wish.job_id or wish.request_id or str(uuid4()), {}
         if wish.idempotency_key:
             job_id = derived_id("key", f"{task.name} {wish.idempotency_key}")
@@ -96,7 +98,7 @@ class Jobs:
                         return self._repeated(task, job_id, wish, record)
         raise JobIdTaken
 
-    def _repeated(self, task: JobTask, job_id: str, wish: Submission, record: dict[str, str]) -> Accepted | Job[Any]:
+    def _repeated(self, task: JobTask, job_id: str, wish: SubmitOptions, record: dict[str, str]) -> Accepted | Job[Any]:
         """Return the answer to a request that was sent before; raise JobIdTaken if the job is not that request's."""
         if wish.job_id or not (wish.idempotency_key or wish.request_id):
             raise JobIdTaken

@@ -8,16 +8,15 @@ from typing import Any
 
 from redis import Redis
 
-from project.broker import records
-from project.broker.scripts import Script
-from project.jobs.control import LUA
+from project.leased_transport import records
+from project.leased_transport.scripts import Script
 
 LONGEST = 2048  # bytes of a field that a list shows
 CAN_BE_LONG = ("result", "error")
 SHORT = ["task", "status", "queue", "consumer", "token", "returned", "parent", "child_ids", "progress"]
 SHORT += ["submitted_at", "started_at", "finished_at"]
 TIMES = ("due_at", "leased_until")  # as records.read() has them
-SUMMARIZE = Script("summarize", LUA)
+SUMMARIZE = Script("summarize")
 
 
 def read(client: Redis, job_ids: Sequence[str]) -> list[dict[str, Any]]:

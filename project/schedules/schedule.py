@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, NonNegativeInt
 
-from project.celery_config.derived_ids import derived_id
+from project.derived_ids import derived_id
 from project.schedules.cpu_limit import TooSlow, cpu_limit
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule

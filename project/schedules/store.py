@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from redbeat.schedulers import ensure_conf, get_redis
 from redis.exceptions import ResponseError
 
-from project.broker.scripts import Script, recoverable
 from project.errors import TooManySchedules
+from project.leased_transport.scripts import Script, recoverable
 from project.schedules.schedule import Definition, InvalidEntry, Schedule
 
 ADD, ADVANCE, PAUSE = (Script(name, Path(__file__).parent / "lua") for name in ("add", "advance", "pause"))

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from celery import Celery, Task
 
-from project.broker import JobExists
 from project.errors import ScheduleInvalid, ScheduleOfTheStack, UnknownSchedule
+from project.leased_transport import JobExists
 from project.schedules.cpu_limit import TooSlow
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import make_rule

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
-from project.broker import celery_settings
+from project.leased_transport import celery_settings
 from tests.support.redis_server import running_redis
 
 ROOT = Path(__file__).parent.parent.parent

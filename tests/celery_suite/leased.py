@@ -6,6 +6,6 @@ class of the leased backend, so these tests would not run on it.
 
 from celery.app.backends import BACKEND_ALIASES
 
-from project.broker import backend
+from project.leased_transport import backend
 
 BACKEND_ALIASES["redis"] = f"{backend.__name__}:{backend.Backend.__name__}"

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from redis import Redis
 
-from project.broker import records, scripts
+from project.leased_transport import records, scripts
 
 QUEUE, LEASE, MAX_ATTEMPTS, TTL = "celery", 60, 3, 1000
 MESSAGE = orjson.dumps(["[[], {}, {}]", None, "application/json", "utf-8", {"id": "x", "task": "add"}, {}])

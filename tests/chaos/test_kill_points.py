@@ -12,8 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
-from project.broker import records
-from project.jobs import control
+from project.leased_transport import control, records
 from tests.chaos import protocol
 from tests.chaos.proxy import CuttingProxy
 from tests.support.broker_fixtures import StartWorker

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis import Redis
 
-from project.broker import records
-from project.jobs import control
+from project.leased_transport import control, records
 from tests.chaos import protocol
 from tests.chaos.protocol import Taken
 from tests.support.processes import RedisServer

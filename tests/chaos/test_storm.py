@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from project.broker import records
-from project.jobs.representation import ENDED
+from project.jobs.models import ENDED
+from project.leased_transport import records
 from tests.chaos.storm import Clients, Killer, Submitted
 from tests.support.http import finished, submit
 from tests.support.stack import NativeStack

@@ -22,7 +22,7 @@ def test_everything_comes_up_healthy(stack: ComposeStack, figures: dict[str, obj
 
 def test_the_doctor_sees_every_service(stack: ComposeStack) -> None:
     """Those that its container cannot reach it asks the producer for."""
-    seen = stack.execute("consumer-maintenance", "python -m project.doctor")
+    seen = stack.execute("consumer-maintenance", "python -m project.health.doctor")
     for name in ("scheduler", "NGINX", "producer", "Flower", "Locust"):
         assert f"ok      {name}" in seen
 

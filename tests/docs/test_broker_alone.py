@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-BROKER = Path("project/broker")
+BROKER = Path("project/leased_transport")
 WITHOUT_THE_PROJECT = """
 import importlib.util, pkgutil, sys
 import leased

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from project.schedules import heartbeat
+from project.schedules import leader_heartbeat
 from tests.support.doctor import doctor
 from tests.support.http import assert_problem
 from tests.support.stack import NativeStack
@@ -85,7 +85,7 @@ def test_a_scheduler_that_does_not_tick_is_found(small: NativeStack) -> None:
     with Redis(port=int(small.settings["REDIS_PORT"])) as redis, small.client() as http:
         wait_until(lambda: "ok      scheduler" in doctor(small).stdout)
         with _frozen(small.pids("beat")):
-            redis.delete(heartbeat.KEY)
+            redis.delete(leader_heartbeat.KEY)
             assert "no schedule fires" in doctor(small).stdout
             wait_until(lambda: "scheduler: none has ticked" in http.get(DEEP).json()["detail"])
             checks = {check["name"]: check["state"] for check in http.get(DEEP).json()["checks"]}

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from redis import Redis
 
-from project.celery_config.derived_ids import NAMESPACES, derived_id
 from project.client import Client, ProblemError
-from project.jobs.inbox_list import INBOX, REJECTED
+from project.derived_ids import NAMESPACES, derived_id
+from project.inbox.redis_list import INBOX, REJECTED
 from tests.support.http import assert_problem, finished, look_up
 from tests.support.wait import wait_until
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from project.broker import records
+from project.leased_transport import records
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until

@@ -114,7 +114,7 @@ def _look(run: Run, http: httpx.Client) -> None:
     paths += [f"/dashboard/worker/{each['name']}" for each in http.get("/producer/api/consumers").json()]
     paths += [f"/dashboard/task/{job['job_id']}" for job in http.get("/producer/api/jobs").json()["jobs"]]
     run.seen = {path: http.get(path).text for path in paths}
-    command = [sys.executable, "-m", "project.doctor"]
+    command = [sys.executable, "-m", "project.health.doctor"]
     doctor = subprocess.run(command, env=run.stack.environment, check=False, capture_output=True, text=True, timeout=60)
     run.seen |= {"doctor": doctor.stdout + doctor.stderr, "log": run.stack.log}
     files = [path for path in run.stack.run_dir.rglob("*") if path.is_file()]

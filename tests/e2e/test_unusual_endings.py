@@ -9,7 +9,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from project.broker import records
+from project.leased_transport import records
 
 KNOWN: Any = {"task": "sum", "queue": "cpu", "submitted_at": "2026-11-21T12:00:00Z"}
 

@@ -8,8 +8,8 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from project.brokers.broadcast import broadcast
 from project.celery_config.app import create_celery_app
-from project.celery_config.broadcast import broadcast
 from project.celery_config.tasks.demo import sum_to_n_job
 from project.settings import Settings
 from tests.support.http import assert_problem

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from project.broker import records
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.client.show import job_row
 from project.jobs.service import Jobs
 from project.jobs.summaries import LONGEST
+from project.leased_transport import records
 from project.settings import Settings
 
 LARGE = "x" * 1_000_000

@@ -37,7 +37,7 @@ def test_the_producer_prints_what_log_level_says(
     finally:
         producer.stop()
     log = producer.log.read_text()
-    lines = (" WARNING project.jobs.inbox_list: rejected a message", "Application startup complete", " DEBUG ")
+    lines = (" WARNING project.inbox.redis_list: rejected a message", "Application startup complete", " DEBUG ")
     assert [line in log for line in lines] == [number < seen for number in range(3)]
     assert "canary" not in log
 

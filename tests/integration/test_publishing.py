@@ -11,9 +11,9 @@ from celery.signals import before_task_publish
 from kombu.exceptions import EncodeError
 from redis import Redis
 
-from project.broker import QueueFull
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
+from project.leased_transport import QueueFull
 from project.settings import Settings
 
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 from redis import Redis
 
-from project.jobs import redis_check
-from project.jobs.redis_version import RedisVersion
+from project.health import redis_check
+from project.health.redis_version import RedisVersion
 from project.settings import Settings
 from tests.support.ports import free_port
 

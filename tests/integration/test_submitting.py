@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from project.broker import records, scripts
 from project.celery_config.app import create_celery_app
-from project.celery_config.derived_ids import derived_id
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
+from project.derived_ids import derived_id
 from project.errors import TooManyJobs
-from project.jobs.representation import Accepted
+from project.jobs.models import Accepted
 from project.jobs.service import Jobs
-from project.jobs.submission import Submission
+from project.jobs.submit_options import SubmitOptions
+from project.leased_transport import records, scripts
 from project.settings import Settings
 from tests.chaos.proxy import CuttingProxy
 
@@ -29,7 +29,7 @@ def jobs(settings: Settings) -> Iterator[Jobs]:
 
 def test_a_request_that_was_queued_is_not_queued_again(jobs: Jobs, redis: Redis) -> None:
     """The first producer may have died just before it could answer."""
-    accepted = [jobs.submit(sum_to_n_job, {"number": 1}, Submission(request_id=REQUEST_ID)) for _ in range(2)]
+    accepted = [jobs.submit(sum_to_n_job, {"number": 1}, SubmitOptions(request_id=REQUEST_ID)) for _ in range(2)]
     assert [answer.job_id for answer in accepted] == [REQUEST_ID, REQUEST_ID]
     assert redis.llen("cpu") == 1
 
@@ -39,7 +39,7 @@ def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
     settings: Settings, redis: Redis, broker: str
 ) -> None:
     """Between the refusal of the second job and the look at the first: no 404, which is for ids that nobody knows."""
-    wish = Submission(idempotency_key="once")
+    wish = SubmitOptions(idempotency_key="once")
 
     def forget(_: int, data: bytes) -> None:
         if b"HGETALL" in data:

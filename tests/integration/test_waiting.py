@@ -9,8 +9,8 @@ from redis import Redis
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job
 from project.errors import TooManyListeners
+from project.jobs.job_events import Changes
 from project.jobs.service import Jobs
-from project.jobs.waiting import Changes
 from project.settings import Settings
 from tests.support.processes import RedisServer
 from tests.support.wait import wait_until

@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.jobs.broker_check import check
+from project.health.broker_check import check
 from project.settings import Settings
 from tests.rabbitmq.conftest import ATTEMPTS, LIMIT
 from tests.support.ports import free_port

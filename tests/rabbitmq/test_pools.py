@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from project.celery_config.amqp import HEARTBEAT
+from project.brokers.rabbitmq import HEARTBEAT
 from tests.support.processes import RedisServer
 from tests.support.rabbitmq import RabbitServer
 from tests.support.task_fixtures import Tasks

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from project.broker import records
-from project.jobs.representation import Job
+from project.jobs.models import Job
+from project.leased_transport import records
 from tests.support.processes import RedisServer
 from tests.support.rabbitmq import RabbitServer
 from tests.support.task_fixtures import Tasks

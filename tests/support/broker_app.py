@@ -11,7 +11,7 @@ from celery import Celery
 from celery.exceptions import Ignore, Reject
 from redis import Redis
 
-from project.celery_config.brokers import broker_settings
+from project.brokers.base import broker_settings
 
 
 def create_app(url: str, **options: Any) -> Celery:

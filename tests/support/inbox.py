@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from project.broker import records
-from project.jobs.inbox_list import INBOX, REJECTED
+from project.inbox.redis_list import INBOX, REJECTED
+from project.leased_transport import records
 from tests.support.wait import wait_until
 
 LIMIT = 5  # jobs that a queue may hold in these tests

@@ -6,10 +6,10 @@ import os
 import sys
 import time
 
-from project.celery_config.isolation import Isolation
-from project.celery_config.job import shared_task
-from project.celery_config.progress import report_progress
-from project.celery_config.retry import ONCE
+from project.celery_config.task import shared_task
+from project.task_options.isolation import Isolation
+from project.task_options.progress import report_progress
+from project.task_options.retry import ONCE
 
 
 class OwnError(Exception):

@@ -6,10 +6,9 @@ from typing import Any, Self
 from celery import Celery
 from redis import Redis
 
-from project.broker import records
+from project.brokers.queueing import queueing_of
 from project.celery_config.app import create_celery_app
-from project.jobs import control
-from project.jobs.queueing import queueing_of
+from project.leased_transport import control, records
 from project.settings import Settings
 from tests.support.processes import RedisServer, Worker
 from tests.support.wait import wait_until

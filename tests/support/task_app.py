@@ -16,12 +16,12 @@ from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis
 
-from project.celery_config import job_log
 from project.celery_config.app import create_celery_app
-from project.celery_config.job import shared_task
-from project.celery_config.progress import report_progress
-from project.celery_config.retry import ALWAYS, ONCE
+from project.celery_config.task import shared_task
 from project.settings import Settings
+from project.task_options.progress import report_progress
+from project.task_options.retry import ALWAYS, ONCE
+from project.worker import job_log
 from tests.support import isolated_tasks
 
 __all__ = ["app", "isolated_tasks"]

@@ -9,8 +9,8 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from project.broker import records
 from project.celery_config.app import create_celery_app
+from project.leased_transport import records
 from project.settings import Settings
 from tests.support.processes import RedisServer, Worker
 from tests.support.wait import wait_until

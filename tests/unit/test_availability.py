@@ -14,23 +14,23 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from project.celery_config.amqp import PublishersBlocked
+from project.brokers.rabbitmq import PublishersBlocked
 from project.errors import BrokerUnavailable, UnknownJob, WritesRefused
-from project.jobs.availability import Availability
+from project.jobs.circuit_breaker import CircuitBreaker
 from tests.support.wait import wait_until
 
 
 @pytest.mark.parametrize("error", [ConnectionError, TimeoutError])
 def test_redis_errors_become_broker_unavailable(error: type[Exception]) -> None:
     """The first caller sees the real failure, translated."""
-    available = Availability(pause=60)
+    available = CircuitBreaker(pause=60)
     with pytest.raises(BrokerUnavailable), available():
         raise error
 
 
 def test_while_redis_is_away_nobody_else_tries() -> None:
     """The second caller is told at once."""
-    available = Availability(pause=60)
+    available = CircuitBreaker(pause=60)
     with pytest.raises(BrokerUnavailable), available():
         raise TimeoutError
     with pytest.raises(BrokerUnavailable), available():
@@ -39,7 +39,7 @@ def test_while_redis_is_away_nobody_else_tries() -> None:
 
 def test_after_the_pause_one_caller_tries_and_opens_the_way_again() -> None:
     """While one probes, others are still told at once; its success ends the outage."""
-    available = Availability(pause=0.05)
+    available = CircuitBreaker(pause=0.05)
     with pytest.raises(BrokerUnavailable), available():
         raise TimeoutError
     wait_until(lambda: _succeeds(available))
@@ -48,7 +48,7 @@ def test_after_the_pause_one_caller_tries_and_opens_the_way_again() -> None:
 
 def test_a_mistake_of_ours_is_not_called_an_outage() -> None:
     """A WRONGTYPE answer means Redis is there."""
-    available = Availability(pause=60)
+    available = CircuitBreaker(pause=60)
     with pytest.raises(ResponseError), available():
         raise ResponseError("WRONGTYPE")
     assert _succeeds(available)
@@ -72,7 +72,7 @@ OOM = "command not allowed when used memory > 'maxmemory'."
 @pytest.mark.parametrize("by_kombu", [False, True])
 def test_a_refused_write_is_no_outage_and_says_why(error: Exception, told: str, by_kombu: bool) -> None:
     """In the words of Redis 6.2, of Redis 7 and Valkey, in and outside of scripts: reading goes on."""
-    available = Availability(pause=60)
+    available = CircuitBreaker(pause=60)
     raised: Exception = error
     if by_kombu:
         raised = OperationalError(str(error))
@@ -85,7 +85,7 @@ def test_a_refused_write_is_no_outage_and_says_why(error: Exception, told: str, 
 @pytest.mark.parametrize("error", [BusyLoadingError("loading"), ResponseError("BUSY Redis is busy running a script.")])
 def test_a_redis_that_is_busy_is_away(error: Exception) -> None:
     """Asking it at once would be of no use."""
-    available = Availability(pause=60)
+    available = CircuitBreaker(pause=60)
     with pytest.raises(BrokerUnavailable), available():
         raise OperationalError(str(error)) from error
     assert not _succeeds(available)
@@ -93,7 +93,7 @@ def test_a_redis_that_is_busy_is_away(error: Exception) -> None:
 
 def test_while_rabbitmq_blocks_publishers_nobody_waits_for_it() -> None:
     """The others are told why at once."""
-    available = Availability(pause=60)
+    available = CircuitBreaker(pause=60)
     for error in (PublishersBlocked(), AssertionError("this must not run")):
         with pytest.raises(BrokerUnavailable, match="low on memory or disk"), available():
             raise error
@@ -101,14 +101,14 @@ def test_while_rabbitmq_blocks_publishers_nobody_waits_for_it() -> None:
 
 def test_an_answer_that_is_an_error_ends_the_outage_too() -> None:
     """Redis that knows no such job is back: nobody else is told that it is away."""
-    available = Availability(pause=0.05)
+    available = CircuitBreaker(pause=0.05)
     with pytest.raises(BrokerUnavailable), available():
         raise TimeoutError
     wait_until(lambda: _succeeds(available, UnknownJob()))
     assert _succeeds(available)
 
 
-def _succeeds(available: Availability, answer: Exception | None = None) -> bool:
+def _succeeds(available: CircuitBreaker, answer: Exception | None = None) -> bool:
     """Tell whether Redis is asked; its answer may be an error."""
     try:
         with suppress(UnknownJob), available():

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from project.api.parameters import LONGEST_WAIT
-from project.jobs.inbox import WAIT
+from project.inbox.inbox import WAIT
 from project.native.part import Part
 from project.native.parts import Programs, parts
 from project.settings import Settings

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from project.broker.records import readable
-from project.jobs.representation import Job
+from project.jobs.models import Job
+from project.leased_transport.records import readable
 
 WHOLE = {"task": "sum", "status": "FAILURE", "queue": "cpu", "token": "1", "submitted_at": "2026-11-27T00:00:00Z"}
 WHOLE |= {"error": '{"type": "ValueError", "message": "no"}'}

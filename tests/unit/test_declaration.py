@@ -7,13 +7,13 @@ from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import Field, ValidationError
 
 from project.api.jobs import jobs_router
-from project.api.signature import arguments_model, result_type, summary
 from project.celery_config.app import create_celery_app
-from project.celery_config.isolation import Isolation
-from project.celery_config.job import JobTask, shared_task
-from project.celery_config.retry import ALWAYS, NEVER, ONCE
+from project.celery_config.task import JobTask, shared_task
 from project.jobs.service import Jobs
 from project.settings import Settings
+from project.task_options.isolation import Isolation
+from project.task_options.retry import ALWAYS, NEVER, ONCE
+from project.task_options.signature import arguments_model, result_type, summary
 
 app = create_celery_app(Settings())
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from project.celery_config.chain_check import check_followers
-from project.celery_config.chaining import Followers
-from project.celery_config.job import JobTask
+from project.celery_config.task import JobTask
+from project.task_options.follower_check import check_followers
+from project.task_options.followers import Followers
 
 
 def _app(*links: tuple[Any, dict[str, Any]]) -> Celery:
@@ -68,7 +68,7 @@ def test_a_follower_that_does_not_exist_is_refused() -> None:
 
 CIRCLE = """
 from project.celery_config.app import create_celery_app
-from project.celery_config.job import shared_task
+from project.celery_config.task import shared_task
 from project.settings import Settings
 
 @shared_task(run_after="b")

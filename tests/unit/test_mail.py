@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from project.celery_config.tasks.notifications import Folder, Recipients, Subject
-from project.integrations import mail
-from project.integrations.mail import MailRefused
+from project.integrations.mail import sending
+from project.integrations.mail.sending import MailRefused
 from project.native.parts import Programs, parts
 from project.native.ready import banner
 from project.settings import Settings
@@ -33,7 +33,7 @@ LINE_ENDS = ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u20
 def test_whatever_is_sent_the_headers_are_ours(subject: str, address: str, text: str) -> None:
     """Refused, or the same headers and one recipient at most."""
     try:
-        message = mail.compose(SETTINGS, "job", [address], subject, text)
+        message = sending.compose(SETTINGS, "job", [address], subject, text)
         sent = message.as_bytes()
     except MailRefused:
         return
@@ -51,7 +51,7 @@ def test_a_line_end_is_refused_before_there_is_a_job(end: str) -> None:
             TypeAdapter(annotation).validate_python(text)
     for subject in (f"a{end}Bcc: b@example.org", f"a{end}"):
         with pytest.raises(MailRefused, match="one line"):
-            mail.compose(SETTINGS, "job", ["a@example.org"], subject, "")
+            sending.compose(SETTINGS, "job", ["a@example.org"], subject, "")
 
 
 def test_one_address_is_a_list_of_one() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.integrations import mail, mail_text
+from project.integrations.mail import message_text, sending
 from project.settings import Settings
 
 SUBJECTS = [
@@ -84,13 +84,13 @@ a file without a name
 @pytest.mark.parametrize(("raw", "subject"), SUBJECTS)
 def test_a_subject_is_read_with_all_its_letters_and_spaces(raw: bytes, subject: str) -> None:
     """Folded, in several charsets, in raw bytes; an unknown letter is shown as such."""
-    assert mail_text.header(message_from_bytes(b"Subject: " + raw + b"\r\n\r\n"), "subject") == subject
+    assert message_text.header(message_from_bytes(b"Subject: " + raw + b"\r\n\r\n"), "subject") == subject
 
 
 @pytest.mark.parametrize(("raw", "addresses"), ADDRESSES)
 def test_addresses_are_found_whatever_their_owners_are_called(raw: bytes, addresses: list[str]) -> None:
     """Also beside groups, comments and names that look like addresses."""
-    assert mail_text.addresses(message_from_bytes(b"To: " + raw + b"\r\n\r\n"), "to") == addresses
+    assert message_text.addresses(message_from_bytes(b"To: " + raw + b"\r\n\r\n"), "to") == addresses
 
 
 @pytest.mark.parametrize(
@@ -115,22 +115,22 @@ def test_letters_of_unknown_charsets_are_shown_as_replaced(
     encoders: dict[str, Callable[[bytes], bytes]] = {"base64": binascii.b2a_base64, "quoted-printable": binascii.b2a_qp}
     body = encoders.get(encoding, bytes)(encoded)
     head = f"Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
-    assert mail_text.text(message_from_bytes(head.encode() + body)) == text
+    assert message_text.text(message_from_bytes(head.encode() + body)) == text
 
 
 def test_the_bodies_of_a_forwarded_mail_stand_apart() -> None:
     """Under its sender and subject; a file is an attachment, with or without a name."""
     message = message_from_bytes(FORWARDED)
     heading = "From: Bob <bob@example.org>\nSubject: Grüße"
-    assert mail_text.text(message) == f"See below\n\n{heading}\n\ninner ü\n\nthe list's footer"
-    assert mail_text.has_attachments(message)
+    assert message_text.text(message) == f"See below\n\n{heading}\n\ninner ü\n\nthe list's footer"
+    assert message_text.has_attachments(message)
 
 
 @given(subject=st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=200))
 def test_any_subject_is_read_as_it_was_written(subject: str) -> None:
     """By our reader, which shows all spaces alike, and by the standard library's."""
-    sent = mail.compose(Settings(_env_file=None), "job", ["ann@example.org"], subject, "").as_bytes()
-    assert mail_text.header(message_from_bytes(sent), "subject") == "".join(
+    sent = sending.compose(Settings(_env_file=None), "job", ["ann@example.org"], subject, "").as_bytes()
+    assert message_text.header(message_from_bytes(sent), "subject") == "".join(
         " " if letter.isspace() else letter for letter in subject
     )
     assert message_from_bytes(sent, policy=policy.default)["Subject"] == subject

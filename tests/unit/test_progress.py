@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from project.celery_config.progress import report_progress, report_to
 from project.celery_config.tasks.demo import count_primes
+from project.task_options.progress import report_progress, report_to
 
 
 def _reports(*fractions: float) -> list[float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from project.jobs import redis_version
+from project.health import redis_version
 from project.native import binaries
 
 PRINTED = "{name} server v={version} sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.integrations.retention import Keep, kept
+from project.integrations.backups.retention import Keep, kept
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)  # a Saturday
 MOMENTS = st.sets(st.integers(0, 90 * 24).map(lambda hours: NOW - timedelta(hours=hours)))

@@ -9,9 +9,9 @@ from typing import Annotated
 from celery import current_task
 from pydantic import Field
 
-from project.celery_config.job import shared_task
-from project.celery_config.progress import report_progress
-from project.celery_config.retry import ALWAYS
+from project.celery_config.task import shared_task
+from project.task_options.progress import report_progress
+from project.task_options.retry import ALWAYS
 
 
 @shared_task(route="sum", queue="cpu")

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from celery import current_task
 from pydantic import BeforeValidator, EmailStr, Field
 
-from project.celery_config.checked import BadArguments, checked
-from project.celery_config.job import shared_task
-from project.celery_config.once import Once
-from project.celery_config.retry import ALWAYS
-from project.integrations import imap, mail
-from project.integrations.mail import ONE_LINE, MailRefused
+from project.celery_config.task import shared_task
+from project.integrations.mail import imap, sending
+from project.integrations.mail.sending import ONE_LINE, MailRefused
 from project.settings import get_settings
+from project.task_options.once import Once
+from project.task_options.retry import ALWAYS
+from project.task_options.validation import BadArguments, checked
 
 
 def _several(to: Any) -> Any:
@@ -50,10 +50,10 @@ def send_email(
     if sent := once.result():
         return sent
     settings = get_settings()
-    message = mail.compose(settings, once.name, to, subject, text, html)
-    with mail.connection(settings) as smtp:
+    message = sending.compose(settings, once.name, to, subject, text, html)
+    with sending.connection(settings) as smtp:
         return once.run(
-            lambda: {"message_id": message["Message-ID"], "refused": mail.hand_over(smtp, message)}, mail.NOT_SENT
+            lambda: {"message_id": message["Message-ID"], "refused": sending.hand_over(smtp, message)}, sending.NOT_SENT
         )
 
 

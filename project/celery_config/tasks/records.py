@@ -2,15 +2,15 @@
 
 from celery import current_task
 
-from project.celery_config.job import shared_task
-from project.celery_config.retry import ALWAYS
+from project.celery_config.task import shared_task
 from project.settings import get_settings
+from project.task_options.retry import ALWAYS
 
 
 @shared_task(retry_policy=ALWAYS)
 def hello() -> str:
     """Say hello and keep a record of it (a small job to watch, from HELLO_EVERY)."""
-    from project.integrations.records import recorded  # noqa: PLC0415 - only what runs needs SQLAlchemy: 18 MiB
+    from project.integrations.database.history import recorded  # noqa: PLC0415 - only what runs needs SQLAlchemy: 18 MiB
 
     job = current_task.request
     with recorded(get_settings().database, job.id, "hello", job.hostname):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from project.integrations import migrations
+from project.integrations.database import migrations
 from project.migrate import migrate
 from project.settings import Settings
 from tests.support.postgres import Postgres, running_postgres

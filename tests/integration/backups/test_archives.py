@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from project.integrations import backups
-from project.integrations.retention import Keep
+from project.integrations.backups import archives
+from project.integrations.backups.retention import Keep
 from project.settings import Settings
 
 KEEP = Keep(last=2, daily=0, weekly=0)
@@ -18,12 +18,12 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from project.integrations import backups
-from project.integrations.retention import Keep
+from project.integrations.backups.retention import Keep
 
 folder = Path(sys.argv[1])
 
 def make(fill):
-    return backups.make(folder, "ftp", ".tar.gz", fill, Keep(last=1, daily=0, weekly=0))
+    return archives.make(folder, "ftp", ".tar.gz", fill, Keep(last=1, daily=0, weekly=0))
 """
 # one child after the other, each killed at one step (audit event) more than the last one, until one gets through
 KILLED_AT_EACH_STEP = """
@@ -48,10 +48,10 @@ for step in range(1000):
         make(fill)
         os._exit(0)
     status = os.waitpid(pid, 0)[1]
-    there = [path for path in folder.glob("ftp-*") if path.suffix != backups.SUM]
+    there = [path for path in folder.glob("ftp-*") if path.suffix != archives.SUM]
     assert there, step
     for path in there:
-        backups.verify(folder, path.name)
+        archives.verify(folder, path.name)
     if not status:
         break
 print(step, len(list(folder.iterdir())))
@@ -67,7 +67,7 @@ def _fill(content: bytes) -> Callable[[Path], dict[str, Any]]:
 
 
 def _make(folder: Path, content: bytes = b"content", keep: Keep = KEEP) -> dict[str, Any]:
-    return backups.make(folder, "database", ".dump", _fill(content), keep)
+    return archives.make(folder, "database", ".dump", _fill(content), keep)
 
 
 def _run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -90,12 +90,12 @@ def test_a_backup_says_what_it_is_and_sha256sum_agrees(tmp_path: Path) -> None:
         ["sha256sum", "--check", f"{told['name']}.sha256"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert checked.stdout == f"{told['name']}: OK\n"
-    assert backups.verify(tmp_path, told["name"]).path.read_bytes() == b"content"
+    assert archives.verify(tmp_path, told["name"]).path.read_bytes() == b"content"
 
 
 def test_old_backups_go_only_when_a_new_one_is_there(tmp_path: Path) -> None:
     """A backup that fails deletes nothing; another kind is not touched."""
-    other = backups.make(tmp_path, "ftp", ".tar.gz", _fill(b"x"), KEEP)["name"]
+    other = archives.make(tmp_path, "ftp", ".tar.gz", _fill(b"x"), KEEP)["name"]
     first, second = (_make(tmp_path)["name"] for _ in range(2))
 
     def fail(path: Path) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def test_old_backups_go_only_when_a_new_one_is_there(tmp_path: Path) -> None:
         raise ConnectionError("gone")
 
     with pytest.raises(ConnectionError):
-        backups.make(tmp_path, "database", ".dump", fail, KEEP)
+        archives.make(tmp_path, "database", ".dump", fail, KEEP)
     assert len(_archives(tmp_path)) == 6
     third = _make(tmp_path)
     assert third["deleted"] == [first]
@@ -141,10 +141,10 @@ make(fill)
 
 def test_of_two_backups_at_a_time_the_second_fails_and_says_why(tmp_path: Path) -> None:
     """And a restore is in the way of a backup; other kinds are not."""
-    with backups.alone(tmp_path, "database"):
-        with pytest.raises(backups.AlreadyRunning, match="another job backs up or restores the database"):
+    with archives.alone(tmp_path, "database"):
+        with pytest.raises(archives.AlreadyRunning, match="another job backs up or restores the database"):
             _make(tmp_path)
-        assert backups.make(tmp_path, "ftp", ".tar.gz", _fill(b"x"), KEEP)["bytes"] == 1
+        assert archives.make(tmp_path, "ftp", ".tar.gz", _fill(b"x"), KEEP)["bytes"] == 1
     assert _make(tmp_path)["bytes"] == 7
 
 
@@ -162,8 +162,8 @@ def test_what_is_not_what_was_written_is_no_backup(tmp_path: Path, harm: Callabl
     """And the message says what is wrong with it."""
     name = _make(tmp_path)["name"]
     harm(tmp_path / name)
-    with pytest.raises(backups.BrokenBackup, match=reason):
-        backups.verify(tmp_path, name)
+    with pytest.raises(archives.BrokenBackup, match=reason):
+        archives.verify(tmp_path, name)
 
 
 @pytest.mark.parametrize("name", ["../database-20261121T030000Z.dump", "/etc/passwd", "database-1.dump", "\n", ""])
@@ -172,18 +172,18 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "inside").mkdir()
     outside = _make(tmp_path)["name"]
     for each in (name, f"../{outside}", f"{outside}\n"):
-        with pytest.raises(backups.BrokenBackup, match="no name of a backup"):
-            backups.verify(tmp_path / "inside", each)
+        with pytest.raises(archives.BrokenBackup, match="no name of a backup"):
+            archives.verify(tmp_path / "inside", each)
     assert os.listdir(tmp_path / "inside") == []
 
 
 def test_the_check_tells_of_room_and_of_the_newest_backups(tmp_path: Path) -> None:
     """It makes nothing; a folder that cannot be one is told."""
     settings = Settings(_env_file=None, run_dir=tmp_path)
-    found = backups.check(settings)
+    found = archives.check(settings)
     assert (found.state, found.found.startswith(f"{tmp_path}/backups: ")) == ("ok", True)
     assert found.found.endswith(" GB free; no backups yet")
     assert os.listdir(tmp_path) == []
     name = _make(tmp_path / "backups")["name"]
-    assert backups.check(settings).found.endswith(f" GB free; {name}")
-    assert backups.check(Settings(_env_file=None, backup_folder="/proc/sys/backups")).state == "failed"
+    assert archives.check(settings).found.endswith(f" GB free; {name}")
+    assert archives.check(Settings(_env_file=None, backup_folder="/proc/sys/backups")).state == "failed"

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import trustme
 
-from project.integrations import backups, ftp, ftp_listing, ftp_mirror, manifest
-from project.integrations.backups import BackupError
-from project.integrations.manifest import Shrunk
-from project.integrations.retention import Keep
+from project.integrations.backups import archives, ftp, ftp_listing, ftp_mirror, manifest
+from project.integrations.backups.archives import BackupError
+from project.integrations.backups.manifest import Shrunk
+from project.integrations.backups.retention import Keep
 from project.settings import Settings
 from tests.support.ftp_server import BUSY, DROPS, RESTARTS, STALLS, FtpServer, running_ftp
 from tests.support.wait import wait_until
@@ -68,7 +68,7 @@ def _make(settings: Settings, accept_shrink: bool = False) -> str:
     """Make a backup as the task does; return its name."""
     guard = manifest.guard(settings.backups, "ftp", accept_shrink)
     fill = partial(ftp_mirror.write, settings, report=lambda *_: None, guard=guard)
-    return str(backups.make(settings.backups, "ftp", ".tar.gz", fill, Keep(3, 0, 0))["name"])
+    return str(archives.make(settings.backups, "ftp", ".tar.gz", fill, Keep(3, 0, 0))["name"])
 
 
 def _manifest(settings: Settings) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def test_a_backup_that_has_lost_nearly_everything_is_refused(server: FtpServer, 
             Shrunk, match=rf"where {good} has .*: nothing was backed up or deleted; .*accept_shrink=true"
         ):
             _make(settings)
-    assert [each.path.name for each in backups.all_of(settings.backups, "ftp")] == [good]
+    assert [each.path.name for each in archives.all_of(settings.backups, "ftp")] == [good]
     assert (settings.backups / "ftp/files/long").exists()
     small = _make(settings, accept_shrink=True)
     assert _make(settings) > small > good

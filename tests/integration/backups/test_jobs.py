@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from project.integrations import backups
+from project.integrations.backups import archives
 from tests.support.ftp_server import DROPS, STALLS, FtpServer, running_ftp
 from tests.support.processes import RedisServer
 from tests.support.task_fixtures import Tasks
@@ -55,7 +55,7 @@ def test_a_dropped_connection_delays_a_backup(tasks: Tasks, server: FtpServer, t
     assert (record["status"], record["result"]["files"], record["result"]["fetched"]) == ("SUCCESS", 2, 1)
     assert [name for name, _ in server.fetched] == ["a.txt", "long", "long"]
     assert record["progress"]["text"] == "packed 2 files"
-    backups.verify(tmp_path / "backups", record["result"]["name"])
+    archives.verify(tmp_path / "backups", record["result"]["name"])
 
 
 def test_a_refused_login_fails_at_once_and_no_secret_is_told(tasks: Tasks, server: FtpServer, tmp_path: Path) -> None:
@@ -81,18 +81,18 @@ def test_a_killed_consumer_delays_a_backup_and_a_second_one_is_refused(
         "message": "another job backs up or restores the ftp at this moment",
     }
     tasks.kill_workers()
-    assert backups.all_of(tmp_path / "backups", "ftp") == []
+    assert archives.all_of(tmp_path / "backups", "ftp") == []
     server.mischief.clear()
     _worker(tasks, server, tmp_path, "two")
     result = tasks.ended(first)["result"]
-    assert [each.path.name for each in backups.all_of(tmp_path / "backups", "ftp")] == [result["name"]]
+    assert [each.path.name for each in archives.all_of(tmp_path / "backups", "ftp")] == [result["name"]]
     wait_until(lambda: not list((tmp_path / "backups").glob(".unfinished*")))
 
 
 def test_a_restore_has_no_endpoint_but_can_be_asked_for(tasks: Tasks) -> None:
     """It throws away what was written since, so only those who may use the broker can."""
     routes = {
-        task.name: task.route for task in tasks.app.tasks.values() if getattr(task, "waits_in", "") == "maintenance"
+        task.name: task.route for task in tasks.app.tasks.values() if getattr(task, "queue_name", "") == "maintenance"
     }
     assert routes["restore_database"] is None
     assert all(routes[name] for name in ("backup_database", "backup_ftp", "verify_backup"))

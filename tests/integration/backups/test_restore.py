@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from project import restore
-from project.integrations import backups, database_dump, manifest, migrations, postgres_restore, records, sqlite_files
-from project.integrations.backups import BackupError
-from project.integrations.database import transaction
-from project.integrations.database_check import check
-from project.integrations.manifest import Shrunk
-from project.integrations.migrations import NewerDatabase
-from project.integrations.retention import Keep
+from project.health.database_check import check
+from project.integrations.backups import archives, database_dump, manifest, postgres_restore, sqlite_files
+from project.integrations.backups.archives import BackupError
+from project.integrations.backups.manifest import Shrunk
+from project.integrations.backups.retention import Keep
+from project.integrations.database import history, migrations
+from project.integrations.database.engine import transaction
+from project.integrations.database.migrations import NewerDatabase
 from project.migrate import migrate
 from project.settings import Settings
 from tests.support.postgres import PASSWORD, Postgres
@@ -26,7 +27,7 @@ def _back_up(settings: Settings, accept_shrink: bool = False) -> str:
     url = settings.database
     guard = manifest.guard(settings.backups, "database", accept_shrink)
     fill = partial(database_dump.write, url, report=_ignore, guard=guard)
-    told = backups.make(settings.backups, "database", database_dump.suffix(url), fill, Keep(3, 0, 0))
+    told = archives.make(settings.backups, "database", database_dump.suffix(url), fill, Keep(3, 0, 0))
     return str(told["name"])
 
 
@@ -50,12 +51,12 @@ def _run(settings: Settings, *commands: str) -> list[tuple[Any, ...]]:
 def _record(settings: Settings, *jobs: str) -> None:
     for job in jobs:
         with transaction(settings.database) as session:
-            records.start(session, job, "hello", "consumer")
+            history.start(session, job, "hello", "consumer")
 
 
 def _jobs(settings: Settings) -> list[str]:
     with transaction(settings.database_reader) as session:
-        return [record.job_id for record in records.page(session, 10)]
+        return [record.job_id for record in history.page(session, 10)]
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -221,7 +222,7 @@ def test_a_reader_that_never_ends_does_not_hold_up_a_restore_for_ever(
     name = _back_up(on_postgres)
     _record(on_postgres, "since")
     with transaction(on_postgres.database_reader) as session:
-        records.page(session, 1)
+        history.page(session, 1)
         with pytest.raises(
             BackupError, match=r"nothing was changed: another connection has used a table for more than"
         ):
@@ -239,7 +240,7 @@ def test_a_writer_that_never_ends_does_not_hold_up_a_restore_for_ever(
     name = _back_up(settings)
     _record(settings, "since")
     with transaction(settings.database) as session:
-        records.start(session, "open", "hello", "consumer")
+        history.start(session, "open", "hello", "consumer")
         with pytest.raises(BackupError, match=r"another program has written to the database for more than 0.3 s"):
             _restore(settings, name)
     assert _jobs(settings) == ["open", "since"]
@@ -285,4 +286,4 @@ def test_an_empty_database_does_not_push_out_the_backups_of_a_full_one(migrated:
         with pytest.raises(Shrunk, match=rf"there are 0 rows where {good} has 2: .* back up with accept_shrink=true"):
             _back_up(migrated)
     empty = _back_up(migrated, accept_shrink=True)
-    assert [each.path.name for each in backups.all_of(migrated.backups, "database")] == [empty, good]
+    assert [each.path.name for each in archives.all_of(migrated.backups, "database")] == [empty, good]

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from project.celery_config.tasks import maintenance
-from project.integrations import backups, database_dump
+from project.integrations.backups import archives, database_dump
 from project.settings import Settings, get_settings
 from tests.support.wait import wait_until
 
@@ -111,13 +111,13 @@ def test_nothing_is_restored_from_what_is_broken(database: Path, settings: Setti
     """Neither from a changed archive, nor into another kind of database."""
     told = maintenance.backup_database()
     other = settings.model_copy(update={"database_url": SecretStr("postgresql://x/y")})
-    with pytest.raises(backups.BackupError, match="not of the kind"):
+    with pytest.raises(archives.BackupError, match="not of the kind"):
         database_dump.restore(other, told["name"], print)
     archive = settings.backups / told["name"]
     with archive.open("r+b") as file:
         file.seek(5000)
         file.write(b"harm")
-    with pytest.raises(backups.BrokenBackup):
+    with pytest.raises(archives.BrokenBackup):
         maintenance.restore_database(told["name"])
     assert _rows(database) == {0: 4000}
 
@@ -132,6 +132,6 @@ def test_a_full_disk_fails_the_job_at_once(database: Path, settings: Settings) -
 def test_a_database_that_is_not_there_is_not_made(settings: Settings, database: Path) -> None:
     """The job fails and says where it looked."""
     os.remove(database)
-    with pytest.raises(backups.BackupError, match=r"no file .*records\.db"):
+    with pytest.raises(archives.BackupError, match=r"no file .*records\.db"):
         maintenance.backup_database()
     assert not database.exists()

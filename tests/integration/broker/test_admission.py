@@ -8,8 +8,8 @@ import pytest
 from celery import Celery, group
 from redis import Redis
 
-from project.broker import JobExists, QueueFull, records
-from project.jobs import control, listing
+from project.jobs import listing
+from project.leased_transport import JobExists, QueueFull, control, records
 from tests.chaos import protocol
 from tests.support.broker_app import create_app
 from tests.support.broker_fixtures import StartWorker

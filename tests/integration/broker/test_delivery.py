@@ -8,8 +8,8 @@ import pytest
 from celery import Celery, chord, group
 from redis import Redis
 
-from project.broker import records
-from project.jobs import control, listing
+from project.jobs import listing
+from project.leased_transport import control, records
 from tests.support.broker_fixtures import LEASE, StartWorker
 from tests.support.wait import wait_until
 

@@ -5,22 +5,22 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from project.broker.ledger import Ledger, Options
-from project.jobs import control
+from project.leased_transport import control
+from project.leased_transport.lease_keeper import LeaseKeeper, Options
 from tests.chaos import protocol
 from tests.chaos.protocol import Taken
 from tests.support.wait import wait_until
 
 
 @pytest.fixture
-def ledger(redis: Redis) -> Iterator[Ledger]:
+def ledger(redis: Redis) -> Iterator[LeaseKeeper]:
     """A ledger that looks after its leases when it is told to."""
-    ledger = Ledger(redis, Options(), queues=[protocol.QUEUE])
+    ledger = LeaseKeeper(redis, Options(), queues=[protocol.QUEUE])
     yield ledger
     ledger.stopping = True
 
 
-def _take(ledger: Ledger, redis: Redis) -> None:
+def _take(ledger: LeaseKeeper, redis: Redis) -> None:
     (job,) = protocol.take(redis, lease=0.3)
     ledger.hold(job.id, job.token, protocol.QUEUE)
 
@@ -29,7 +29,7 @@ def _due(redis: Redis) -> float:
     return float(redis.zscore("leases:celery", "a") or 0)
 
 
-def test_a_job_taken_again_by_who_lost_it_is_held_by_its_new_lease(ledger: Ledger, redis: Redis) -> None:
+def test_a_job_taken_again_by_who_lost_it_is_held_by_its_new_lease(ledger: LeaseKeeper, redis: Redis) -> None:
     """The verdict on the old lease is none on the new one."""
     protocol.admit(redis, "a", "n")
     _take(ledger, redis)
@@ -42,7 +42,7 @@ def test_a_job_taken_again_by_who_lost_it_is_held_by_its_new_lease(ledger: Ledge
 
 
 def test_an_ending_that_cannot_be_written_stops_no_renewal(
-    ledger: Ledger, redis: Redis, caplog: pytest.LogCaptureFixture
+    ledger: LeaseKeeper, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The thread says what is wrong, with its traceback, and goes on."""
     ledger.open(redis, Options(lease=0.3))
@@ -56,7 +56,7 @@ def test_an_ending_that_cannot_be_written_stops_no_renewal(
 
 @pytest.mark.parametrize("how", ["ended", "retried", "revoked", "forgotten"])
 def test_a_lease_that_was_given_up_is_not_reported_as_lost(
-    ledger: Ledger, redis: Redis, caplog: pytest.LogCaptureFixture, how: str
+    ledger: LeaseKeeper, redis: Redis, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     """A pool child ends or retries its job, or a client revokes it, before the consumer's main process hears of it."""
     protocol.admit(redis, "a", "n")
@@ -75,7 +75,7 @@ def test_a_lease_that_was_given_up_is_not_reported_as_lost(
 
 
 def test_a_lease_that_ran_out_is_reported_as_lost(
-    ledger: Ledger, redis: Redis, caplog: pytest.LogCaptureFixture
+    ledger: LeaseKeeper, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whether the job waits again or runs elsewhere by now."""
     protocol.admit(redis, "a", "n")

@@ -8,8 +8,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError, ResponseError
 
-from project.broker import records, scripts
 from project.jobs import listing
+from project.leased_transport import records, scripts
 from tests.support.broker_app import create_app
 from tests.support.broker_fixtures import LEASE, StartWorker
 from tests.support.processes import RedisServer, Worker

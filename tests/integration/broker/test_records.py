@@ -5,11 +5,11 @@ from celery import Celery, group
 from kombu.transport import redis as kombu_redis
 from redis import Redis
 
-from project.broker import records
-from project.broker.backend import Backend
-from project.broker.transport import Transport
-from project.celery_config.brokers import broker_settings
-from project.jobs import control, listing
+from project.brokers.base import broker_settings
+from project.jobs import listing
+from project.leased_transport import control, records
+from project.leased_transport.backend import Backend
+from project.leased_transport.transport import Transport
 from tests.support.broker_app import create_app
 from tests.support.broker_fixtures import StartWorker
 from tests.support.processes import RedisServer

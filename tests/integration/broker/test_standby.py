@@ -15,8 +15,8 @@ import trustme
 from celery import Celery
 from redis import ConnectionPool, Redis
 
-from project.broker.ledger import Hold
-from project.broker.standby import PROGRAM, Standby
+from project.leased_transport.lease_keeper import Hold
+from project.leased_transport.standby import PROGRAM, Standby
 from tests.chaos import protocol
 from tests.support.broker_fixtures import StartWorker
 from tests.support.processes import RedisServer, Worker

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from project.broker import records
+from project.leased_transport import records
 from tests.integration.broker.test_delivery import every_pool, nothing_left, record
 from tests.support.broker_fixtures import StartWorker
 from tests.support.wait import wait_until

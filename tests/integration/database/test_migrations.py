@@ -14,9 +14,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import NullPool, inspect
 
 from project.errors import DatabaseMismatch
-from project.integrations.database import Base, make_engine, transaction
-from project.integrations.database_check import check
-from project.integrations.records import page
+from project.health.database_check import check
+from project.integrations.database.engine import Base, make_engine, transaction
+from project.integrations.database.history import page
 from project.migrate import main, migrate
 from project.settings import Settings, get_settings
 from tests.support.ports import free_port

@@ -8,22 +8,22 @@ import pytest
 from sqlalchemy import text
 
 from project.errors import DatabaseUnavailable
-from project.integrations import records
-from project.integrations.database import transaction
+from project.integrations.database import history
+from project.integrations.database.engine import transaction
 from project.settings import Settings
 from tests.support.ports import free_port
 from tests.support.postgres import PASSWORD, Postgres, running_postgres
 
 
-def _rows(settings: Settings, limit: int = 10, before: int | None = None) -> list[records.Record]:
+def _rows(settings: Settings, limit: int = 10, before: int | None = None) -> list[history.Record]:
     with transaction(settings.database) as session:
-        return records.page(session, limit, before)
+        return history.page(session, limit, before)
 
 
 def test_a_record_says_when_a_job_began_and_when_it_was_done(migrated: Settings) -> None:
     """In UTC, whatever the database makes of time zones."""
     before = datetime.now(UTC)
-    with records.recorded(migrated.database, "one", "hello", "consumer.1"):
+    with history.recorded(migrated.database, "one", "hello", "consumer.1"):
         begun = _rows(migrated)[0]
     done = _rows(migrated)[0]
     assert (begun.job_id, begun.task, begun.consumer, begun.attempts) == ("one", "hello", "consumer.1", 1)
@@ -34,10 +34,10 @@ def test_a_record_says_when_a_job_began_and_when_it_was_done(migrated: Settings)
 
 def test_a_job_that_runs_again_has_one_record(migrated: Settings) -> None:
     """With the consumer of the last time, and how often it was begun."""
-    with pytest.raises(ZeroDivisionError), records.recorded(migrated.database, "one", "hello", "consumer.1"):
+    with pytest.raises(ZeroDivisionError), history.recorded(migrated.database, "one", "hello", "consumer.1"):
         raise ZeroDivisionError
     assert _rows(migrated)[0].finished_at is None
-    with records.recorded(migrated.database, "one", "hello", "consumer.2"):
+    with history.recorded(migrated.database, "one", "hello", "consumer.2"):
         pass
     (record,) = _rows(migrated)
     assert (record.attempts, record.consumer) == (2, "consumer.2")
@@ -48,9 +48,9 @@ def test_pages_are_newest_first_and_meet_without_a_gap(migrated: Settings) -> No
     """A record that is begun again stays where it is."""
     for name in "abcde":
         with transaction(migrated.database) as session:
-            records.start(session, name, "hello", "consumer")
+            history.start(session, name, "hello", "consumer")
     with transaction(migrated.database) as session:
-        records.start(session, "a", "hello", "consumer")
+        history.start(session, "a", "hello", "consumer")
     first = _rows(migrated, 2)
     rest = _rows(migrated, 5, first[-1].id)
     assert [row.job_id for row in first + rest] == list("edcba")
@@ -60,24 +60,24 @@ def test_purging_takes_what_is_older(migrated: Settings) -> None:
     """However much it is, a batch after the other; and leaves the rest."""
     with transaction(migrated.database) as session:
         for name in "abcd":
-            records.start(session, name, "hello", "consumer")
+            history.start(session, name, "hello", "consumer")
     middle = datetime.now(UTC)
     with transaction(migrated.database) as session:
-        records.start(session, "e", "hello", "consumer")
-    assert records.purge(migrated.database, middle - timedelta(hours=1)) == 0
-    assert records.purge(migrated.database, middle, batch=2) == 4
+        history.start(session, "e", "hello", "consumer")
+    assert history.purge(migrated.database, middle - timedelta(hours=1)) == 0
+    assert history.purge(migrated.database, middle, batch=2) == 4
     assert [row.job_id for row in _rows(migrated)] == ["e"]
 
 
 def test_a_forked_child_talks_on_a_connection_of_its_own(migrated: Settings) -> None:
     """As prefork's children do: two on one connection would read each other's answers."""
     with transaction(migrated.database) as session:
-        records.start(session, "parent", "hello", "consumer")
+        history.start(session, "parent", "hello", "consumer")
         child = multiprocessing.get_context("fork").Process(target=_work, args=(migrated.database,))
         if "sqlite" not in migrated.database:  # whose writers wait for each other
             child.start()
             child.join(20)
-        records.start(session, "parent", "hello", "consumer")
+        history.start(session, "parent", "hello", "consumer")
     if child.pid is None:
         child.start()
         child.join(20)
@@ -88,7 +88,7 @@ def test_a_forked_child_talks_on_a_connection_of_its_own(migrated: Settings) -> 
 def _work(url: str) -> None:
     for number in range(3):
         with transaction(url) as session:
-            records.start(session, f"child {number}", "hello", "consumer")
+            history.start(session, f"child {number}", "hello", "consumer")
 
 
 def test_an_error_says_what_the_database_said(migrated: Settings, postgres: Postgres) -> None:
@@ -110,7 +110,7 @@ def test_a_database_that_is_away_is_said_to_be(tmp_path_factory: pytest.TempPath
         pytest.raises(DatabaseUnavailable, match=r"the database says: .*Connection refused"),
         transaction(url) as session,
     ):
-        records.page(session, 1)
+        history.page(session, 1)
     assert time.monotonic() - begun < 1
     with running_postgres(tmp_path_factory.mktemp("away")) as server:
         with transaction(server.url) as session:

@@ -9,8 +9,8 @@ from sqlalchemy import NullPool
 
 from project.api.problems import add_error_handlers
 from project.api.records import records_router
-from project.integrations import records
-from project.integrations.database import make_engine, transaction
+from project.integrations.database import history
+from project.integrations.database.engine import make_engine, transaction
 from project.settings import Settings
 from tests.support.http import assert_problem
 
@@ -37,7 +37,7 @@ async def test_a_row_without_fields_does_not_hide_the_others(
     """The log says once which row it is and what to do; pages go on after it."""
     for name in "abcd":
         with transaction(migrated.database) as session:
-            records.start(session, name, "hello", "consumer")
+            history.start(session, name, "hello", "consumer")
     if "sqlite" in migrated.database:
         harm = ["UPDATE records SET started_at = 7 WHERE job_id = 'b'", "UPDATE records SET attempts = 0 WHERE id = 3"]
     else:

@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from project.integrations import records
-from project.integrations.database import transaction
+from project.integrations.database import history
+from project.integrations.database.engine import transaction
 from project.migrate import migrate
 from project.settings import Settings
 from tests.integration.database.conftest import empty_database
@@ -42,10 +42,10 @@ def test_the_app_can_change_rows_only(migrated: Settings, postgres: Postgres, co
 def test_the_app_can_do_what_jobs_need(migrated: Settings) -> None:
     """Insert, update, select, delete."""
     with transaction(migrated.database) as session:
-        records.start(session, "one", "hello", "consumer")
-        records.finish(session, "one")
-        assert len(records.page(session, 10)) == 1
-    assert records.purge(migrated.database, datetime.now(UTC)) == 1
+        history.start(session, "one", "hello", "consumer")
+        history.finish(session, "one")
+        assert len(history.page(session, 10)) == 1
+    assert history.purge(migrated.database, datetime.now(UTC)) == 1
 
 
 @pytest.mark.parametrize("command", MAKES + WRITES)
@@ -58,7 +58,7 @@ def test_the_reader_can_change_nothing(migrated: Settings, postgres: Postgres, c
 def test_the_reader_can_read(migrated: Settings) -> None:
     """All rows."""
     with transaction(migrated.database_reader) as session:
-        assert records.page(session, 10) == []
+        assert history.page(session, 10) == []
 
 
 def test_nobody_else_can_enter(migrated: Settings, postgres: Postgres) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from project.integrations import imap
-from project.integrations.mail import MailRefused
+from project.integrations.mail import imap
+from project.integrations.mail.sending import MailRefused
 from project.settings import Settings
 from tests.support.dovecot import Dovecot
 from tests.support.mail import PASSWORD, USER, RawServer

@@ -5,8 +5,8 @@ from email import message_from_bytes
 
 import pytest
 
-from project.integrations import mail, mail_text
-from project.integrations.mail import MailRefused
+from project.integrations.mail import message_text, sending
+from project.integrations.mail.sending import MailRefused
 from project.settings import Settings
 from tests.support.mail import SmtpServer
 
@@ -44,9 +44,9 @@ TEXTS = [
 
 
 def _send(settings: Settings, to: list[str], subject: str = "s", text: str = "t", **other: str) -> dict[str, str]:
-    message = mail.compose(settings, "job", to, subject, text, **other)
-    with mail.connection(settings) as smtp:
-        return mail.hand_over(smtp, message)
+    message = sending.compose(settings, "job", to, subject, text, **other)
+    with sending.connection(settings) as smtp:
+        return sending.hand_over(smtp, message)
 
 
 @pytest.mark.parametrize("beyond_ascii", [False, True])
@@ -56,7 +56,7 @@ def test_subjects_arrive_as_they_were_written(start: Start, beyond_ascii: bool) 
     for subject in SUBJECTS:
         _send(settings, ["ann@example.org"], subject)
         received, raw = server.mails[-1][1], server.raw[-1]
-        assert mail_text.header(message_from_bytes(raw), "subject") == subject
+        assert message_text.header(message_from_bytes(raw), "subject") == subject
         assert received["Subject"] == subject
         assert raw.isascii() and max(map(len, raw.split(b"\r\n"))) < 998
 
@@ -71,7 +71,7 @@ def test_texts_arrive_as_they_were_written(start: Start) -> None:
         assert plain is not None and html is not None
         received_texts = [body.get_content().replace("\r\n", "\n") for body in (plain, html)]
         assert received_texts == [text, f"<pre>{text}</pre>\n"]
-        assert mail_text.text(message_from_bytes(raw)).replace("\r\n", "\n") == text
+        assert message_text.text(message_from_bytes(raw)).replace("\r\n", "\n") == text
         assert raw.isascii() and max(map(len, raw.split(b"\r\n"))) < 998
 
 
@@ -92,7 +92,7 @@ def test_a_domain_beyond_ascii_is_told_in_punycode_to_servers_that_need_it(start
     assert _send(settings, [given, "eve@bücher.example"]) == {"eve@bücher.example": "550 no such user"}
     recipients, message = server.mails[0]
     assert recipients == [told]
-    assert mail_text.addresses(message_from_bytes(server.raw[0]), "to") == [told, "eve@xn--bcher-kva.example"]
+    assert message_text.addresses(message_from_bytes(server.raw[0]), "to") == [told, "eve@xn--bcher-kva.example"]
     assert [address.addr_spec for address in message["To"].addresses] == [told, "eve@xn--bcher-kva.example"]
 
 
@@ -116,7 +116,7 @@ def test_fifty_long_addresses_arrive_unharmed(start: Start) -> None:
     to = [f"{'n' * 50}.{number}@{'d' * 60}.{'e' * 60}.example.org" for number in range(50)]
     assert _send(settings, to) == {}
     assert server.mails[0][0] == to
-    assert mail_text.addresses(message_from_bytes(server.raw[0]), "to") == to
+    assert message_text.addresses(message_from_bytes(server.raw[0]), "to") == to
 
 
 def test_a_sender_beyond_ascii_is_told_in_punycode_or_refused(start: Start) -> None:

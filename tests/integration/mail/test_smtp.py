@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from project.integrations import mail
-from project.integrations.mail import MailRefused
+from project.integrations.mail import sending
+from project.integrations.mail.sending import MailRefused
 from project.settings import Settings
 from tests.support.mail import PASSWORD, USER, RawServer, SmtpServer
 from tests.support.ports import free_port
@@ -19,9 +19,9 @@ TO = ["bob@example.org", "eve@example.org"]
 
 def send(settings: Settings, to: list[str] = TO, **other: Any) -> dict[str, str]:
     """Send a mail and return whom the server refused."""
-    message = mail.compose(settings, "job.1", to, "Grüße", "Zoë\n", **other)
-    with mail.connection(settings) as smtp:
-        return mail.hand_over(smtp, message)
+    message = sending.compose(settings, "job.1", to, "Grüße", "Zoë\n", **other)
+    with sending.connection(settings) as smtp:
+        return sending.hand_over(smtp, message)
 
 
 @pytest.mark.parametrize("login", [False, True])
@@ -41,7 +41,7 @@ def test_a_mail_arrives_whichever_way_the_connection_is_secured(
 
 
 def test_some_recipients_can_be_refused(start: Start) -> None:
-    """The others get the mail, and the result says who did not."""
+    """The others get the sending, and the result says who did not."""
     server, settings = start()
     server.refused["eve@example.org"] = "550 5.1.1 no such user"
     assert send(settings) == {"eve@example.org": "550 5.1.1 no such user"}
@@ -118,7 +118,7 @@ def test_the_check_says_what_is_wrong_and_not_the_password(start: Start, trusted
     _, fine = start("starttls", login=True)
     _, wrong = start("starttls", login=True, smtp_password="not-hunter2")
     own = Settings(_env_file=None, smtp_port=free_port())
-    checks = [mail.check(each) for each in (fine, wrong, own)]
+    checks = [sending.check(each) for each in (fine, wrong, own)]
     assert [check.state for check in checks] == ["ok", "failed", "failed"]
     assert "535" in checks[1].found
     assert checks[2].cure == "start the stack"
@@ -139,7 +139,7 @@ def test_a_server_that_never_finishes_its_answer_does_not_hold_a_job(
 ) -> None:
     """Neither while it greets nor later; each byte is in time, all of them are not."""
     settings = Settings(_env_file=None, smtp_host="127.0.0.1", smtp_port=raw(*said, drip=b"-").port)
-    with pytest.raises(TimeoutError, match=r"not done within 0.3 s"), mail.connection(settings, limit=0.3) as smtp:
+    with pytest.raises(TimeoutError, match=r"not done within 0.3 s"), sending.connection(settings, limit=0.3) as smtp:
         smtp.noop()
 
 
@@ -147,8 +147,8 @@ def test_the_check_does_not_wait_for_a_slow_server(
     raw: Callable[..., RawServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asks how things are wants to know soon."""
-    monkeypatch.setattr(mail, "CHECK_TIMEOUT", 0.2)
+    monkeypatch.setattr(sending, "CHECK_TIMEOUT", 0.2)
     settings = Settings(_env_file=None, smtp_host="127.0.0.1", smtp_port=raw(b"220-slow", drip=b"-").port)
     begun = time.monotonic()
-    assert mail.check(settings).state == "failed"
+    assert sending.check(settings).state == "failed"
     assert time.monotonic() - begun < 2

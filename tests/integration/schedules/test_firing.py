@@ -8,9 +8,9 @@ import pytest
 from celery import Celery
 
 from project.errors import UnknownSchedule
+from project.schedules.beat import BATCH
 from project.schedules.errors import InvalidSchedule
 from project.schedules.schedule import Schedule
-from project.schedules.scheduler import BATCH
 from project.schedules.task_scheduler import TaskScheduler
 from tests.integration.schedules.conftest import Jobs, StartScheduler
 from tests.support.processes import RedisServer

@@ -9,10 +9,10 @@ import pytest
 from celery import Celery
 
 from project.errors import DatabaseUnavailable, GlassqueueError, ScheduleOfTheStack
-from project.integrations import records
-from project.integrations.database import transaction
+from project.integrations.database import history
+from project.integrations.database.engine import transaction
 from project.migrate import migrate
-from project.schedules import heartbeat
+from project.schedules import leader_heartbeat
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import get_settings
 from tests.integration.schedules.conftest import Jobs, StartScheduler
@@ -143,8 +143,8 @@ def test_an_entry_that_cannot_be_used_is_skipped_and_reported(
         " 'gone': {'task': 'nap', 'schedule': 60}, 'none': None}\n"
     )
     one = start("one", app="own", PYTHONPATH=str(tmp_path), HELLO_EVERY="3600")
-    wait_until(lambda: heartbeat.read(server.client))
-    leader = heartbeat.read(server.client)
+    wait_until(lambda: leader_heartbeat.read(server.client))
+    leader = leader_heartbeat.read(server.client)
     assert leader and leader.errors.keys() == {"backup", "gone", "none"}
     assert one.log.read_text().count("'nope' is not a day of week") == 1
     assert [entry.schedule_id for entry in scheduler.page(5)[0]] == ["hello"]
@@ -161,7 +161,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with transaction(settings.database) as session:
         now = datetime.now(UTC)
         for name, begun in (("old", now - timedelta(hours=2)), ("new", now)):
-            session.add(records.Record(job_id=name, task="hello", consumer="one", attempts=1, started_at=begun))
+            session.add(history.Record(job_id=name, task="hello", consumer="one", attempts=1, started_at=begun))
     yield settings.database
     get_settings.cache_clear()
 
@@ -180,7 +180,7 @@ def test_purging_forgets_what_has_expired_and_nothing_else(
     assert [schedule.schedule_id for schedule in scheduler.page(10)[0]] == [kept]
     assert server.client.zrange("jobs:recent", 0, -1) == [job_kept.encode()]
     with transaction(database) as session:
-        assert [row.job_id for row in records.page(session, 10)] == ["new"]
+        assert [row.job_id for row in history.page(session, 10)] == ["new"]
     assert app.tasks["purge_records"]() == {"rows": 0, "jobs": 0, "schedules": 0}
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from project.celery_config.coroutines import as_function
+from project.task_options.coroutines import as_function
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from project.broker import records
 from project.jobs import summaries
-from project.jobs.representation import Job, ListedJob
+from project.jobs.models import Job, ListedJob
+from project.leased_transport import records
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from project.celery_config import once
-from project.celery_config.once import Once
 from project.settings import get_settings
+from project.task_options import once
+from project.task_options.once import Once
 
 
 @pytest.fixture(autouse=True)

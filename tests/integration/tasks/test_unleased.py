@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from project.jobs import control
+from project.leased_transport import control
 from tests.support.processes import RedisServer, Worker
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until

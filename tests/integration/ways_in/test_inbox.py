@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from project.broker import records, scripts
+from project.inbox.messages import LONGEST
+from project.inbox.redis_list import INBOX, PUT_ASIDE, REASON, REJECTED, SHOWN
 from project.jobs import listing
-from project.jobs.inbox_list import INBOX, PUT_ASIDE, REASON, REJECTED, SHOWN
-from project.jobs.messages import LONGEST
+from project.leased_transport import records, scripts
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
 from tests.support.inbox import LIMIT, jobs, push, rejected

@@ -12,10 +12,10 @@ from uuid import uuid4
 import amqp
 import pytest
 
-from project.broker import records
-from project.jobs import amqp_reader
-from project.jobs.inbox_list import INBOX, REJECTED
-from project.jobs.messages import LONGEST
+from project.inbox import amqp_reader
+from project.inbox.messages import LONGEST
+from project.inbox.redis_list import INBOX, REJECTED
+from project.leased_transport import records
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
 from tests.support.inbox import push, rejected

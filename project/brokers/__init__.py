@@ -1,0 +1,1 @@
+"""One class per kind of broker: leases on Redis, Celery's own Redis transport, RabbitMQ."""

@@ -1,0 +1,142 @@
+"""The short way into the leased transport, for calls that use none of Celery's rarer options.
+
+Celery's own way takes a producer from a pool, declares the queue, builds the message in four layers and sends two
+signals: most of the time of a `.delay()`. Here the same message is built at once and admitted by the same script.
+What this module does not know goes Celery's way: `entrance()` then returns None.
+"""
+
+import math
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from celery import Celery, signals
+from celery._state import get_current_worker_task
+from celery.utils.nodenames import anon_nodename
+from celery.utils.saferepr import saferepr
+from kombu.exceptions import OperationalError
+from kombu.serialization import dumps
+from redis import BlockingConnectionPool, Redis
+from redis.exceptions import RedisError
+
+from project.leased_transport import admission
+from project.leased_transport.transport import Transport
+
+KNOWN = {"countdown", "eta", "headers", "nonce", "queue", "priority", "ignore_result", "time_limit", "soft_time_limit"}
+BATCH = 100  # admissions per round trip: keeps Redis busy for some milliseconds, not longer
+#: What an app must be set to: with any other value Celery does more than this module.
+PLAIN = {
+    "task_serializer": "json",
+    "task_compression": None,
+    "task_protocol": 2,
+    "task_send_sent_event": False,
+    "task_publish_retry": False,
+}
+PUBLISH_SIGNALS = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
+NOTHING_FOLLOWS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
+
+
+class FastPublisher:
+    """Where the jobs of one app come in: a bounded pool of connections with the transport's own timeouts."""
+
+    def __init__(self, app: Celery, channel: Any) -> None:
+        """Take over what the transport was configured with."""
+        params = channel._connparams()
+        params |= {"max_connections": app.conf.broker_pool_limit, "timeout": app.conf.broker_pool_acquire_timeout}
+        self.client = Redis(connection_pool=BlockingConnectionPool(**params))  # type: ignore[no-untyped-call]
+        self.channel, self.queues = channel, app.amqp.queues
+
+    def admit(self, task: Any, args: Any, kwargs: Any, job_id: str, options: dict[str, Any]) -> None:
+        """Admit one job; raise JobExists, QueueFull or kombu's OperationalError."""
+        call = self._prepare(task, args, kwargs, job_id, options)
+        with library_errors():
+            admission.admit(self.client, call)
+
+    def admit_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]], options: dict[str, Any]) -> None:
+        """Admit jobs of one task, 100 per round trip; those that are known already stay as they are."""
+        calls = (self._prepare(task, (), kwargs, job_id, options) for job_id, kwargs in jobs)
+        while batch := list(islice(calls, BATCH)):
+            with library_errors():
+                admission.admit_many(self.client, batch)
+
+    def _prepare(self, task: Any, args: Any, kwargs: Any, job_id: str, options: dict[str, Any]) -> admission.Call:
+        args, kwargs = args or (), kwargs or {}
+        if task.typing:
+            task.__header__(*args, **kwargs)
+        if task._dump_pydantic_arguments:
+            args, kwargs = task._dump_pydantic_arguments(args, kwargs)
+        kind, encoding, body = dumps((args, kwargs, NOTHING_FOLLOWS), "json")
+        show = repr if len(body) < 1000 else saferepr
+        headers = {
+            "id": job_id,
+            "task": task.name,
+            "retries": 0,
+            "replaced_task_nesting": 0,
+            "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
+            "argsrepr": show(args),
+            "kwargsrepr": show(kwargs),
+            "origin": anon_nodename(),
+            "ignore_result": options.get("ignore_result", task.ignore_result),
+            "eta": _eta(options),
+        }
+        headers |= options.get("headers") or {}
+        nonce = options.get("nonce") or secrets.token_urlsafe(9)
+        properties = {"body_encoding": None, "delivery_tag": nonce, "priority": options.get("priority")}
+        message = {"body": body, "content-type": kind, "content-encoding": encoding}
+        message |= {"headers": headers, "properties": properties}
+        return admission.prepare(options.get("queue", task.queue_name), message, self.channel)
+
+
+_entrances: WeakKeyDictionary[Celery, FastPublisher | None] = WeakKeyDictionary()
+
+
+def entrance(task: Any, args: Any, options: dict[str, Any]) -> FastPublisher | None:
+    """Return where this call can be admitted, or None if only Celery knows how to publish it."""
+    app = task.app
+    if (
+        not options.keys() <= KNOWN
+        or options.get("soft_time_limit", 0) > options.get("time_limit", math.inf)
+        or not isinstance(args, list | tuple | None)
+        or get_current_worker_task()
+        or any(signal.receivers for signal in PUBLISH_SIGNALS)
+        or app.conf.task_always_eager
+    ):
+        return None
+    if app not in _entrances:
+        _entrances[app] = _open(app)
+    door = _entrances[app]
+    return door if door and options.get("queue", task.queue_name) in door.queues else None
+
+
+def known_options(task: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a call, with those that its task declares, without those that change nothing."""
+    declared = task._get_exec_options() | {"serializer": None if task.serializer == "json" else task.serializer}
+    return {name: value for name, value in (declared | options).items() if value is not None}
+
+
+def _open(app: Celery) -> FastPublisher | None:
+    with library_errors(), app.connection_for_write() as connection:
+        if not isinstance(connection.transport, Transport) or any(app.conf[key] != PLAIN[key] for key in PLAIN):
+            return None
+        # not channel(), which tries twice, with a pause of two seconds
+        return FastPublisher(app, connection.default_channel)
+
+
+def _eta(options: dict[str, Any]) -> str | None:
+    """Return the moment before which the job must not run, as Celery's header has it."""
+    if "countdown" in options:
+        return (datetime.now(UTC) + timedelta(seconds=options["countdown"])).isoformat()
+    return options["eta"].isoformat() if "eta" in options else None
+
+
+@contextmanager
+def library_errors() -> Iterator[None]:
+    """Raise what Celery's own way raises when Redis is away, frozen or out of memory."""
+    try:
+        yield
+    except RedisError as error:
+        raise OperationalError(str(error)) from error

@@ -1,0 +1,214 @@
+"""Job records for brokers that keep none: `redis+stock://` and RabbitMQ.
+
+The leased transport writes the record and the message in one step. Here the record is written first, the message
+follows, and a third step notes that it was sent. A producer that dies in between has answered nobody: its record is
+gone a minute later. Record and message share a nonce: a message whose nonce is not the record's never runs, so a job
+can be taken back and requeued though its old message still waits somewhere.
+"""
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from celery import Task, states
+from celery._state import get_current_worker_task
+from celery.exceptions import Ignore
+from kombu.exceptions import OperationalError
+from kombu.serialization import dumps
+
+from project.brokers import base, rabbitmq
+from project.brokers.fast_publisher import library_errors
+from project.brokers.leased_backend import LeasedBackend
+from project.leased_transport import JobExists, messages, records
+from project.leased_transport.admission import due_at
+from project.leased_transport.scripts import Script
+from project.task_options.followers import patiently
+
+REGISTER, ASK, SETTLE, BEGIN, REPORT = map(Script, ("register", "ask", "settle", "begin", "report"))
+PATIENCE = 60  # seconds: longer than any sender waits for a broker
+SENDING = 4  # seconds after which a sender that has said nothing is taken for dead
+KEPT = 10_000  # jobs in the index of recent ones
+#: What is said anew whenever a message is sent, by us.
+OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
+OURS = ("headers", "nonce")
+
+log = logging.getLogger(__name__)
+
+
+def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
+    """Write the record of a job and send its message; a message that cannot be sent takes the record with it.
+
+    Raises JobExists for a job whose message was sent before, unless a parent that runs again submits the same child;
+    QueueFull; or OperationalError when the broker or Redis is away, which a running job waits out.
+    """
+    job_id = job_id or str(uuid4())
+    way = _try_again if task.request.id == job_id else _register_and_send
+    message = Message(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
+    return patiently(partial(way, message))
+
+
+def requeue(app: Any, client: Any, job_id: str) -> bool:
+    """Send the message of a failed or revoked job once more; return whether there was such a job.
+
+    Until the broker has confirmed the message, the job stays what it is.
+    """
+    nonce = new_nonce()
+    name, queue, text = ASK(client, [records.key(job_id)], [nonce, base.kind_of(app)]) or (b"", b"", b"")
+    task = app.tasks.get(name.decode())
+    if task is None:
+        return False
+    try:
+        args, kwargs, options = messages.call(text)
+    except Exception as error:
+        log.error("job %s cannot be requeued, its stored message cannot be read: %r", job_id, error)
+        SETTLE(client, [records.key(job_id)], [job_id, nonce, "", ""])
+        return False
+    options |= {"queue": queue.decode(), "retries": 0}
+    _send_and_settle(Message(task, args, kwargs, job_id, nonce, options))
+    return True
+
+
+@dataclass
+class Message:
+    """What is sent for a job, by Celery's own apply_async. must_fit: a full queue refuses it."""
+
+    task: Any
+    args: Any
+    kwargs: Any
+    job_id: str
+    nonce: str
+    options: dict[str, Any]
+    must_fit: bool = True
+
+    @property
+    def key(self) -> str:
+        """Return the key of the job's record."""
+        return records.key(self.job_id)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the job has to wait for its time."""
+        if eta := self.options.get("eta"):
+            return max(0.0, due_at(str(eta)) - time.time())
+        return float(self.options.get("countdown") or 0)
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of broker that it is sent to."""
+        return base.kind_of(self.task.app)
+
+    def text(self) -> str:
+        """Return what a requeue needs to know, as JSON."""
+        return str(dumps([self.args, self.kwargs, self._kept() | {"headers": self._headers()}], "json")[2])
+
+    def send(self) -> Any:
+        """Send it; raise OperationalError or QueueFull."""
+        headers = self._headers() | {"nonce": self.nonce}
+        send = partial(Task.apply_async, self.task, self.args, self.kwargs, task_id=self.job_id, headers=headers)
+        options = self._kept()
+        if not rabbitmq.is_amqp(self.task.app.conf.broker_url):
+            return send(**options | {name: self.options[name] for name in OF_ONE_SENDING & self.options.keys()})
+        options["priority"] = rabbitmq.priority(options.get("priority", self.task.priority))
+        return rabbitmq.send(self.task, partial(send, **options), math.ceil(self.seconds), self.must_fit)
+
+    def _kept(self) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if name not in (*OF_ONE_SENDING, *OURS)}
+
+    def _headers(self) -> dict[str, Any]:
+        """Return what others put into the message's headers."""
+        headers = self.options.get("headers") or {}
+        return {name: value for name, value in headers.items() if name not in ("record", "taken_from")}
+
+
+def new_nonce() -> str:
+    """Return a word that no other message has."""
+    return uuid4().hex
+
+
+def _register_and_send(message: Message) -> Any:
+    """Submit a job."""
+    headers = message.options.get("headers") or {}
+    step = records.step(message.options.get("priority", message.task.priority))
+    fields = headers.get("record", {}) | {"broker": message.kind, "step": step}
+    extra = [part for field in fields.items() for part in field]
+    parent, request = _parent(message.options), message.options.get("nonce") or ""
+    message.must_fit = not parent
+    message.nonce = new_nonce()  # again if this is tried again: the message before may have arrived all the same
+    queue = message.options.get("queue") or message.task.queue_name
+    told = [message.job_id, message.nonce, message.task.name, queue, message.text(), parent or "", request]
+    answer = _register(message, [*told, PATIENCE, SENDING, KEPT, *extra])
+    if answer == b"EXISTS":
+        raise JobExists(message.job_id)
+    return _send_and_settle(message) if answer == b"OK" else message.task.AsyncResult(message.job_id)
+
+
+def _register(message: Message, told: list[Any]) -> Any:
+    """Write the record once nobody else sends a message for this id, and return what the script says."""
+    end = time.monotonic() + SENDING + 1
+    with library_errors():
+        while (answer := REGISTER(message.task.backend.client, [message.key], told)) == b"BUSY":
+            if time.monotonic() > end:
+                raise OperationalError(f"others try to send job {message.job_id}")
+            time.sleep(0.05)
+    return answer
+
+
+def _send_and_settle(message: Message) -> Any:
+    """Send a message and note that it was sent; if it cannot be, undo what was noted of it before."""
+    settle = partial(SETTLE, message.task.backend.client, [message.key])
+    due = time.time() + message.seconds if message.seconds else ""
+    try:
+        sent = message.send()
+    except BaseException:
+        with library_errors():
+            settle([message.job_id, message.nonce, "", ""])
+        raise
+    with library_errors():
+        if not settle([message.job_id, message.nonce, 1, due]):
+            raise OperationalError(f"another sender of job {message.job_id} was quicker")
+    return sent
+
+
+def _try_again(message: Message) -> Any:
+    """Send another message for the job that is running, with the nonce of the one that it came with."""
+    message.must_fit = False
+    sent, seconds = message.send(), message.seconds
+    due = time.time() + seconds if seconds else ""
+    record = (message.options.get("headers") or {}).get("record", {})  # why this run failed
+    fields = ["message", message.text(), *(part for field in record.items() for part in field)]
+    message.task.backend._write(message.job_id, states.RETRY, fields, message.task.request, due=due)
+    return sent
+
+
+def _parent(options: dict[str, Any]) -> str | None:
+    """Return the id of the running job that publishes this one, if any does."""
+    running = get_current_worker_task()
+    return options.get("parent_id") or (running.request.id if running else None)
+
+
+class RecordBackend(LeasedBackend):
+    """The leased transport's result backend, with records that are told apart by the nonce instead of the lease."""
+
+    def begin(self, task: Any) -> None:
+        """Note that a run begins; raise Ignore if its message is not the one that the job waits for."""
+        request = task.request
+        told = [request.id, request.get("nonce") or "", task.name, task.queue_name, request.hostname or ""]
+        told.append(base.kind_of(task.app))
+        begun = self.ensure(BEGIN, (self.client, [records.key(request.id)], told), max_retries=None, interval_max=1)
+        if begun is None:
+            raise Ignore
+        request.attempt, before = begun
+        if before:
+            fields = f"job_id={request.id} task={task.name} queue={task.queue_name} consumer={before.decode()}"
+            log.warning("delivered again, another run has begun and not ended: %s", fields)
+
+    def _write(
+        self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None, due: Any = ""
+    ) -> None:
+        nonce, token = getattr(request, "nonce", None) or "", getattr(request, "attempt", None) or ""
+        told = [task_id, nonce, token, state, self.expires or 0, due, *fields]
+        self.ensure(REPORT, (self.client, [records.key(task_id)], told), max_retries=max_retries, interval_max=1)

@@ -1,0 +1,24 @@
+"""The result backend of the leased transport, with what our tasks can do besides: report progress, have followers."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from celery import states
+from redis.exceptions import RedisError
+
+from project.leased_transport import backend
+from project.task_options.followers import FollowedFailure
+
+
+class LeasedBackend(FollowedFailure, backend.Backend):
+    """Selected by project/celery_config/config.py when the broker is Redis."""
+
+    def begin(self, task: Any) -> None:
+        """Do nothing: a job that was taken has begun."""
+
+    def store_progress(self, task_id: str, request: Any, progress: dict[str, Any]) -> None:
+        """Note how far a running job is; do nothing if Redis is away or another attempt owns the job."""
+        fields = ["progress", json.dumps(progress)]
+        with suppress(RedisError):
+            self._write(task_id, states.STARTED, fields, request, max_retries=0)

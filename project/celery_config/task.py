@@ -1,0 +1,129 @@
+"""What a task can declare: `@shared_task` with our options, and the Task class behind it."""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+import celery
+from celery import Task, uuid
+from celery.result import AsyncResult
+
+from project.brokers import fast_publisher, job_records
+from project.leased_transport import JobExists
+from project.leased_transport.errors import describe_retry
+from project.startup import DeclarationError
+from project.task_options import coroutines, declaration, followers, progress
+from project.task_options.isolation import Isolation, isolate
+from project.task_options.retry import NEVER, RetryPolicy
+
+
+class JobTask(Task):
+    """The base class of every task here: Celery's Task, plus what the HTTP side needs to know of it."""
+
+    abstract = True
+    route: str | None = None
+    followers = followers.Followers()
+    body_limit: int | None = None  # bytes of a request; None: what holds for all (project/producer.py)
+    queue_name: str = "default"  # the queue; Celery deprecates a task attribute `queue` in favour of task_routes
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Prepare what the body may use, unless the job is no longer wanted."""
+        self.backend.begin(self)
+        progress.report_to(partial(self.backend.store_progress, task_id, self.request))
+        followers.link_follower(self)
+
+    def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, *more: Any, **options: Any) -> Any:
+        """Ask for another try; the job's record then says why this one failed."""
+        self.request.failed_with = exc or sys.exc_info()[1]
+        return super().retry(args, kwargs, exc, *more, **options)
+
+    def apply_async(
+        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
+    ) -> AsyncResult:
+        """Publish a job; the leased transport writes its record in the same step, other brokers need help."""
+        if options.get("priority", 0) is None:
+            del options["priority"]  # Celery would drop it too late, and kombu would send 0, the most urgent
+        failed_with = self.request.get("failed_with")
+        if isinstance(failed_with, BaseException) and task_id == self.request.id:
+            options["headers"] = (options.get("headers") or {}) | {"record": describe_retry(failed_with)}
+        chosen = fast_publisher.known_options(self, options)
+        if entrance := fast_publisher.entrance(self, args, chosen):
+            job_id = task_id or uuid()
+            entrance.admit(self, args, kwargs, job_id, chosen)
+            result = self.AsyncResult(job_id)
+            result.ignored = chosen.get("ignore_result", self.ignore_result)
+            return result
+        if self.app.conf.broker_transport:
+            options.pop("nonce", None)  # Celery would not know it
+            # with its id chosen here, a job whose answer was lost is known when it is published again
+            return followers.patiently(partial(super().apply_async, args, kwargs, task_id=task_id or uuid(), **options))
+        return job_records.publish(self, args, kwargs, task_id, options)
+
+    def submit_many(
+        self, arguments: Iterable[dict[str, Any]], task_ids: Iterable[str] | None = None
+    ) -> list[AsyncResult]:
+        """Publish one job per dict of keyword arguments, 100 at a time; raise at the first that is refused.
+
+        Jobs admitted until then stay. Choose *task_ids* to be able to repeat a call that failed: known ids are skipped.
+        """
+        jobs = list(zip(task_ids, arguments, strict=True) if task_ids else ((uuid(), kwargs) for kwargs in arguments))
+        chosen = fast_publisher.known_options(self, {})
+        if entrance := fast_publisher.entrance(self, (), chosen):
+            entrance.admit_many(self, jobs, chosen)
+            return [self.AsyncResult(job_id) for job_id, _ in jobs]
+        for job_id, kwargs in jobs:
+            with suppress(JobExists):
+                self.apply_async(kwargs=kwargs, task_id=job_id)
+        return [self.AsyncResult(job_id) for job_id, _ in jobs]
+
+
+def shared_task(
+    *,
+    route: str | None = None,
+    queue: str = "default",
+    retry_policy: RetryPolicy | None = None,
+    final_errors: tuple[type[Exception], ...] = (),
+    run_after: str | Task | None = None,
+    on_failure: str | Task | None = None,
+    isolated: bool | Isolation = False,
+    body_limit: int | None = None,
+    **options: Any,
+) -> Callable[[Callable[..., Any]], JobTask]:
+    """Declare a task; a declaration that cannot work is refused with a TypeError that says why.
+
+    route: the public name, `POST /producer/api/{route}`; a task without one has no endpoint.
+    queue: where its jobs wait; CONSUMER_QUEUES names the queues that a consumer serves.
+    retry_policy: NEVER (the default), ONCE or ALWAYS. final_errors: not tried again, like exceeded time limits.
+    run_after: the task that gets the result. on_failure: the one that gets {job_id, task, error} of a failed job.
+    isolated: True, or Isolation(memory_mb=512, seconds=60), for a process of its own with these limits.
+    body_limit: bytes of a request, where 1 MiB is too little; nginx/templates/server.conf.template must have the route.
+    The other options are Celery's own (docs.celeryq.dev, userguide/tasks, "List of Options").
+    """
+
+    def declare(function: Callable[..., Any]) -> JobTask:
+        name = route or function.__name__
+        try:
+            declaration.check_options(options)
+            declaration.check_retries(retry_policy, final_errors, options)
+            declaration.check_follower(run_after, on_failure)
+            declaration.check_isolation(function, isolated, options)
+            declaration.check_name(name, function)
+        except TypeError as error:
+            raise DeclarationError(function, error) from None
+        ours: dict[str, Any] = {"route": route, "queue_name": queue, "body_limit": body_limit}
+        ours["followers"] = followers.Followers(run_after, on_failure)
+        ours |= (retry_policy or NEVER).celery_options(final_errors)
+        declared = celery.shared_task(name=name, base=JobTask, **ours, **options)(_body(function, isolated))
+        return cast(JobTask, declared)
+
+    return declare
+
+
+def _body(function: Callable[..., Any], isolated: bool | Isolation) -> Callable[..., Any]:
+    """Return what Celery is to call: the function, or one that has it run where it was declared to run."""
+    if isolated:
+        return isolate(function, Isolation() if isolated is True else isolated)
+    return coroutines.as_function(function) if inspect.iscoroutinefunction(function) else function

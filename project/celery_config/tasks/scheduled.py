@@ -1,0 +1,56 @@
+"""What schedules run: `purge_records`, and notifications."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from celery import current_app, current_task
+
+from project.celery_config.task import shared_task
+from project.integrations import webhook
+from project.leased_transport import records
+from project.schedules.store import Store, as_stored
+from project.settings import get_settings
+from project.task_options.retry import ALWAYS, ONCE
+
+BATCH = 1000  # members of an index that are looked at in one round trip
+
+
+@shared_task(queue="maintenance", retry_policy=ONCE)
+def purge_records() -> dict[str, int]:
+    """Delete old rows of the database, and take out of the indexes what has expired."""
+    store, settings = Store(current_app), get_settings()
+    # first: while the database is away the indexes must not grow
+    jobs = _forget_gone(store.client, "jobs:recent", records.key)
+    schedules = _forget_gone(store.client, store.index, str)
+    from project.integrations.database import history as records_in_database  # noqa: PLC0415 - only what runs needs SQLAlchemy
+
+    before = datetime.now(UTC) - timedelta(seconds=settings.records_ttl)
+    return {"rows": records_in_database.purge(settings.database, before), "jobs": jobs, "schedules": schedules}
+
+
+@shared_task(queue="notifications", retry_policy=ALWAYS, final_errors=(webhook.NotifyRefused,))
+def notify(notification: dict[str, Any], schedule_id: str) -> str:
+    """Send a notification to NOTIFY_URL, with the Authorization that came with its reminder."""
+    secret = Store(current_app).secret(schedule_id)
+    if secret is None:
+        return "not sent: the reminder was deleted, or ended a week ago"
+    settings = get_settings()
+    if not settings.notify_url.get_secret_value():
+        return "not sent: NOTIFY_URL is empty"
+    # the job may run twice; the receiver can tell by the key
+    key = f"{schedule_id} {current_task.request.id}"
+    headers = {"Authorization": secret, "Idempotency-Key": key}
+    webhook.post(settings, notification, headers)
+    return "sent"
+
+
+def _forget_gone(client: Any, index: str, key_of: Any) -> int:
+    """Remove members of a sorted set whose key is gone; return how many."""
+    gone = []
+    for first in range(0, client.zcard(index), BATCH):
+        members = client.zrange(index, first, first + BATCH - 1)
+        pipe = client.pipeline(transaction=False)
+        for member in members:
+            pipe.exists(as_stored(key_of(member)))
+        gone += [as_stored(member) for member, there in zip(members, pipe.execute(), strict=True) if not there]
+    return client.zrem(index, *gone) if gone else 0

@@ -1,0 +1,72 @@
+"""Look at everything the stack talks to, side by side: `/producer/health/ready?deep=1` and `make doctor` ask here."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from project import given_up
+from project.health import (
+    broker_check,
+    database_check,
+    memory_check,
+    queue_check,
+    redis_check,
+    scheduler_check,
+    services_check,
+)
+from project.health.check import Check
+from project.integrations import webhook
+from project.integrations.backups import archives, ftp, postgres_dump
+from project.integrations.mail import imap, sending
+from project.settings import Settings
+
+CHECKS: dict[str, Callable[[Settings], Check]] = {
+    "broker": broker_check.check,
+    "Redis": redis_check.check,
+    "memory": memory_check.check,
+    "queues": queue_check.check,
+    "given up": given_up.check,
+    "scheduler": scheduler_check.check,
+    **{name: partial(services_check.check, name) for name in services_check.PATHS},
+    "database": database_check.check,
+    "SMTP": sending.check,
+    "IMAP": imap.check,
+    "webhook": webhook.check,
+    "pg_dump": postgres_dump.check,
+    "FTP": ftp.check,
+}
+#: Only who makes backups has their folder; in containers that is consumer-maintenance, not the producer.
+WITH_BACKUPS = CHECKS | {"backups": archives.check}
+
+
+def run_checks(settings: Settings, checks: Mapping[str, Callable[[Settings], Check]] = CHECKS) -> list[Check]:
+    """Return what the checks found; each is bounded in time, and one that breaks is a finding too."""
+    with ThreadPoolExecutor(len(checks)) as threads:
+        return list(threads.map(lambda name: _run(name, checks[name], settings), checks))
+
+
+def _run(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:
+    try:
+        return check(settings)
+    except Exception as error:  # its text may hold an address with a password: the type must do
+        return Check(name, "failed", f"the check itself broke: {type(error).__name__}", "report it, with the log")
+
+
+class RecentChecks:
+    """The checks' findings, at most some seconds old: whoever asks often does not wear out what is asked."""
+
+    def __init__(self, settings: Settings, keep: float = 5) -> None:
+        self._settings, self._keep = settings, keep
+        self._lock = threading.Lock()
+        self._found: list[Check] = []
+        self._until = 0.0
+
+    def __call__(self) -> list[Check]:
+        """Return the findings; who asks while others are being made waits for those."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._found = run_checks(self._settings)
+                self._until = time.monotonic() + self._keep
+            return self._found

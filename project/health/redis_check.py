@@ -1,0 +1,36 @@
+"""Check that the Redis of the job records has no known security holes."""
+
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from project.health import redis_version
+from project.health.check import Check
+from project.settings import Settings
+
+
+def check(settings: Settings) -> Check:
+    """Say which server it is; warn of one that lacks the fixes of its Lua engine."""
+    try:
+        with Redis.from_url(settings.records, **settings.redis_options) as client:
+            version = redis_version.reported(client.info("server"))
+    except ResponseError:  # a user of a hosted Redis may not be allowed to ask
+        return Check("Redis", "ok", "answers, but does not say its version")
+    except RedisError as error:
+        return Check("Redis", "failed", f"no answer: {type(error).__name__}", "start it, or set REDIS_HOST")
+    return judged(version)
+
+
+def judged(version: redis_version.RedisVersion) -> Check:
+    """Say whether a version will do."""
+    if not version.supported:
+        return Check("Redis", "failed", f"{version} is too old", "install Redis 7.4 or Valkey 8.1, or newer")
+    if not version.fixed:
+        found = f"{version} has known security holes (CVE-2025-49844 and others), unless its distribution mended them"
+        return Check("Redis", "warning", found, f"install {_first_fixed(version)} or newer")
+    return Check("Redis", "ok", f"{version} answers")
+
+
+def _first_fixed(version: redis_version.RedisVersion) -> str:
+    """Return the first version with the fixes that is newer than this one."""
+    number = next(first for first in redis_version.FIXED[version.name] if first > version.number)
+    return str(redis_version.RedisVersion(version.name, number))

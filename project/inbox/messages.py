@@ -1,0 +1,118 @@
+"""What other programs put into the inbox: our own short form, or the message of a stock Celery client."""
+
+import base64
+import json
+import math
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from project.jobs.submit_options import ChosenId
+
+LONGEST = 1024 * 1024  # bytes, as over HTTP
+TOO_LONG = f"a message may have {LONGEST} bytes at most"
+NOT_CHOSEN = "celery"  # the queue of a Celery client that says nothing else
+ALIASES = {"name": "task", "namespace": "queue"}
+OF_CELERY = {"body", "headers", "properties"}
+#: What such a client can ask for, and what has no meaning without its own consumers: refused, never ignored.
+NOT_HERE = ("callbacks", "errbacks", "chain", "chord", "expires", "retries", "timelimit", "compression")
+NOTHING: tuple[Any, ...] = (None, 0, [], [None, None])
+
+
+class BadMessage(Exception):
+    """A message cannot become a job; the text says why."""
+
+
+class Message(BaseModel):
+    """A job that another program asks for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    task: str
+    queue: str | None = None
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    job_id: ChosenId | None = None
+    eta: datetime | None = Field(default=None, strict=False)
+    priority: int | None = Field(default=None, ge=0, le=9)
+
+    def arguments(self, model: type[BaseModel]) -> dict[str, Any]:
+        """Return the arguments by name, checked against the task's model, as JSON can carry them."""
+        names = list(model.model_fields)
+        if len(self.args) > len(names):
+            raise BadMessage(f"args: {self.task} takes {len(names)} arguments, not {len(self.args)}")
+        by_position = dict(zip(names, self.args, strict=False))
+        if twice := sorted(by_position.keys() & self.kwargs.keys()):
+            raise BadMessage(f"kwargs.{twice[0]}: given in args already")
+        try:
+            return model.model_validate(by_position | self.kwargs).model_dump(mode="json")
+        except ValidationError as error:
+            raise BadMessage(_explain(error, "kwargs")) from None
+        except (ValueError, RecursionError):  # of values that may be anything
+            raise BadMessage("kwargs: nested too deeply, or not text") from None
+
+
+def read(text: bytes) -> Message:
+    """Return the message, or raise BadMessage."""
+    if len(text) > LONGEST:
+        raise BadMessage(TOO_LONG)
+    content = _parse(text)
+    if not isinstance(content, dict):
+        raise BadMessage("not a JSON object")
+    fields = _from_celery(content) if content.keys() >= OF_CELERY else _without_aliases(content)
+    try:
+        return Message.model_validate(fields)
+    except ValidationError as error:
+        raise BadMessage(_explain(error)) from None
+
+
+def _parse(text: str | bytes) -> Any:
+    try:
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise BadMessage("nested too deeply") from None
+    except ValueError:
+        raise BadMessage("not JSON") from None
+
+
+def _finite(number: str) -> float:
+    """Return a number, or raise BadMessage for what JSON does not have (NaN) or no float can hold (1e999)."""
+    if not math.isfinite(value := float(number)):
+        raise BadMessage(f"{number[:20]} is not a finite number")
+    return value
+
+
+def _without_aliases(content: dict[str, Any]) -> dict[str, Any]:
+    for alias, word in ALIASES.items():
+        if {alias, word} <= content.keys():
+            raise BadMessage(f"{word} and {alias} mean the same: give one of them")
+    return {ALIASES.get(name, name): value for name, value in content.items()}
+
+
+def _from_celery(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the short form of a message of Celery's protocol 2 in kombu's envelope for Redis."""
+    if content.get("content-type") != "application/json":
+        raise BadMessage(f"content-type {content.get('content-type')}: only application/json is read")
+    try:
+        headers, properties, body = content["headers"], content["properties"], content["body"]
+        _refuse_options(headers)
+        args, kwargs, rest = _parse(base64.b64decode(body) if properties["body_encoding"] == "base64" else body)
+        _refuse_options(rest)
+        queue = properties["delivery_info"]["routing_key"]
+        known = {"task": headers["task"], "job_id": headers["id"], "args": args, "kwargs": kwargs}
+        known |= {"eta": headers.get("eta"), "priority": properties.get("priority") or None}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise BadMessage("not a message of Celery's protocol 2") from None
+    return known | {"queue": None if queue == NOT_CHOSEN else queue}
+
+
+def _refuse_options(given: dict[str, Any]) -> None:
+    for name in NOT_HERE:
+        if given.get(name) not in NOTHING:
+            raise BadMessage(f"{name}: of Celery's options only queue, priority, eta and countdown work here")
+
+
+def _explain(error: ValidationError, *place: str) -> str:
+    """Say what is wrong where, without the value: it is kept beside the reason anyway."""
+    return "; ".join(f"{'.'.join(map(str, (*place, *problem['loc'])))}: {problem['msg']}" for problem in error.errors())

@@ -1,0 +1,90 @@
+"""An FTP server (RFC 959) by MLSD and REST (RFC 3659), with TLS when FTP_SECURITY says so (RFC 4217)."""
+
+import ftplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from project.health.check import CHECK_TIMEOUT, Check
+from project.integrations.backups.archives import BackupError
+from project.integrations.backups.ftp_listing import ENCODING
+from project.settings import Settings
+
+TIMEOUT = 30  # seconds without a byte
+
+
+class LoginRefused(BackupError):
+    """The server does not know this user, or not with this password."""
+
+
+class _TlsClient(ftplib.FTP_TLS):
+    """Python's client, but a data connection goes on with the session of the control connection.
+
+    Servers such as vsftpd demand it, as it proves that both are of one client.
+    """
+
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[Any, int | None]:
+        connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
+        session = getattr(self.sock, "session", None)
+        return self.context.wrap_socket(connection, server_hostname=self.host, session=session), size
+
+
+@contextmanager
+def connected(settings: Settings, timeout: float = TIMEOUT) -> Iterator[ftplib.FTP]:
+    """Yield a client that is logged in and in FTP_FOLDER; raises BackupError when the settings are wrong."""
+    client = _client(settings.ftp_security, timeout)
+    try:
+        connect(client, settings)
+        yield client
+    finally:
+        client.close()
+
+
+def connect(client: ftplib.FTP, settings: Settings) -> None:
+    """Connect a client and log in; again, if it was connected before."""
+    client.close()
+    client.connect(settings.ftp_host, settings.ftp_port)
+    _log_in(client, settings)
+    if isinstance(client, ftplib.FTP_TLS):
+        client.prot_p()
+
+
+def check(settings: Settings) -> Check:
+    """Tell whether the server lets us in."""
+    where = f"{settings.ftp_host}:{settings.ftp_port}"
+    if not settings.ftp_host:
+        return Check("FTP", "off", "FTP_HOST is empty")
+    try:
+        with connected(settings, CHECK_TIMEOUT):
+            return Check("FTP", "ok", f"{where} lets {settings.ftp_user or 'anonymous'} in")
+    except ssl.SSLCertVerificationError as error:
+        cure = "a certificate of an authority of your own: name its file in SSL_CERT_FILE"
+        return Check("FTP", "failed", f"{where}: {error.verify_message}", cure)
+    except BackupError as error:
+        return Check("FTP", "failed", str(error), "see FTP_USER, FTP_PASSWORD and FTP_FOLDER")
+    except (ftplib.Error, OSError, EOFError, UnicodeError) as error:
+        return Check("FTP", "failed", f"{where}: {error}", "see FTP_HOST, FTP_PORT and FTP_SECURITY")
+
+
+def _client(security: str, timeout: float) -> ftplib.FTP:
+    if security == "tls":
+        return _TlsClient(context=ssl.create_default_context(), timeout=timeout, encoding=ENCODING)
+    return ftplib.FTP(timeout=timeout, encoding=ENCODING)
+
+
+def _log_in(client: ftplib.FTP, settings: Settings) -> None:
+    try:
+        client.login(_wire(settings.ftp_user), _wire(settings.ftp_password.get_secret_value()))
+    except ftplib.error_perm as error:
+        # its code alone: a server may repeat what it was told
+        raise LoginRefused(f"{settings.ftp_host} refuses to let {settings.ftp_user} in: {error!s:.3}") from None
+    if settings.ftp_folder:
+        try:
+            client.cwd(_wire(settings.ftp_folder))
+        except ftplib.error_perm as error:
+            raise BackupError(f"FTP_FOLDER: {error}") from None
+
+
+def _wire(text: str) -> str:
+    return text.encode().decode(ENCODING)

@@ -1,0 +1,63 @@
+"""Fetch one file from an FTP server: at most as many bytes as the server has listed."""
+
+import ftplib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from project.integrations.backups import ftp
+from project.integrations.backups.ftp_listing import File, refused
+from project.settings import Settings
+
+Progress = Callable[[int], None]
+CHUNK = 2**16  # bytes
+
+
+class Unavailable(Exception):
+    """A file cannot be had; the text says why."""
+
+
+class _Longer(Exception):
+    """The server sends more of a file than it has listed."""
+
+
+def fetch(client: ftplib.FTP, settings: Settings, file: File, half: Path, progress: Progress) -> bool:
+    """Fetch a file, or the rest of it, to *half*; return whether the server has more of it than it has listed.
+
+    Raise Unavailable if the server does not hand it out, or less of it than it has listed.
+    """
+    resumed = half.exists() and half.stat().st_size > 0
+    longer, reason = False, ""
+    try:
+        _receive(client, file, half, progress)
+    except _Longer:
+        longer = True
+        ftp.connect(client, settings)  # servers differ in what they say after a transfer that was broken off
+    except ftplib.Error as error:
+        if not refused(error):
+            raise
+        reason = str(error)
+    size = half.stat().st_size
+    if resumed and (longer or reason or size < file.size):
+        half.unlink()  # the server knows no REST, or the half is of another version
+        return fetch(client, settings, file, half, progress)
+    if reason or size < file.size:
+        raise Unavailable(reason or f"the server listed {file.size} bytes and sent {size}")
+    return longer
+
+
+def _receive(client: ftplib.FTP, file: File, half: Path, progress: Progress) -> None:
+    """Append to a half what is missing, and see that it is on the disk: after a power cut its size must be true."""
+    with half.open("ab") as out:
+
+        def write(data: bytes) -> None:
+            room = file.size - out.tell()
+            out.write(data[:room])
+            out.flush()  # what is here need not come again after a kill
+            progress(out.tell())
+            if len(data) > room:
+                raise _Longer
+
+        if file.size > out.tell() or not file.size:
+            client.retrbinary(f"RETR {file.path}", write, CHUNK, rest=out.tell() or None)
+        os.fsync(out.fileno())

@@ -1,0 +1,131 @@
+"""What an FTP server lists by MLSD (RFC 3659): anything but plain files and folders is left out, with a reason."""
+
+import ftplib
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from project.integrations.backups.archives import BackupError
+
+DEEPEST = 50  # folders in each other: a server that shows a link as a folder may show it inside itself
+MOST = 1_000_000  # files and folders in all: their list is in memory
+LONGEST_LINE = 8192  # bytes
+ENCODING = "latin-1"  # bytes as they are: names in any encoding come and go unchanged
+_NO_NAME = re.compile(r"[/\x00-\x1f\x7f]|^\.{0,2}$")
+# RFC 959: this file or folder cannot be had now, for example as it is locked; the connection is fine
+_BUSY = ("450", "451", "452")
+
+LeftOut = dict[str, str]  # paths on the server, and why what is there is not backed up
+Facts = dict[str, str]
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as the server lists it: its path as on the wire, its size in bytes, and when it was changed."""
+
+    path: str
+    size: int
+    modified: int  # seconds since 1970
+
+
+def refused(error: ftplib.Error) -> bool:
+    """Tell whether the server's answer is about one file or folder, and the others can be had all the same."""
+    return isinstance(error, ftplib.error_perm) or str(error).startswith(_BUSY)
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a name leads to no other place than that."""
+    return not _NO_NAME.search(name)
+
+
+def shown(path: str) -> str:
+    """Return a path of the server for people to read."""
+    return path.encode(ENCODING).decode("utf-8", "backslashreplace")
+
+
+class Listing:
+    """Lists all files of a server; *left_out* says what it has besides them."""
+
+    def __init__(self, client: ftplib.FTP) -> None:
+        self._client = client
+        self._entries = 0
+        self.left_out: LeftOut = {}
+
+    def files(self) -> list[File]:
+        """Return all files, sorted by path; of several with one path the one that was listed last."""
+        found = {file.path: file for file in self._files("", ())}
+        folders = {path[:index] for path in found for index, letter in enumerate(path) if letter == "/"}
+        for path in folders & found.keys():
+            self.left_out[path] = "it is listed as a file and as a folder"
+        return [found[path] for path in sorted(found.keys() - self.left_out.keys())]
+
+    def _files(self, folder: str, above: tuple[str, ...]) -> Iterator[File]:
+        for name, facts in self._listed(folder):
+            path, kind = f"{folder}{name}", facts.get("type", "").lower()
+            if kind in ("cdir", "pdir"):
+                continue
+            if reason := self._unusable(name, facts, folder, above):
+                self.left_out[path] = reason
+            elif kind == "dir":
+                yield from self._files(f"{path}/", (*above, facts.get("unique", "")))
+            else:
+                yield _file(path, facts)
+
+    def _unusable(self, name: str, facts: Facts, folder: str, above: tuple[str, ...]) -> str:
+        """Say why an entry is left out, or return ""."""
+        kind = facts.get("type", "").lower()
+        if not is_name(name):
+            return "its name leads elsewhere or has control characters"
+        if kind == "dir" and facts.get("unique", "") in {*above} - {""}:
+            return "it is a folder inside itself"
+        if kind == "dir" and folder.count("/") >= DEEPEST:
+            return f"it is in more than {DEEPEST} folders"
+        if kind not in ("file", "dir"):
+            return f"it is neither a file nor a folder: {kind or 'no type'}"
+        return "" if kind == "dir" or _is_complete(facts) else "it is listed without a size or a time"
+
+    def _listed(self, folder: str) -> list[tuple[str, Facts]]:
+        try:
+            lines = list(self._lines(f"MLSD {folder.rstrip('/')}".rstrip()))
+        except ftplib.Error as error:
+            if not refused(error):
+                raise
+            if not folder:
+                raise BackupError(f"{self._client.host} does not list its files by MLSD: {error}") from None
+            self.left_out[folder.rstrip("/")] = str(error)  # not for us, or gone since its parent was listed
+            return []
+        return [_entry(line) for line in lines]
+
+    def _lines(self, command: str) -> Iterator[str]:
+        """Yield the lines that a command lists; more than we can keep, or a line without end, is refused in time."""
+        self._client.voidcmd("TYPE A")
+        with self._client.transfercmd(command) as connection, connection.makefile("rb") as lines:
+            while line := lines.readline(LONGEST_LINE):
+                self._entries += 1
+                if self._entries > MOST:
+                    raise BackupError(f"the server lists more than {MOST:,} files: set FTP_FOLDER to a part of them")
+                yield line.rstrip(b"\r\n").decode(ENCODING)
+            if isinstance(connection, ssl.SSLSocket):
+                connection.unwrap()
+        self._client.voidresp()
+
+
+def _entry(line: str) -> tuple[str, Facts]:
+    """Return name and facts of a line such as `type=file;size=1;modify=20261121030000; name`."""
+    facts, _, name = line.partition(" ")
+    pairs = (fact.partition("=") for fact in facts.split(";") if fact)
+    return name, {key.lower(): value for key, _, value in pairs}
+
+
+def _is_complete(facts: Facts) -> bool:
+    try:
+        return _file("", facts).size >= 0
+    except (KeyError, ValueError, OverflowError):
+        return False
+
+
+def _file(path: str, facts: Facts) -> File:
+    modified = datetime.strptime(facts["modify"][:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    return File(path, int(facts["size"]), int(modified.timestamp()))

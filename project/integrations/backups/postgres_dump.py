@@ -1,0 +1,121 @@
+"""Write an archive of a PostgreSQL database with pg_dump, which must not be older than the server.
+
+Data goes through a pipe. When this process dies, pg_dump has nobody to write to, and ends too.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import make_conninfo
+
+from project.health.check import CHECK_TIMEOUT, Check
+from project.integrations.backups.archives import BackupError, Report
+from project.integrations.database.engine import parse
+from project.settings import Settings
+
+CHUNK = 2**20  # bytes
+CONNECT_TIMEOUT = 10  # seconds
+LOCK_WAIT = "30s"
+# of what the programs say: what another try does not cure
+FINAL = ("permission denied", "password authentication failed")
+TOO_OLD = "server version mismatch"
+CURE = "install PostgreSQL's client in the server's version or a newer one (Debian: postgresql-client)"
+
+
+class PostgresFailed(Exception):
+    """PostgreSQL or one of its programs has failed; trying again may help, as the server may have been away."""
+
+
+def dump(url: str, path: Path, report: Report) -> None:
+    """Write a dump in PostgreSQL's custom format to *path*."""
+    options = ("--format=custom", f"--lock-wait-timeout={LOCK_WAIT}")
+    with _running("pg_dump", url, *options, stdout=subprocess.PIPE) as process, path.open("wb") as file:
+        while chunk := process.stdout.read(CHUNK):
+            file.write(chunk)
+            report(0, f"{file.tell() / 1e6:.1f} MB")  # of how many, pg_dump does not know
+        report(1, f"{file.tell() / 1e6:.1f} MB")
+
+
+def check(settings: Settings) -> Check:
+    """Tell whether pg_dump is there and not older than the server."""
+    url = settings.database
+    try:
+        if parse(url).get_backend_name() == "sqlite":
+            return Check("pg_dump", "off", "not needed: the database is SQLite")
+        ours = re.search(r"\d+", _output("pg_dump", "--version"))
+        where, password = _connection(url)
+        server = _output("psql", where, "--no-psqlrc", "-Atc", "SHOW server_version_num", password=password)
+    except ValueError as error:
+        return Check("pg_dump", "failed", str(error), "mend DATABASE_URL in .env")
+    except BackupError as error:
+        return Check("pg_dump", "failed", str(error), CURE)
+    except PostgresFailed as error:
+        return Check("pg_dump", "failed", str(error), "see whether PostgreSQL runs, and DATABASE_URL")
+    found = f"pg_dump {ours[0]}, server {int(server) // 10000}" if ours else ""
+    if not ours or int(ours[0]) < int(server) // 10000:
+        return Check("pg_dump", "failed", f"{found}: too old", CURE)
+    return Check("pg_dump", "ok", found)
+
+
+@contextmanager
+def _running(program: str, url: str, *options: str, **pipe: Any) -> Iterator[Any]:
+    """Run a program on a database; raise PostgresFailed, or BackupError, with what it said when it ends badly."""
+    with tempfile.TemporaryFile() as said:
+        try:
+            where, password = _connection(url)
+            ours = environment(password)
+            process = subprocess.Popen([program, *options, where], env=ours, stderr=said, **pipe)
+        except FileNotFoundError:
+            raise BackupError(f"there is no {program}: {CURE}") from None
+        with process:
+            try:
+                yield process
+                process.wait()  # here: it may take long, and a time limit may end it
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            said.seek(0)
+            raise _failure(program, said.read(2000).decode(errors="replace").strip())
+
+
+def _failure(program: str, said: str) -> Exception:
+    reason = f"{program}: {said}"
+    if TOO_OLD in said:
+        return BackupError(f"{program} is older than the server: {CURE} ({' '.join(said.split())})")
+    return BackupError(reason) if any(words in reason for words in FINAL) else PostgresFailed(reason)
+
+
+def _output(*command: str, password: str = "") -> str:
+    """Return what a program prints within the time of a check."""
+    ours, limit = environment(password, CHECK_TIMEOUT), CHECK_TIMEOUT
+    try:
+        done = subprocess.run(command, env=ours, timeout=limit, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise BackupError(f"there is no {command[0]}") from None
+    except subprocess.TimeoutExpired:
+        raise PostgresFailed(f"PostgreSQL did not answer {command[0]} within {limit} s") from None
+    if done.returncode:
+        raise PostgresFailed(done.stderr.strip())
+    return done.stdout.strip()
+
+
+def _connection(url: str) -> tuple[str, str]:
+    """Return the option that says where the database is, as SQLAlchemy understands its URL, and the password to it."""
+    parsed = parse(url)
+    _, parts = parsed.get_dialect()().create_connect_args(parsed)
+    password = str(parts.pop("password", ""))
+    return f"--dbname={make_conninfo(**parts)}", password
+
+
+def environment(password: str = "", connect_timeout: int = CONNECT_TIMEOUT) -> dict[str, str]:
+    """Return the environment of a program: the password is there, as everyone can see a command line."""
+    # its errors in the language that FINAL is in
+    ours = {"PGPASSWORD": password, "PGCONNECT_TIMEOUT": str(connect_timeout), "LC_ALL": "C"}
+    return os.environ | ours

@@ -1,0 +1,61 @@
+"""Put an archive in the place of a SQLite database: migrate a copy of it, then put that in place in one transaction."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from project.integrations.backups.archives import BackupError, Report
+from project.integrations.backups.sqlite_files import PAGES, opened, pages, sqlite_path
+from project.integrations.database import migrations
+from project.integrations.database.engine import make_engine, reason
+from project.settings import Settings
+
+
+def restore(settings: Settings, path: Path, report: Report) -> dict[str, Any]:
+    """Restore an archive, all of it or nothing."""
+    database = sqlite_path(settings.database_owner)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with _copied(path, database.with_name(f"{database.name}.restoring")) as copy:
+        _check(copy, path.name)
+        _migrate(copy, settings)
+        with opened(copy, "mode=rw") as source, opened(database, "mode=rwc") as target:
+            source.backup(target, pages=PAGES, progress=pages(report))
+    return {}
+
+
+def _check(copy: Path, name: str) -> None:
+    with opened(copy, "mode=rw") as connection:
+        if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            raise BackupError(f"SQLite finds {name} damaged")
+        tables = {table for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        rows = connection.execute("SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
+        message = f"{name} was made by newer code, at migration {{}}: start that version and restore it there"
+        migrations.refuse_newer({revision for (revision,) in rows}, message)
+
+
+def _migrate(copy: Path, settings: Settings) -> None:
+    engine = make_engine(URL.create("sqlite", database=str(copy)).render_as_string())
+    try:
+        with engine.begin() as connection:
+            migrations.bring_up_to_date(connection, settings)
+    except (DBAPIError, ValueError) as error:
+        raise BackupError(f"the backup cannot be migrated, and the database is as it was: {reason(error)}") from error
+
+
+@contextmanager
+def _copied(path: Path, copy: Path) -> Iterator[Path]:
+    """Copy an archive for the time of the block, over what a killed job left."""
+    parts = [copy, *(copy.with_name(copy.name + ending) for ending in ("-wal", "-shm", "-journal"))]
+    try:
+        for part in parts:
+            part.unlink(missing_ok=True)
+        shutil.copyfile(path, copy)
+        yield copy
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,97 @@
+"""The table `records`: one row per job that keeps one, however often it runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, TypeDecorator, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from project.integrations.database.engine import Base, transaction
+
+BATCH = 10_000  # rows that are deleted at once: well within STATEMENT_TIMEOUT, and other writers get their turn
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite, which forgets time zones, gives it back with one too."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment in UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Record(Base):
+    """A job and how it went; when it runs again, consumer and started_at are those of the last time."""
+
+    __tablename__ = "records"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    job_id: Mapped[str] = mapped_column(unique=True)
+    task: Mapped[str]
+    consumer: Mapped[str]
+    attempts: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+@contextmanager
+def recorded(url: str, job_id: str, task: str, consumer: str) -> Iterator[None]:
+    """Record that a job starts and, unless the block raises, that it is done; no transaction is open in between."""
+    with transaction(url) as session:
+        start(session, job_id, task, consumer)
+    yield
+    with transaction(url) as session:
+        finish(session, job_id)
+
+
+def start(session: Session, job_id: str, task: str, consumer: str) -> None:
+    """Record that a job starts, for the first time or again."""
+    values: dict[str, Any] = {"consumer": consumer, "started_at": datetime.now(UTC), "finished_at": None}
+    first = {"job_id": job_id, "task": task, "attempts": 1, **values}
+    again = {"attempts": Record.attempts + 1, **values}
+    # SQL has no common word for it, so it is each dialect's own
+    dialect: Any = {"postgresql": postgresql, "sqlite": sqlite}[session.get_bind().dialect.name]
+    insert = dialect.insert(Record).values(first)
+    session.execute(insert.on_conflict_do_update(index_elements=[Record.job_id], set_=again))
+
+
+def finish(session: Session, job_id: str) -> None:
+    """Record that a job is done."""
+    session.execute(update(Record).where(Record.job_id == job_id).values(finished_at=datetime.now(UTC)))
+
+
+def page(session: Session, limit: int, before: int | None = None) -> list[Record]:
+    """Return records, the newest first, older than the one with the id *before*; only the id of an unreadable one."""
+    query = select(Record).order_by(Record.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(Record.id < before)
+    try:
+        return list(session.scalars(query))
+    except (TypeError, ValueError):  # SQLite stores anything in any column
+        return [_readable(session, row_id) for row_id in session.scalars(query.with_only_columns(Record.id)).all()]
+
+
+def _readable(session: Session, row_id: int) -> Record:
+    try:
+        return session.get_one(Record, row_id)
+    except (TypeError, ValueError):
+        return Record(id=row_id)
+
+
+def purge(url: str, before: datetime, batch: int = BATCH) -> int:
+    """Delete the records of jobs that started before a moment, a batch per transaction; return how many there were."""
+    old = select(Record.id).where(Record.started_at < before).limit(batch)
+    total, deleted = 0, batch
+    while deleted == batch:
+        with transaction(url) as session:
+            result: Any = session.execute(delete(Record).where(Record.id.in_(old)))
+            deleted = result.rowcount
+        total += deleted
+    return total

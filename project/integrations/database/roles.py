@@ -1,0 +1,86 @@
+"""Who may do what in PostgreSQL: the owner makes tables, the app reads and writes rows, the reader only reads them."""
+
+from typing import Any
+
+from psycopg import sql
+from sqlalchemy import URL, Connection
+
+from project.integrations.database.engine import parse
+
+READ = (
+    "GRANT CONNECT ON DATABASE {database} TO {role}",
+    "GRANT USAGE ON SCHEMA public TO {role}",
+    "GRANT SELECT ON {tables} TO {role}",
+    "GRANT SELECT ON {sequences} TO {role}",
+)
+WRITE = (
+    "GRANT INSERT, UPDATE, DELETE ON {tables} TO {role}",
+    "GRANT USAGE ON {sequences} TO {role}",
+    "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",  # which only the owner changes
+)
+# not all in the schema: somebody else may have made some there, and only their owner can grant those
+OWN = """
+SELECT relkind = 'S', relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind ~ '[rpvmS]' AND pg_has_role(relowner, 'USAGE')
+"""
+# by default everybody may connect to any database and, before PostgreSQL 15, make tables in it
+NOBODY = ("REVOKE ALL ON DATABASE {database} FROM PUBLIC", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+
+
+def grant(connection: Connection, app: str, reader: str) -> None:
+    """Let the roles of two URLs do their part, and make them if the owner, who is connected, may; else they must exist.
+
+    A URL that names the owner itself changes nothing: then there is one role for all. A role that somebody else made
+    keeps its password, and as long as none is made here, what everybody may do in the database is not changed either.
+    Raises ValueError if a URL names no user.
+    """
+    owner = connection.engine.url
+    wanted = [(parse(reader), READ), (parse(app), (*READ, *WRITE))]
+    others = [(url, commands) for url, commands in wanted if url.username != owner.username]
+    driver: Any = connection.connection.driver_connection
+    if not all(url.username for url, _ in others):
+        raise ValueError("DATABASE_URL and DATABASE_READER_URL must name a user, as DATABASE_OWNER_URL does")
+    made = [_make(driver, url) for url, _ in others] if _may_make_roles(driver) else []
+    if any(made):
+        _run(driver, NOBODY, owner)
+    for url, commands in others:
+        _run(driver, commands, url)
+
+
+def _may_make_roles(driver: Any) -> bool:
+    row = driver.execute("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user").fetchone()
+    return bool(row[0])
+
+
+def _make(driver: Any, url: URL) -> bool:
+    """Make a role that can log in, or give one that was made here the password of the URL; tell whether it is new.
+
+    The server is told the password's hash only.
+    """
+    name, mark = str(url.username), f"made by Glassqueue for the database {url.database}"
+    comment = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = %s"
+    known = driver.execute(comment, [name]).fetchone()
+    if known and known[0] != mark:
+        return False
+    role = sql.Identifier(name)
+    hashed = driver.pgconn.encrypt_password(str(url.password or "").encode(), name.encode(), b"scram-sha-256")
+    command = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}")
+    driver.execute(command.format(role, sql.Literal(hashed.decode())))
+    driver.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(mark)))
+    return known is None
+
+
+def _run(driver: Any, commands: tuple[str, ...], url: URL) -> None:
+    names: dict[str, sql.Composable] = {
+        "database": sql.Identifier(str(url.database)),
+        "role": sql.Identifier(str(url.username)),
+    }
+    own: dict[bool, list[sql.Composable]] = {False: [], True: []}
+    for is_sequence, name in driver.execute(OWN):
+        own[is_sequence].append(sql.Identifier("public", name))
+    names |= {
+        "tables": sql.SQL(", ").join(own[False]),
+        "sequences": sql.SQL("SEQUENCE ") + sql.SQL(", ").join(own[True]),
+    }
+    for command in commands:
+        driver.execute(sql.SQL(command).format(**names))

@@ -1,0 +1,56 @@
+"""What a client may wish for its job besides the arguments."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+DOT_SEGMENTS = (".", "..")  # RFC 3986, 5.2.4: browsers and HTTP clients remove them from the path of a URL
+
+
+def no_dot_segment(name: str) -> str:
+    """Return a name that can stand in the path of a URL; refuse one that cannot."""
+    if name in DOT_SEGMENTS:
+        raise PydanticCustomError("dot_segment", "Input should not be . or .., which the path of a URL cannot have")
+    return name
+
+
+#: An id that a client chooses for its job.
+ChosenId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9._-]{1,128}$", json_schema_extra={"not": {"enum": list(DOT_SEGMENTS)}}),
+    AfterValidator(no_dot_segment),
+]
+
+
+@dataclass(frozen=True)
+class SubmitOptions:
+    """How a job is submitted.
+
+    request_id: tells a request that NGINX sends to a second producer from a second request.
+    idempotency_key: names the client's intent; the same key means the same job.
+    countdown: seconds from now; eta: the moment itself. priority: 0 is the most urgent, 9 the least; None counts as 5.
+    queue: another one than the task's own.
+    taken_from: a list in Redis and the entry of it that becomes this job, in one step with its admission.
+    """
+
+    job_id: str | None = None
+    idempotency_key: str | None = None
+    request_id: str | None = None
+    countdown: float | None = None
+    eta: datetime | None = None
+    priority: int | None = None
+    queue: str | None = None
+    taken_from: tuple[str, bytes] | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return what apply_async is told."""
+        wishes = {"nonce": self.request_id, "countdown": self.countdown, "eta": self.eta, "priority": self.priority}
+        wishes["queue"] = self.queue
+        return {name: value for name, value in wishes.items() if value is not None}
+
+    def headers(self, record: dict[str, str]) -> dict[str, Any]:
+        """Return what the message tells the transport: fields of the job's record, and the entry that is used up."""
+        return {"record": record} | ({"taken_from": self.taken_from} if self.taken_from else {})

@@ -1,0 +1,128 @@
+"""The result backend: the record of a job is its result, and the end of a job is one atomic step."""
+
+import json
+import logging
+from typing import Any
+
+from celery import states
+from celery.backends import redis
+from celery.exceptions import TaskRevokedError
+
+from . import errors, records, scripts
+from .errors import LONGEST_MESSAGE, LONGEST_TRACEBACK, bounded, describe
+from .lease_keeper import LEDGER
+
+logger = logging.getLogger(__name__)
+
+#: Written by taking (STARTED) and by the publish of the retry (RETRY), not by whoever runs the task.
+WRITTEN_ELSEWHERE = frozenset({states.STARTED, states.RETRY, states.RECEIVED})
+#: What every result has; `result_extended` adds the task's name, arguments, consumer, queue and group.
+BASIC = frozenset({"status", "result", "traceback", "children", "date_done"})
+
+
+class ResultConsumer(redis.ResultConsumer):
+    """Waits for results on demand: the channel of a job tells that it changed, its record has the rest."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Read results from records."""
+        super().__init__(*args, **kwargs)
+        self._decode_result = lambda payload: self.backend._get_task_meta_for(json.loads(payload)["job_id"])
+
+    def _reconnect_pubsub(self) -> None:
+        super()._reconnect_pubsub()
+        for channel in list(self.subscribed_to):  # a job may have ended while nobody listened
+            self.on_state_change(self.backend._get_task_meta_for(channel.removeprefix(b"job:").decode()), None)
+
+
+class Backend(redis.RedisBackend):
+    """Selected by Celery's setting result_backend."""
+
+    task_keyprefix = "job:"
+    ResultConsumer = ResultConsumer
+
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        """Do nothing: a producer that subscribes and never reads freezes after some 36,000 jobs."""
+
+    def mark_as_done(self, task_id: str, result: Any, request: Any = None, store_result: bool = True,
+                     state: str = states.SUCCESS) -> None:  # fmt: skip
+        """End a job well; one whose result is ignored still ends."""
+        if not store_result:
+            self._write(task_id, state, [], request)
+        super().mark_as_done(task_id, result, request, store_result, state)
+
+    def mark_as_failure(self, *args: Any, **kwargs: Any) -> None:
+        """End a job badly; failures are kept even where results are ignored."""
+        super().mark_as_failure(*args, **kwargs | {"store_result": True})
+
+    def _store_result(self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None,
+                      **kwargs: Any) -> Any:  # fmt: skip
+        if state in WRITTEN_ELSEWHERE:
+            return result
+        children = self.current_task_children(request)
+        fields: list[Any] = ["children", self.encode(children)] if children else []
+        if state in states.EXCEPTION_STATES:
+            trace = bounded(str(traceback or ""), LONGEST_TRACEBACK)
+            fields += ["exception", self._encode_exception(result), "traceback", trace]
+            if state == states.FAILURE:
+                fields += ["error", describe(result)]
+        else:
+            fields += ["result" if state == states.SUCCESS else "meta", self.encode(result)]
+        if self.app.conf.result_extended:
+            known = self._get_result_meta(None, state, None, request)
+            fields += ["extended", self.encode({name: known[name] for name in known.keys() - BASIC})]
+        self._write(task_id, state, fields, request)
+        return result
+
+    def _encode_exception(self, result: Any) -> Any:
+        """Encode an exception as Celery reads it; the arguments of one that is too long become one text."""
+        encoded = self.encode(result)
+        if len(encoded) <= LONGEST_TRACEBACK or not isinstance(result, dict):
+            return encoded
+        said = bounded(json.loads(describe(result))["message"], LONGEST_MESSAGE)
+        return self.encode(result | {"exc_message": [said]})
+
+    def _write(self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None) -> None:
+        token = getattr(request, "attempt", None) or ""
+        if not LEDGER.end(task_id, token, state, fields):
+            # A child of a prefork pool: its parent renews the lease for as long as this takes.
+            args = [self.expires or 0, task_id, token, state, len(fields), *fields]
+            late = self.ensure(scripts.FINISH, (self.client, [], args), max_retries=max_retries, interval_max=1)
+            if late:
+                logger.warning("late ending refused, another attempt owns the job: %s", late)
+
+    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        raw = self.client.hgetall(records.key(task_id))
+        record = {name.decode(): value for name, value in raw.items()}
+        state = record.get("status", b"PENDING").decode()
+        meta = {"task_id": task_id, "status": state, "result": None, "traceback": None, "children": []}
+        if state in states.EXCEPTION_STATES:
+            meta["result"] = self._exception(state, record)
+            meta["traceback"] = record.get("traceback", b"").decode() or None
+        elif value := record.get("result") or record.get("meta"):
+            meta["result"] = self.decode(value)
+        if "children" in record:
+            meta["children"] = self.decode(record["children"])
+        if "extended" in record:
+            meta |= self.decode(record["extended"])
+        return meta
+
+    def _exception(self, state: str, record: dict[str, bytes]) -> Any:
+        if "exception" in record:
+            return self.exception_to_python(self.decode(record["exception"]))
+        if "error" not in record:
+            return TaskRevokedError("revoked") if state == states.REVOKED else None
+        error = json.loads(record["error"])  # written by a script, which knows only Redis
+        return getattr(errors, error["type"])(error["message"])
+
+    def _mget_to_results(self, values: Any, keys: list[str], READY_STATES: Any = states.READY_STATES) -> dict[str, Any]:
+        # Groups look here for what ended before they subscribed; MGET, which filled values, cannot read hashes.
+        metas = {str(task_id): self._get_task_meta_for(str(task_id)) for task_id in keys}
+        return {task_id: meta for task_id, meta in metas.items() if meta["status"] in READY_STATES}
+
+    def task_result_exists(self, task_id: str) -> bool:
+        """Tell whether a job is known, waiting ones included."""
+        return bool(self.client.exists(records.key(task_id)))
+
+    def _forget(self, task_id: str) -> None:
+        if self.client.hget(records.key(task_id), "status") in (b"SUCCESS", b"FAILURE", b"REVOKED"):
+            self.client.delete(records.key(task_id))

@@ -1,0 +1,159 @@
+"""The scheduler that beat runs: RedBeat's, of which any number can run and one fires.
+
+RedBeat's own loop moves an entry on before its job is sent, gives the job a new id and takes the present for the time
+that was due: a scheduler that dies in between skips a time, and two that overlap fire one twice. Here the job comes
+first, with an id made of schedule and time, which is admitted once; then the schedule moves on.
+"""
+
+import logging
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from celery.signals import beat_init
+from kombu.exceptions import OperationalError
+from redbeat.schedulers import RedBeatScheduler, acquire_distributed_beat_lock
+from redis.exceptions import RedisError
+
+from project.leased_transport import JobExists, QueueFull
+from project.schedules import leader_heartbeat
+from project.schedules.cpu_limit import TooSlow
+from project.schedules.leadership import Leadership
+from project.schedules.periodic import PeriodicJobs
+from project.schedules.schedule import InvalidEntry, Schedule, outdated
+from project.schedules.store import Entry, Store
+from project.settings import get_settings
+
+# RedBeat waits for its lock while beat starts: without a leader_heartbeat, and for ever if Redis is away just then
+beat_init.disconnect(acquire_distributed_beat_lock)
+
+BATCH = 500  # schedules that are read in one round trip
+ROUND = 1.0  # seconds after which the claim to lead is renewed, however much is due
+MEND = 5.0  # seconds after which the leader looks for damage in Redis again
+SET_ASIDE = 60.0  # seconds until an entry that cannot be used is looked at again
+BEAT = 1.0  # seconds between two signs of life
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler(RedBeatScheduler):
+    """RedBeat's scheduler; it survives an outage of Redis, and touches RUN_DIR/scheduler.alive at every tick."""
+
+    def __init__(self, app: Any, **kwargs: Any) -> None:
+        super().__init__(app, **kwargs)
+        self._store = Store(app)
+        self._periodic = PeriodicJobs(app, self._store)
+        self._leadership = Leadership(self._store.client, self.lock_key, self.lock_timeout)
+        self._mend_at = self._beat_at = 0.0
+        self._skip_missed = False
+        self._reported: dict[str, str] = {}
+
+    def setup_schedule(self) -> None:
+        """Do nothing yet: whoever leads writes the periodic jobs."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Fire what is due if this scheduler leads; return the seconds to sleep until the next tick."""
+        (get_settings().run_dir / "scheduler.alive").touch()
+        try:
+            if not self._leads():
+                return float(self.max_interval)
+            self._mend()
+            wait = self._fire_due()
+            self._give_sign_of_life()
+            return wait
+        except (RedisError, OperationalError) as error:
+            self._mend_at = 0.0  # it may come back without some of its keys
+            log.warning("Redis is away, trying again in %s s: %r", self.max_interval, error)
+            return float(self.max_interval)
+
+    def _leads(self) -> bool:
+        led = self._leadership.held
+        if self._leadership.claim() and not led:
+            log.info("this scheduler leads")
+            self._mend_at = 0.0
+            # the leader before it left a sign of life if it led until a moment ago: then hardly anything was missed
+            self._skip_missed = not leader_heartbeat.exists(self._store.client)
+        elif led and not self._leadership.held:
+            log.warning("another scheduler leads now")
+        return self._leadership.held
+
+    def _mend(self) -> None:
+        """Make again what the stack needs and Redis has lost."""
+        if time.monotonic() < self._mend_at:
+            return
+        for renamed in self._store.mend_indexes():
+            log.error("another program wrote to a key of the scheduler; its value is now in %s", renamed)
+        self._periodic.keep(skip_missed=self._skip_missed)
+        self._skip_missed = False
+        self._mend_at = time.monotonic() + MEND
+
+    def _give_sign_of_life(self) -> None:
+        if time.monotonic() >= self._beat_at:
+            leader_heartbeat.write(self._store.client, self._periodic.errors)
+            self._beat_at = time.monotonic() + BEAT
+
+    def _fire_due(self) -> float:
+        end, waiting, full = time.monotonic() + ROUND, 0, set[str]()
+        while due := self._store.due(time.time(), waiting, BATCH):
+            for entry in sorted(due, key=_needs_a_search):
+                waiting += not self._fire_if_there_is_room(entry, full)
+                if time.monotonic() > end:
+                    return 0
+            if len(due) < BATCH:
+                break
+        following = None if full else self._store.next_time()
+        wait = self.max_interval if following is None else following - time.time()
+        return float(max(0, min(wait, self.max_interval)))
+
+    def _fire_if_there_is_room(self, entry: Entry, full: set[str]) -> bool:
+        """Fire a schedule and return True, unless its queue is full: those of other queues must go on."""
+        if isinstance(entry, InvalidEntry):
+            self._set_aside(entry.schedule_id, entry.error)
+            return True
+        queue = getattr(self.app.tasks.get(entry.task), "queue_name", "")
+        if queue not in full:
+            try:
+                self._fire(entry)
+            except QueueFull as error:
+                log.warning("schedule %s has to wait: %s", entry.schedule_id, error)
+                full.add(queue)
+            except (ValueError, TypeError, ArithmeticError, TooSlow) as error:
+                self._set_aside(entry.schedule_id, f"{type(error).__name__}: {error}")
+        return queue not in full
+
+    def _set_aside(self, schedule_id: str, reason: str) -> None:
+        """Look at an entry that cannot be used less often: it must not hold up the others."""
+        self._report(schedule_id, reason)
+        self._store.postpone(schedule_id, SET_ASIDE)
+
+    def _report(self, schedule_id: str, reason: str) -> None:
+        """Log once what is wrong with an entry."""
+        if self._reported.get(schedule_id) != reason:
+            self._reported[schedule_id] = reason
+            log.error("schedule_id=%s cannot fire: %s", schedule_id, reason)
+
+    def _fire(self, schedule: Schedule) -> None:
+        moments, coming = schedule.due(datetime.now(UTC))
+        jobs = [schedule.job_id(moment) for moment in moments]
+        if reason := outdated(self.app, schedule):
+            self._report(schedule.schedule_id, reason)
+            jobs = []
+        for job_id in jobs:
+            with suppress(JobExists):  # a scheduler that has died since had come that far
+                self.app.tasks[schedule.task].apply_async(kwargs=schedule.arguments, task_id=job_id)
+        if self._store.advance(schedule, coming, moments, jobs) and jobs:
+            log.info("schedule_id=%s fired task=%s job_ids=%s", schedule.schedule_id, schedule.task, ",".join(jobs))
+
+    def close(self) -> None:
+        """Let another scheduler lead at once."""
+        with suppress(RedisError):
+            if self._leadership.held:
+                leader_heartbeat.end(self._store.client)
+            self._leadership.give_up()
+        super().close()
+
+
+def _needs_a_search(entry: Entry) -> bool:
+    """Tell whether the time after the next one has to be looked for, which may take long: others come first."""
+    return isinstance(entry, Schedule) and entry.rule.kind in ("rrule", "cron") and not entry.later

@@ -1,0 +1,105 @@
+"""What follows a job: the task that gets its result (run_after), and the task that gets its failure (on_failure).
+
+The follower is in Redis before the end of the job is written, so whoever is killed in between loses nothing: the job
+runs again and submits the same follower, whose id comes from the job's, and which is then known already.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypedDict, TypeVar
+
+from celery import Celery
+from celery._state import get_current_worker_task
+from celery.canvas import Signature
+from kombu.exceptions import OperationalError
+from kombu.utils.functional import retry_over_time
+from redis.exceptions import ConnectionError, TimeoutError
+
+from project.derived_ids import derived_id
+from project.leased_transport import records
+from project.leased_transport.errors import describe
+
+PATIENT = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}  # seconds between two tries
+Answer = TypeVar("Answer")
+
+
+def patiently(publish: Callable[[], Answer]) -> Answer:
+    """Publish; a running job waits for a broker that is away, for as long as its time limit allows."""
+    if get_current_worker_task():
+        return retry_over_time(publish, OperationalError, **PATIENT)
+    return publish()
+
+
+class Error(TypedDict):
+    """Why a job failed: the name of the exception's class, and what it says."""
+
+    type: str
+    message: str
+
+
+class Failure(TypedDict):
+    """What the task of on_failure gets."""
+
+    job_id: str
+    task: str
+    error: Error
+
+
+@dataclass(frozen=True)
+class Followers:
+    """The tasks that a declaration names, by name or as task objects, which have no name before all are imported."""
+
+    run_after: Any = None
+    on_failure: Any = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return the name of the task for each option that is given."""
+        return {option: getattr(task, "name", task) for option, task in vars(self).items() if task is not None}
+
+
+def link_follower(task: Any) -> None:
+    """Make Celery submit the job of run_after once the running job has its result, as if it were given as `link`."""
+    name, request = task.followers.names.get("run_after"), task.request
+    if not name:
+        return
+    follower = _follower(task.app, request.id, "run_after", name)
+    known = [linked["options"].get("task_id") for linked in request.callbacks or ()]
+    if follower.id not in known:  # a retry brings the links of the first run along
+        request.callbacks = [*(request.callbacks or ()), follower]
+
+
+class FollowedFailure:
+    """A result backend that submits the job of on_failure before it writes a failure.
+
+    Here and not in Task.on_failure, because an exceeded time limit or a lost child process is reported to the backend
+    by the consumer's main process, and because that method is called when the failure is already written.
+    """
+
+    app: Celery
+
+    def mark_as_failure(
+        self, task_id: str, exc: Any, traceback: Any = None, request: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """End a job badly, what follows its failure being submitted."""
+        task = self.app.tasks.get(getattr(request, "task", None))
+        followers = getattr(task, "followers", Followers())
+        if name := followers.names.get("on_failure"):
+            report: Failure = {"job_id": task_id, "task": request.task, "error": json.loads(describe(exc))}
+            request.children.append(_submit(_follower(self.app, task_id, "on_failure", name), report, request))
+        super().mark_as_failure(task_id, exc, traceback, request, *args, **kwargs)  # type: ignore[misc]  # a mixin
+
+
+def _submit(follower: Signature, report: Failure, request: Any) -> Any:
+    lineage = {"parent_id": request.id, "root_id": request.root_id or request.id, "add_to_parent": False}
+    return retry_over_time(follower.apply_async, OperationalError, [(report,)], lineage, **PATIENT)
+
+
+def _follower(app: Celery, parent_id: str, option: str, name: str) -> Signature:
+    # when it was submitted: a job that was forgotten can have had the same id, and a follower that is known still
+    read = partial(app.backend.client.hget, records.key(parent_id), "submitted_at")
+    submitted_at = (retry_over_time(read, (ConnectionError, TimeoutError), **PATIENT) or b"").decode()
+    child_id = derived_id("follower", f"{parent_id}/{submitted_at}/{option}/{name}")
+    return app.signature(name, options={"task_id": child_id})

@@ -1,0 +1,66 @@
+"""A step that must not be done twice, such as sending a mail, in a job that may run twice."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from project.leased_transport import records
+from project.settings import get_settings
+
+KEPT = 24 * 60 * 60  # seconds: longer than a job that runs again may have to wait for its consumer
+BEGUN = b"sending"
+
+
+class Once:
+    """Notes in Redis, under `sent:<job_id>:<name>`, that a step has begun and what it returned.
+
+    A run that finds the result of an earlier one returns that. A run that finds only the beginning cannot know how far
+    the earlier one came; it does the step again, and says so: rather twice than not at all.
+    """
+
+    def __init__(self, job_id: str, content: Any) -> None:
+        """Make a name of the job, of when it was submitted and of what it does.
+
+        An id that was forgotten can be given to another job; tries and requeues do not change when it was submitted.
+        """
+        submitted_at = (_redis().hget(records.key(job_id), "submitted_at") or b"").decode()
+        self.name = hashlib.sha256(json.dumps([job_id, submitted_at, content]).encode()).hexdigest()[:32]
+        self._key, self._ttl = f"sent:{job_id}:{self.name}", max(KEPT, get_settings().result_ttl)
+
+    def result(self) -> Any:
+        """Return what an earlier run returned, or None."""
+        noted = _redis().get(self._key)
+        return json.loads(noted) if noted and noted != BEGUN else None
+
+    def run(self, step: Callable[[], dict[str, Any]], not_done: tuple[type[Exception], ...]) -> dict[str, Any]:
+        """Do the step, unless a result is noted by now, and note its result.
+
+        It is returned with `perhaps_twice`, for whether an earlier run may have done the step too.
+        not_done: errors after which the step was certainly not done.
+        """
+        before = _redis().set(self._key, BEGUN, ex=self._ttl, get=True)
+        if before not in (None, BEGUN):  # another run was quicker since `result` was asked
+            _redis().set(self._key, before, ex=self._ttl)
+            return dict(json.loads(before))
+        begun_before = before is not None
+        try:
+            result = {**step(), "perhaps_twice": begun_before}
+        except not_done:
+            if not begun_before:
+                _redis().delete(self._key)
+            raise
+        with suppress(RedisError):  # it is done: failing now would have it done again
+            _redis().set(self._key, json.dumps(result), ex=self._ttl)
+        return result
+
+
+@cache
+def _redis() -> Any:
+    settings = get_settings()
+    return Redis.from_url(settings.records, **settings.redis_options)

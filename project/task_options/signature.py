@@ -1,0 +1,54 @@
+"""From a task's signature to the model of its request body."""
+
+import inspect
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, create_model, model_validator
+
+from project.celery_config.task import JobTask
+from project.startup import DeclarationError
+from project.task_options.body_limits import Limited, bounded
+
+
+class Arguments(Limited):
+    """The base of every task's request body."""
+
+    # strict: "10" is not a number; forbid: an unknown field is a mistake, never ignored
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers_are_integers(cls, body: Any) -> Any:
+        """Take 10.0 for 10, as JSON Schema does: JSON has one type of number."""
+        if not isinstance(body, dict):
+            return body
+        return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in body.items()}
+
+
+def arguments_model(task: JobTask) -> type[Arguments]:
+    """Return a model with one field per parameter of the task."""
+    hints = get_type_hints(task.run, include_extras=True)
+    parameters = inspect.signature(task.run).parameters.values()
+    fields: dict[str, Any] = {p.name: (_annotation(task, p, hints), _default(p)) for p in parameters}
+    name = "".join(word.capitalize() for word in task.name.split("_"))
+    return create_model(f"{name}Arguments", __base__=Arguments, __doc__=f"The arguments of {task.name}.", **fields)
+
+
+def result_type(task: JobTask) -> Any:
+    """Return what the task says it returns."""
+    return get_type_hints(task.run).get("return", Any)
+
+
+def summary(task: JobTask) -> str:
+    """Return the first line of the task's docstring, without its full stop."""
+    return (inspect.getdoc(task.run) or task.name).splitlines()[0].removesuffix(".")
+
+
+def _annotation(task: JobTask, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name not in hints:
+        raise DeclarationError(task.run, f"with a route, its parameter {parameter.name!r} needs a name and a type")
+    return bounded(hints[parameter.name])
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    return ... if parameter.default is parameter.empty else parameter.default

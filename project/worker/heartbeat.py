@@ -1,0 +1,66 @@
+"""Each consumer says in Redis that it is there: GET /producer/api/consumers lists who did lately."""
+
+import json
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+from celery import signals
+from redis import Redis
+from redis.exceptions import RedisError
+
+from project.brokers import base
+from project.leased_transport.scripts import Script
+
+EVERY, KEPT = 2, 8  # seconds between two signs of life, and until one is forgotten
+NAMES = "consumers"  # the set of names; each has a key of its own that expires
+
+PRESENT = Script("present", Path(__file__).parent / "lua")
+
+log = logging.getLogger(__name__)
+
+
+def key(name: str) -> str:
+    """Return the key that a consumer keeps alive."""
+    return f"consumer:{name}"
+
+
+def connect(redis_url: str, timeout: float) -> None:
+    """Tell Redis about this consumer from its start to its end, in a thread: a solo pool stops the loop."""
+    ended = threading.Event()
+
+    @signals.worker_ready.connect(weak=False)
+    def _appear(sender: Any, **_: Any) -> None:
+        client = Redis.from_url(redis_url, socket_timeout=timeout, socket_connect_timeout=timeout)
+        threading.Thread(target=_stay, args=(client, describe(sender), ended), name="presence", daemon=True).start()
+
+    @signals.worker_shutting_down.connect(weak=False)
+    def _leave(**_: Any) -> None:
+        ended.set()
+
+
+def describe(consumer: Any) -> dict[str, Any]:
+    """Return what is told about Celery's consumer."""
+    worker = consumer.controller
+    return {
+        "name": consumer.hostname,
+        "pool": worker.pool_cls.__module__.rpartition(".")[2],
+        "slots": worker.concurrency,
+        "broker": base.kind_of(consumer.app),
+        "queues": sorted(consumer.app.amqp.queues.consume_from),
+    }
+
+
+def _stay(client: Redis, consumer: dict[str, Any], ended: threading.Event) -> None:
+    name, text = consumer["name"], json.dumps(consumer)
+    while True:
+        try:
+            PRESENT(client, [key(name), NAMES], [name, text, KEPT])
+            if ended.wait(EVERY):
+                client.delete(key(name))
+                return
+        except RedisError as error:
+            log.debug("Redis is away: %r", error)
+            if ended.wait(EVERY):
+                return

@@ -1,0 +1,29 @@
+"""Jobs that a consumer refuses to run: of an unknown task, or with a message that is no job. They end as failed."""
+
+from typing import Any
+
+from celery import signals
+from celery.app.task import Context
+from celery.exceptions import NotRegistered
+
+from project.leased_transport.errors import Rejected
+
+
+def connect() -> None:
+    """Write the end of a refused job; Celery only logs it, or does not know which run to end."""
+    signals.task_unknown.connect(_unknown)
+    signals.task_rejected.connect(_rejected)
+
+
+def _unknown(sender: Any, message: Any, name: str, **_: Any) -> None:
+    _fail(sender.app, message, NotRegistered(f"no task is called {name!r} here: was it renamed or removed?"))
+
+
+def _rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) -> None:
+    _fail(sender.app, message, Rejected(f"a consumer could not read this job: {exc or 'its message names no task'}"))
+
+
+def _fail(app: Any, message: Any, error: Exception) -> None:
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    if job_id := headers.get("id"):
+        app.backend.mark_as_failure(job_id, error, request=Context(headers))

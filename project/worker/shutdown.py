@@ -1,0 +1,95 @@
+"""A consumer that stops waits for its running jobs, and no longer than they take."""
+
+import logging
+import mmap
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Timer
+from typing import Any
+
+from billiard.process import current_process
+from celery import Celery, signals
+from celery.apps.worker import Worker
+from celery.platforms import EX_FAILURE
+from celery.worker import state
+from redis.exceptions import RedisError
+
+from project.leased_transport.lease_keeper import LEDGER
+
+log = logging.getLogger("glassqueue.job")
+
+# Shared by a consumer and the pool processes that it forks: while it stops, it cannot read what they tell it.
+# Byte 0 is set when the jobs that still run are about to be handed back; then one byte per pool process with a job.
+_SHARED = mmap.mmap(-1, 4096)
+_HANDING_BACK = 0
+
+
+class PromptWorker(Worker):
+    """Celery's worker with another soft shutdown: Celery's always takes worker_soft_shutdown_timeout."""
+
+    def wait_for_soft_shutdown(self) -> None:
+        """Wait until all jobs have ended, at most for worker_soft_shutdown_timeout."""
+        timeout = self.app.conf.worker_soft_shutdown_timeout
+        if self._pool_is("prefork"):
+            _wait_until(lambda: not (state.active_requests and any(_SHARED[_HANDING_BACK + 1 :])), timeout)
+        else:
+            # no job can be stopped, and trying to would fail a job of a solo pool, in whose middle we are
+            self.consumer.cancel_active_requests = lambda: None
+            if LEDGER.client:
+                timer = Timer(timeout, _leave)
+                timer.daemon = True  # a process whose jobs have ended does not wait for it
+                timer.start()
+            if self._pool_is("thread"):
+                _wait_until(lambda: not state.active_requests, timeout)
+        _SHARED[_HANDING_BACK] = 1
+
+    def _pool_is(self, name: str) -> bool:
+        return self.pool_cls.__module__.endswith(f".{name}")
+
+
+def _wait_until(idle: Callable[[], bool], timeout: float) -> None:
+    """Wait until it was idle twice in a row: a job that was just fetched is on its way to its process for a moment."""
+    end, before = time.monotonic() + timeout, False
+    while time.monotonic() < end:
+        if before and idle():
+            return
+        before = idle()
+        time.sleep(0.1)
+
+
+def _leave() -> None:
+    """End this process though jobs still run in it, and hand these back."""
+    for request in tuple(state.active_requests):
+        log.warning("handed back job_id=%s task=%s", request.id, request.task.name)
+    with suppress(RedisError):
+        LEDGER.close()
+    os._exit(EX_FAILURE)
+
+
+def connect(app: Celery) -> None:
+    """Let the app's consumers stop promptly."""
+    app.Worker = app.subclass_with_self(PromptWorker, name="Worker")
+    signals.worker_process_init.connect(_free)
+    signals.task_prerun.connect(_busy)
+    signals.task_postrun.connect(_free)
+
+
+def handing_back() -> bool:
+    """Tell whether jobs that end now without a status are handed back, because their consumer stops."""
+    return _SHARED[_HANDING_BACK] == 1
+
+
+def _busy(**_: Any) -> None:
+    _set(1)
+
+
+def _free(**_: Any) -> None:
+    _set(0)
+
+
+def _set(value: int) -> None:
+    index = getattr(current_process(), "index", None)  # its place in the pool; the main process has none
+    if index is not None and index + 1 < len(_SHARED):
+        _SHARED[index + 1] = value
