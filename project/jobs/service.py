@@ -6,6 +6,7 @@ What has to ask raises BrokerUnavailable while Redis is away; what waits already
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -36,6 +37,8 @@ from project.jobs.retry_after import RetryAfter
 from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import JobExists, QueueFull, control, records
 from project.settings import Settings
+
+log = logging.getLogger("glassqueue.job")
 
 
 class Jobs:
@@ -92,6 +95,7 @@ class Jobs:
             for _ in range(2):  # a second time if the first job is forgotten between two of these steps
                 try:
                     task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
+                    _log("accepted", task, job_id, wish)
                     return Accepted(job_id=job_id, task=task.name)
                 except JobExists:
                     with suppress(UnknownJob):
@@ -103,10 +107,11 @@ class Jobs:
         if wish.job_id or not (wish.idempotency_key or wish.request_id):
             raise JobIdTaken
         first = self._read(task, job_id)
+        if wish.idempotency_key and first.get("fingerprint") != record["fingerprint"]:
+            raise IdempotencyKeyReused
+        _log("repeated", task, job_id, wish)
         if not wish.idempotency_key:
             return Accepted(job_id=job_id, task=task.name)
-        if first.get("fingerprint") != record["fingerprint"]:
-            raise IdempotencyKeyReused
         return Job[Any].from_record(job_id, first)
 
     def look_up(self, task: JobTask | None, job_id: str, traceback: bool = False) -> Job[Any]:
@@ -231,6 +236,12 @@ class Jobs:
         """Return if jobs can be accepted."""
         with self._counting():
             self._queueing.ping()
+
+
+def _log(event: str, task: JobTask, job_id: str, wish: SubmitOptions) -> None:
+    """Log where a job comes from: NGINX's id of the request, as its own log has it; none if it came another way."""
+    request, queue = (wish.request_id or "").replace("-", "") or "none", wish.queue or task.queue_name
+    log.info("%s job_id=%s request_id=%s task=%s queue=%s", event, job_id, request, task.name, queue)
 
 
 def _fingerprint(arguments: dict[str, Any]) -> str:

@@ -1,56 +1,112 @@
-"""Print what all processes print, each line with its time and the name of its process."""
+"""Print what all processes print, each line with its time and the name of its process, and keep it in a file."""
 
 import os
 import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-KEPT = 10_000  # lines that wait for a slow terminal; later ones are dropped
+KEPT = 10_000  # lines that wait for a slow terminal or disk; later ones are dropped
+FULL, OLD = 20 * 2**20, 4  # bytes of a log file, and how many full ones stay beside it
 
 
-class Output:
-    """Prints from a thread: a terminal that is closed or halted (Ctrl-S) neither stops nor blocks the launcher."""
+class LogFile:
+    """A file that only its owner can read; a full one is renamed to FILE.1, the one before it to FILE.2, and so on."""
 
-    def __init__(self, width: int, stdout: int = 1) -> None:
-        self._width, self._stdout = width, stdout
-        self._lines: queue.Queue[bytes | None] = queue.Queue(KEPT)
+    def __init__(self, path: Path) -> None:
+        """Go on where an earlier run has stopped; raise OSError if the file cannot be written."""
+        self._path = path
+        self._open()
+
+    def write(self, text: bytes) -> None:
+        """Append a text; raise OSError if the disk is full."""
+        if self._size and self._size + len(text) > FULL:
+            self._file.close()
+            for number in range(OLD, 0, -1):
+                older = self._old(number - 1)
+                if older.exists():
+                    older.replace(self._old(number))
+            self._open()
+        self._size += self._file.write(text)
+
+    def _open(self) -> None:
+        self._file = open(self._path, "ab", buffering=0, opener=partial(os.open, mode=0o600))  # noqa: SIM115
+        os.fchmod(self._file.fileno(), 0o600)
+        self._size = os.fstat(self._file.fileno()).st_size
+
+    def _old(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+class Writer:
+    """Writes from a thread: a terminal that is closed or halted (Ctrl-S) neither stops nor blocks the launcher."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._texts: queue.Queue[bytes | None] = queue.Queue(KEPT)
         self._dropped = 0
-        self._thread = threading.Thread(target=self._print, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def say(self, text: str) -> None:
-        """Print a text of the launcher as it is."""
-        self._put(text.encode(errors="backslashreplace") + b"\n")
-
-    def line(self, name: str, line: bytes) -> None:
-        """Print a line of a process."""
-        self._put(f"{time.strftime('%H:%M:%S')} {name:{self._width}} | ".encode() + line + b"\n")
-
-    def close(self, patience: float = 2) -> None:
-        """Print what is left, unless the terminal takes longer than that many seconds."""
+    def put(self, text: bytes) -> None:
+        """Write a text soon, or drop it if too many wait."""
         try:
-            self._lines.put(None, timeout=patience)
+            if self._dropped:
+                self._texts.put_nowait(f"glassqueue: {self._dropped} lines left out\n".encode())
+                self._dropped = 0
+            self._texts.put_nowait(text)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self, patience: float) -> None:
+        """Write what is left, unless that takes longer than so many seconds."""
+        try:
+            self._texts.put(None, timeout=patience)
         except queue.Full:
             return
         self._thread.join(patience)
 
-    def _put(self, text: bytes) -> None:
-        try:
-            if self._dropped:
-                self._lines.put_nowait(f"glassqueue: {self._dropped} lines left out\n".encode())
-                self._dropped = 0
-            self._lines.put_nowait(text)
-        except queue.Full:
-            self._dropped += 1
-
-    def _print(self) -> None:
-        while (text := self._lines.get()) is not None:
+    def _run(self) -> None:
+        while (text := self._texts.get()) is not None:
             try:
-                while text:
-                    text = text[os.write(self._stdout, text) :]
-            except OSError:  # the terminal or the reader of a pipe is gone
+                self._write(text)
+            except (OSError, ValueError):  # the terminal or the reader of a pipe is gone; the disk is full
                 continue
+
+
+class Output:
+    """Prints lines, and writes them to a log file if there is one; neither waits for the other."""
+
+    def __init__(self, width: int, log: LogFile | None = None, stdout: int = 1) -> None:
+        self._width = width
+        self._terminal = Writer(partial(_write_all, stdout))
+        self._log = Writer(log.write) if log else None
+
+    def say(self, text: str) -> None:
+        """Print a text of the launcher as it is."""
+        self._put("", text.encode(errors="backslashreplace") + b"\n")
+
+    def line(self, name: str, line: bytes) -> None:
+        """Print a line of a process."""
+        self._put("%H:%M:%S ", f"{name:{self._width}} | ".encode() + line + b"\n")
+
+    def close(self, patience: float = 2) -> None:
+        """Write what is left, unless the terminal takes longer than that many seconds."""
+        for writer in (self._log, self._terminal):
+            if writer:
+                writer.close(patience)
+
+    def _put(self, clock: str, text: bytes) -> None:
+        self._terminal.put(time.strftime(clock).encode() + text)
+        if self._log:  # which is read on another day
+            self._log.put(time.strftime(clock and f"%Y-%m-%d {clock}").encode() + text)
+
+
+def _write_all(file: int, text: bytes) -> None:
+    while text:
+        text = text[os.write(file, text) :]
 
 
 class Lines:

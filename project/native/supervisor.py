@@ -9,12 +9,13 @@ import stat
 import sys
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from project import given_up
 from project.native import ready
 from project.native.keeper import Keeper
-from project.native.output import Output
+from project.native.output import LogFile, Output
 from project.native.part import Part
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -128,12 +129,22 @@ async def _race(*several: Awaitable[Any]) -> None:
         task.cancel()
 
 
+def _output(width: int, log: Path) -> Output:
+    """Return what prints and writes the log; a log that cannot be written stops nothing."""
+    try:
+        return Output(width, LogFile(log))
+    except OSError as error:
+        output = Output(width)
+        output.say(f"glassqueue: {log} is not written: {error.strerror}")
+        return output
+
+
 def main(plan_file: int) -> None:
     """Run the plan that an inherited file holds as JSON; project/native/launch.py has written it."""
     with open(plan_file) as file:
         written = json.load(file)
     plan = Plan(**written | {"parts": [Part(**part) for part in written["parts"]]})
-    output = Output(width=max(len(part.name) for part in plan.parts))
+    output = _output(max(len(part.name) for part in plan.parts), Path(plan.run_dir) / "stack.log")
     asyncio.run(Supervisor(plan, output).run())
     output.close()
 

@@ -1,0 +1,47 @@
+"""The log file of the native stack: who can read it, how large it gets, and that nothing waits for it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from project.native import output
+from project.native.output import LogFile, Output
+
+
+def test_a_log_file_is_its_owners_alone_and_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """One that was there with other rights is closed to the others."""
+    path = tmp_path / "stack.log"
+    path.write_bytes(b"first\n")
+    path.chmod(0o644)
+    LogFile(path).write(b"second\n")
+    assert path.read_bytes() == b"first\nsecond\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_full_log_files_are_renamed_and_the_oldest_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No text is cut in two; all files are their owner's alone."""
+    monkeypatch.setattr(output, "FULL", 10)
+    log = LogFile(tmp_path / "stack.log")
+    for number in range(8):
+        log.write(b"text %d\n" % number)
+    names = ["stack.log", *(f"stack.log.{number}" for number in range(1, 5))]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert [(tmp_path / name).read_bytes() for name in names] == [b"text %d\n" % number for number in (7, 6, 5, 4, 3)]
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_halted_terminal_does_not_stop_the_log_file(tmp_path: Path) -> None:
+    """Nobody reads the pipe in the terminal's place; the file has all lines all the same."""
+    reading, writing = os.pipe()
+    log = tmp_path / "stack.log"
+    both = Output(4, LogFile(log), writing)
+    for _ in range(3):
+        both.line("part", b"x" * 60_000)
+    both.say("the end")
+    both.close(0.2)
+    lines = log.read_text().splitlines()
+    assert [len(line) for line in lines[:3]] == [len("2026-11-27 05:00:00 part | ") + 60_000] * 3
+    assert lines[3:] == ["the end"]
+    os.close(reading)  # which ends the thread that writes: else it would keep this process
+    os.close(writing)
