@@ -1,10 +1,14 @@
-"""Flower, with the checks that all services make: `celery --app project.dashboard flower`."""
+"""Flower, with the checks that all services make and our queues: `celery --app project.dashboard flower`."""
 
+import asyncio
 import json
+from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import flower.command
 from flower.app import Flower
+from flower.views import BaseHandler
 from kombu import Connection
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
@@ -12,6 +16,7 @@ from tornado.web import RequestHandler
 from project.addresses import in_url
 from project.brokers.rabbitmq import is_amqp
 from project.consumer import app, settings
+from project.jobs.service import Jobs
 from project.request_guard import Refusal, check_request
 
 __all__ = ["app"]
@@ -36,6 +41,12 @@ class GuardedFlower(Flower):
         if refusal:
             return self.get_handler_delegate(request, RefusedHandler, {"refusal": refusal})
         return super().find_handler(request, **kwargs)
+
+    def get_handler_delegate(self, request: HTTPServerRequest, target_class: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return what runs a handler: HEAD is answered like GET, and Tornado leaves out the body."""
+        if request.method == "HEAD" and target_class.head is RequestHandler.head:
+            target_class = type(target_class.__name__, (target_class,), {"head": target_class.get})
+        return super().get_handler_delegate(request, target_class, *args, **kwargs)
 
 
 class RefusedHandler(RequestHandler):
@@ -65,5 +76,32 @@ def management_api(broker_url: str) -> str:
     return f"http://{in_url(Connection(broker_url).hostname)}:{MANAGEMENT_PORT}/api/"
 
 
-# The command has no option for another class
+class RedisQueues:
+    """Our queues in Redis for Flower's page of the broker, which knows neither leases nor the names of our keys."""
+
+    def __init__(self) -> None:
+        self._jobs = Jobs(app, settings)
+
+    async def queues(self, _: Collection[str]) -> list[dict[str, Any]]:
+        """Return a row for each of our queues, also those that no consumer serves."""
+        return await asyncio.get_running_loop().run_in_executor(None, self._rows)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        consumers = Counter(name for consumer in self._jobs.consumers() for name in consumer.queues)
+        return [
+            {
+                "name": queue.queue,
+                "messages": queue.waiting + queue.delayed + queue.running,
+                "messages_ready": queue.waiting,
+                "messages_unacknowledged": queue.running,
+                "consumers": consumers[queue.queue],
+            }
+            for queue in self._jobs.queues()
+        ]
+
+
+# The command has no option for another class, nor for another kind of broker
 flower.command.Flower = GuardedFlower
+if not is_amqp(settings.broker):
+    redis_queues = RedisQueues()
+    BaseHandler.get_broker = lambda _: redis_queues

@@ -7,6 +7,7 @@ from fastapi_offline import FastAPIOffline
 
 from project import __version__, logs, misspelt
 from project.api.guard import GuardMiddleware
+from project.api.head import HeadMiddleware
 from project.api.health import health_router
 from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
@@ -50,6 +51,7 @@ def create_app() -> FastAPI:
     )
     add_error_handlers(app)
     document_problems(app)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix="/producer/api/")
     app.add_middleware(MetricsMiddleware)
     app.include_router(tasks_router(jobs, "/producer/api"))

@@ -77,7 +77,9 @@ def _allowed(request: Request, error: Any) -> dict[str, str]:
     """Say what can be asked of an address; Starlette knows only the first of the routes that share it."""
     path = getattr(request.scope.get("route"), "path", "")
     methods = request.app.openapi()["paths"].get(path)
-    return {"Allow": ", ".join(sorted(methods)).upper()} if methods else error.headers
+    allowed = {method.upper() for method in methods or error.headers["Allow"].split(", ")}
+    # project/api/head.py answers HEAD wherever GET is allowed
+    return {"Allow": ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))}
 
 
 def _invalid_request(_: Request, error: Any) -> JSONResponse:

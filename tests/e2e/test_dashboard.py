@@ -1,6 +1,7 @@
 """Flower at /dashboard/ knows the consumers and the jobs."""
 
 import os
+import re
 import signal
 from typing import Any
 
@@ -53,3 +54,20 @@ def test_the_dashboard_keeps_its_history_across_a_restart(stack: NativeStack, ht
     wait_until(lambda: [pid for pid in stack.pids("flower") if pid != flower])
     wait_until(lambda: http.get("/dashboard/healthcheck").status_code == 200)
     assert job_id in _tasks(http)
+
+
+def _row(http: httpx.Client, queue: str) -> list[str]:
+    """Return the cells of a queue on Flower's page of the broker."""
+    rows = re.findall(rf'<tr id="{queue}">(.*?)</tr>', http.get("/dashboard/broker").text, re.DOTALL)
+    return [cell.strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", "".join(rows), re.DOTALL)]
+
+
+def test_the_page_of_the_broker_shows_our_queues(http: httpx.Client) -> None:
+    """Jobs that wait, are delayed or run, and how many consumers serve the queue."""
+    before = int(_row(http, "cpu")[1])
+    location = http.post("/producer/api/sum", params={"countdown": 60}, json={"number": 1}).headers["location"]
+    name, messages, running, ready, consumers, _ = _row(http, "cpu")
+    assert (name, int(messages), running, ready) == ("cpu", before + 1, "0", "0")
+    assert int(consumers) >= 1
+    http.delete(location)
+    assert int(_row(http, "cpu")[1]) == before
