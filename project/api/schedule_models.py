@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from project.api.parameters import Moment
+from project.schedules.ical import to_utc
 from project.schedules.rules import PATIENCE, SECOND, Rule, parse_interval
 from project.schedules.schedule import BRIEFLY, CatchUp, Schedule, Status, upcoming
 from project.schedules.store import Entry
@@ -14,6 +15,8 @@ from project.task_options.body_limits import Limited
 
 NEXT_TIMES = "The next five times; fewer if they are rare, as they are looked for only for a moment"
 LIST_PATIENCE = 0.2  # seconds of CPU time to look for the next times of all schedules of a page
+
+Utc = Annotated[datetime, AfterValidator(to_utc)]
 
 
 def _a_second_or_more(text: str) -> str:
@@ -42,7 +45,10 @@ class When(Limited):
     trigger_at: Moment | None = Field(default=None, description="Once, at this moment (RFC 3339 with time zone)")
     until: Moment | None = Field(default=None, description="Nothing fires after this moment")
     timezone: str = Field(
-        default="UTC", max_length=64, description="Of rrule and cron (IANA name)", examples=["Europe/Paris"]
+        default="UTC",
+        max_length=64,
+        description="Of rrule and cron (IANA name, or that of Windows)",
+        examples=["Europe/Paris"],
     )
 
     def rule(self) -> dict[str, Any]:
@@ -74,7 +80,7 @@ class SchedulePatch(Limited):
 class Preview(BaseModel):
     """When a schedule would fire."""
 
-    upcoming: list[datetime] = Field(description=NEXT_TIMES)
+    upcoming: list[Utc] = Field(description=NEXT_TIMES)
 
     @classmethod
     def of(cls, rule: Rule) -> Self:
@@ -99,16 +105,16 @@ class ScheduleOut(BaseModel):
     rrule: str | None = None
     cron: str | None = None
     every: str | None = None
-    trigger_at: datetime | None = None
-    until: datetime | None = None
+    trigger_at: Utc | None = None
+    until: Utc | None = None
     timezone: str | None = None
     catch_up: CatchUp | None = None
     status: Status | Literal["invalid"] = Field(description="invalid: it does not fire, and `error` says why")
     error: str | None = Field(default=None, description="What is wrong, and what to do (status invalid only)")
-    created_at: datetime | None = None
-    next: datetime | None = Field(default=None, description="When it fires next; null once it has ended")
-    upcoming: list[datetime] = Field(default=[], description=f"{NEXT_TIMES}; none while it is paused")
-    last_fired: datetime | None = None
+    created_at: Utc | None = None
+    next: Utc | None = Field(default=None, description="When it fires next; null once it has ended")
+    upcoming: list[Utc] = Field(default=[], description=f"{NEXT_TIMES}; none while it is paused")
+    last_fired: Utc | None = None
     fired_count: int = Field(default=0, ge=0)
     jobs: list[JobLink] = Field(default=[], description="The last ten jobs that its rule has submitted, newest first")
 

@@ -1,16 +1,18 @@
-"""Recurrence rules: RFC 5545's RRULE, with DTSTART if it is given; expanded by dateutil."""
+"""Recurrence rules: RFC 5545's RRULE, with DTSTART, RDATE and EXDATE if they are given; expanded by dateutil."""
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
-from functools import cache, cached_property
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from heapq import merge
 from itertools import product
 from math import prod
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from dateutil.rrule import DAILY, rrule, rrulestr
 
+from project.schedules.ical import Property, last_moment, read_lines, read_time, read_times, to_utc, zone_of
 from project.schedules.wall_clock import HORIZON, some_day_fits
 
 MOST = 10_000  # COUNT: the last occurrence is looked for when the schedule is made
@@ -31,7 +33,6 @@ _LIMITS = {
     "BYSETPOS": (-366, 366),
 }  # fmt: skip
 _DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
-_MOMENT = re.compile(r"\d{8}(T\d{6}Z?)?")
 
 
 class Recurrence:
@@ -39,20 +40,49 @@ class Recurrence:
 
     def __init__(self, text: str, start: datetime, zone: ZoneInfo) -> None:
         """Parse it, to begin at *start* if it has no DTSTART; raise ValueError that says what is wrong."""
-        head, parts = _split(text)
+        lines = read_lines(text)
         self.zone, self.start = zone, start.astimezone(zone).replace(tzinfo=None)
-        if head:
-            self.zone, self.start = _dtstart(head, zone)
+        for line in lines:
+            if line.name == "DTSTART":
+                self.zone = zone_of(line, zone)
+                self.start, _, _ = read_time(line.value, "DTSTART")
+        parts = _parts(lines)
         self.parts = _checked(parts)
         self.count = int(self.parts.pop("COUNT", 0)) or None
         until = self.parts.pop("UNTIL", None)
-        self.until = _moment(until, self.zone) if until else None
+        self.until = last_moment(until, self.zone) if until else None
+        self._read_dates(lines)
         self.all_day = parts["FREQ"] in ALL_DAY
 
     @cached_property
     def _rule(self) -> Any:
         """Return dateutil's rule, which lists all times of a day when it is made."""
         return rrulestr(";".join(f"{name}={value}" for name, value in self.parts.items()), dtstart=self.start)
+
+    def _read_dates(self, lines: list[Property]) -> None:
+        """Note what RDATE adds and EXDATE leaves out; a day of RDATE means that day at the time of DTSTART."""
+        self._added, self._left_out, self._days_left_out = set[datetime](), set[datetime](), set[date]()
+        for line in lines:
+            if line.name in ("RDATE", "EXDATE"):
+                moments, days = read_times(line, self.zone)
+                if line.name == "EXDATE":
+                    self._left_out |= moments
+                    self._days_left_out |= days
+                else:
+                    at = [datetime.combine(day, self.start.time(), self.zone) for day in days]
+                    self._added |= moments | {to_utc(moment) for moment in at}
+
+    def with_dates(self, moments: Iterator[datetime], after: datetime, until: datetime | None) -> Iterator[datetime]:
+        """Yield the moments and those of RDATE after *after* and up to *until*, without those of EXDATE."""
+        added = sorted(moment for moment in self._added if moment > after and not (until and moment > until))
+        last = None
+        for moment in merge(moments, added):
+            if moment != last and not self._is_left_out(moment):
+                yield moment
+            last = moment
+
+    def _is_left_out(self, moment: datetime) -> bool:
+        return moment in self._left_out or moment.astimezone(self.zone).date() in self._days_left_out
 
     def check(self) -> None:
         """Raise ValueError if dateutil would look for its times for long; asked once, when a schedule is made."""
@@ -80,19 +110,18 @@ class Recurrence:
         return self.start + max(0, (begin - self.start) // step - 1) * step
 
 
-def _split(text: str) -> tuple[str, dict[str, str]]:
-    """Return DTSTART's line, if there is one, and the parts of the rule."""
-    lines = [line for line in text.upper().split() if line]
-    head = "".join(line for line in lines if line.startswith("DTSTART"))
-    rules = [line.removeprefix("RRULE:") for line in lines if not line.startswith("DTSTART")]
-    if len(rules) != 1 or len(lines) > 2:
+def _parts(lines: list[Property]) -> dict[str, str]:
+    """Return the parts of the one rule."""
+    names = [line.name for line in lines]
+    if names.count("RRULE") != 1 or names.count("DTSTART") > 1:
         raise ValueError("one RRULE is needed, such as FREQ=DAILY;BYHOUR=9, with a DTSTART or without")
-    pairs = [part.partition("=") for part in rules[0].strip(";").split(";")]
-    names = [name for name, _, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
+    rule = "".join(next(line.value for line in lines if line.name == "RRULE").split())
+    pairs = [part.partition("=") for part in rule.strip(";").split(";")]
+    parts = [name for name, _, _ in pairs]
+    for name in parts:
+        if parts.count(name) > 1:
             raise ValueError(f"{name} stands there twice")
-    return head, {name: value for name, _, value in pairs}
+    return {name: value for name, _, value in pairs}
 
 
 def _checked(parts: dict[str, str]) -> dict[str, str]:
@@ -117,10 +146,7 @@ def _check(name: str, value: str) -> None:
     elif name in ("BYDAY", "WKST"):
         if not all(_DAY.fullmatch(day) for day in value.split(",")) or (name == "WKST" and len(value) != 2):
             raise ValueError(f"{name} is made of MO, TU, WE, TH, FR, SA and SU, not {value!r}")
-    elif name == "UNTIL":
-        if not _MOMENT.fullmatch(value):
-            raise ValueError(f"UNTIL looks like 20301231T235959Z, not {value!r}")
-    elif name != "FREQ":
+    elif name not in ("FREQ", "UNTIL"):
         raise ValueError(f"{name or 'a part without a name'} is not known")
 
 
@@ -173,34 +199,3 @@ def _meets_soon(parts: dict[str, str], rule: Any, start: datetime) -> bool:
     begin, a_day = (start - midnight).seconds // unit, 86_400 // unit
     days = rrule(DAILY, dtstart=midnight, until=until, **_of_days(rule))
     return any((begin - a_day * (day - midnight).days) % interval in fitting for day in days)
-
-
-def _dtstart(line: str, zone: ZoneInfo) -> tuple[ZoneInfo, datetime]:
-    match = re.fullmatch(r"DTSTART(?:;TZID=([\w/+-]+))?:(\d{8}T\d{6})(Z?)", line)
-    if not match:
-        raise ValueError("DTSTART looks like DTSTART;TZID=Europe/Paris:20300101T090000")
-    name, reading, utc = match.groups()
-    chosen = find_zone(name) if name else ZoneInfo("UTC") if utc else zone
-    return chosen, datetime.strptime(reading, "%Y%m%dT%H%M%S")
-
-
-def _moment(text: str, zone: ZoneInfo) -> datetime:
-    pattern = "%Y%m%d" if len(text) == 8 else "%Y%m%dT%H%M%S"
-    reading = datetime.strptime(text.removesuffix("Z"), pattern)
-    try:
-        return reading.replace(tzinfo=UTC if text.endswith("Z") else zone).astimezone(UTC)
-    except OverflowError:  # 99991231, which means "without an end", west of Greenwich
-        return datetime.max.replace(tzinfo=UTC)
-
-
-def find_zone(name: str) -> ZoneInfo:
-    """Return the time zone of that name in the IANA database, however its letters are written; or raise ValueError."""
-    known = {each.lower(): each for each in _zones()}.get(name.lower())
-    if known is None:
-        raise ValueError(f"there is no time zone {name!r}; they are called like Europe/Paris")
-    return ZoneInfo(known)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice, takewhile
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -13,8 +14,10 @@ from project.schedules.cpu_limit import TooSlow, cpu_limit
 from project.schedules.cron import Cron
 from project.schedules.durations import parse_duration
 from project.schedules.errors import InvalidSchedule
-from project.schedules.recurrence import Recurrence, find_zone
-from project.schedules.wall_clock import HORIZON, TICK, Readings, every_reading, once_a_reading
+from project.schedules.ical import to_utc
+from project.schedules.recurrence import Recurrence
+from project.schedules.wall_clock import HORIZON, TICK, every_reading, once_a_reading
+from project.schedules.zones import find_zone
 
 SHORTEST = timedelta(milliseconds=10)  # what the scheduler's loop keeps up with
 LONGEST = HORIZON
@@ -40,8 +43,9 @@ class Rule(BaseModel):
     def occurrences(self, after: datetime) -> Iterator[datetime]:
         """Yield the moments at which it fires after *after*, in order."""
         moments = self._unlimited(after)
-        ends = self.ends
-        return takewhile(lambda moment: moment <= ends, moments) if ends else moments
+        if ends := self.ends:
+            moments = takewhile(lambda moment: moment <= ends, moments)
+        return self._clock[0].with_dates(moments, after, self.until) if self.kind == "rrule" else moments
 
     def next_after(self, after: datetime) -> datetime | None:
         """Return the first moment after *after* at which it fires, or None."""
@@ -59,17 +63,18 @@ class Rule(BaseModel):
             return (moment for moment in [self.start] if moment > after)
         if self.kind == "every":
             return _multiples(self.start, parse_interval(self.text), after)
-        readings, all_day, zone = self._clock
+        clock, zone = self._clock
         after = max(after, self.start - TICK)
-        return (every_reading if all_day else once_a_reading)(readings, zone, after)
+        return (every_reading if clock.all_day else once_a_reading)(clock.readings, zone, after)
 
     @cached_property
-    def _clock(self) -> tuple[Readings, bool, Any]:
+    def _clock(self) -> tuple[Any, ZoneInfo]:
+        """Return the Cron or the Recurrence, and its time zone."""
+        zone = find_zone(self.timezone)
         if self.kind == "cron":
-            cron = Cron(self.text)
-            return cron.readings, cron.all_day, find_zone(self.timezone)
-        recurrence = Recurrence(self.text, self.start, find_zone(self.timezone))
-        return recurrence.readings, recurrence.all_day, recurrence.zone
+            return Cron(self.text), zone
+        recurrence = Recurrence(self.text, self.start, zone)
+        return recurrence, recurrence.zone
 
 
 def _multiples(start: datetime, step: timedelta, after: datetime) -> Iterator[datetime]:
@@ -104,18 +109,18 @@ def make_rule(
 ) -> Rule:
     """Return the rule, or raise InvalidSchedule: which field is wrong and why. Exactly one of the first four is given.
 
-    until: nothing fires after it. timezone: of wall-clock times, by its IANA name. start: DTSTART, now by default.
-    every: 10 ms to 50 years; shorter than a second only with until.
+    until: nothing fires after it. timezone: of wall-clock times, by its IANA name or that of Windows.
+    start: DTSTART, now by default. every: 10 ms to 50 years; shorter than a second only with until.
     """
     now = now or datetime.now(UTC)
     given = {"rrule": rrule, "cron": cron, "every": every, "trigger_at": trigger_at}
     kind, value = _only_one({name: value for name, value in given.items() if value is not None})
     for name, moment in {"trigger_at": trigger_at, "until": until, "start": start}.items():
         _check_moment(name, moment, now)
-    _zone(timezone)
+    timezone = _zone(timezone)
     rule = Rule(
         kind=kind,
-        text=value.isoformat() if isinstance(value, datetime) else _text(value),
+        text=to_utc(value).isoformat() if isinstance(value, datetime) else _text(value),
         timezone=timezone,
         start=trigger_at or start or _full_second(now),
         until=until,
@@ -163,9 +168,10 @@ def _full_second(moment: datetime) -> datetime:
     return moment if not moment.microsecond else moment.replace(microsecond=0) + SECOND
 
 
-def _zone(name: str) -> None:
+def _zone(name: str) -> str:
+    """Return the IANA name of a time zone."""
     try:
-        find_zone(name)
+        return find_zone(name).key
     except ValueError as error:
         raise InvalidSchedule("timezone", str(error)) from None
 
@@ -201,7 +207,8 @@ def _check_rrule(rule: Rule) -> Rule:
         rule = rule.model_copy(update={"start": start, "timezone": recurrence.zone.key})
         ends = rule.until or recurrence.until
         if recurrence.count:
-            ends = max(islice(rule.occurrences(start - TICK), recurrence.count), default=start)
+            # COUNT counts what EXDATE leaves out, and not what RDATE adds
+            ends = max(islice(rule._unlimited(start - TICK), recurrence.count), default=start)
         return rule.model_copy(update={"ends": ends})
     except InvalidSchedule:
         raise
@@ -218,7 +225,7 @@ def _fires(rule: Rule, now: datetime) -> bool:
 
 def _why_never(rule: Rule) -> str:
     if rule.ends and _fires(rule.model_copy(update={"ends": None}), rule.start - TICK):
-        return f"it never fires: the first time would be after {rule.ends.isoformat()}, or all are in the past"
+        return f"it never fires: the first time would be after {rule.ends.isoformat()}, or all are over or in EXDATE"
     return "it never fires: no day in the next 50 years fits"
 
 

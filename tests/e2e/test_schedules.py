@@ -184,3 +184,29 @@ def test_a_moment_fires_at_that_moment(http: httpx.Client) -> None:
     job = http.get(http.get(path).json()["jobs"][0]["href"]).json()
     late = datetime.fromisoformat(job["submitted_at"]) - due
     assert timedelta() <= late < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    "when", [{"trigger_at": "2035-01-01T09:00:00+05:30"}, {"every": "1h", "until": "2035-01-01T09:00:00+05:30"}]
+)
+def test_times_come_back_in_utc(http: httpx.Client, when: dict[str, str]) -> None:
+    """Whatever offset they were sent with: in the answer, when it is looked up, and in the list."""
+    made = make(http, **when)
+    field = list(when)[-1]
+    listed = {each["schedule_id"]: each for each in http.get(API).json()["schedules"]}
+    for schedule in (made, http.get(f"{API}/{made['schedule_id']}").json(), listed[made["schedule_id"]]):
+        assert schedule[field] == "2035-01-01T03:30:00Z"
+
+
+def test_a_rule_may_come_from_a_calendar(http: httpx.Client) -> None:
+    """With the name that Windows gives a time zone, folded lines, and days that are left out."""
+    rrule = "DTSTART;TZID=W. Europe Standard Time:20350101T090000\r\nRRULE:FREQ=DAILY;UNTIL=\r\n 20350103\r\nEXDATE;VALUE=DATE:20350102"
+    made = make(http, rrule=rrule)
+    assert made["timezone"] == "Europe/Berlin"
+    assert made["upcoming"] == ["2035-01-01T08:00:00Z", "2035-01-03T08:00:00Z"]
+    refused = http.post(f"{API}/preview", json={"cron": "@daily", "timezone": "Berlin"})
+    error = {
+        "field": "body.timezone",
+        "message": "there is no time zone 'Berlin'; give its IANA name, such as Europe/Berlin",
+    }
+    assert assert_problem(refused, 422)["errors"] == [error]
