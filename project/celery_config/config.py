@@ -1,5 +1,6 @@
 """Celery's options under Celery's own names; docs/explanation/settings.md gives the reason of each."""
 
+from pkgutil import iter_modules
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -7,24 +8,24 @@ from redis.connection import parse_url
 
 from project.brokers.base import broker_settings
 from project.brokers.rabbitmq import HEARTBEAT, is_amqp
+from project.celery_config import tasks
 from project.settings import Settings
 
 
 def celery_options(settings: Settings) -> dict[str, Any]:
     """Return what Celery is configured with."""
     return {
-        "imports": [
-            "project.celery_config.tasks.demo",
-            "project.celery_config.tasks.maintenance",
-            "project.celery_config.tasks.notifications",
-            "project.celery_config.tasks.records",
-            "project.celery_config.tasks.scheduled",
-        ],
+        "imports": _task_modules(),
         **_broker(settings),
         **_jobs(settings),
         **_consumers(settings),
         **_scheduler(settings),
     }
+
+
+def _task_modules() -> list[str]:
+    """Return the modules of project/celery_config/tasks: a new one needs no entry anywhere."""
+    return [f"{tasks.__name__}.{module.name}" for module in iter_modules(tasks.__path__)]
 
 
 def _broker(settings: Settings) -> dict[str, Any]:

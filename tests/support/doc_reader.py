@@ -46,7 +46,7 @@ class Reader:
         commands = 0
         for block in blocks(page):
             if block.language in ("python", "js"):
-                _write(self.folder, block)
+                write_code(self.folder, block)
             for command, shown in _commands(block):
                 self._type(command, shown, block.where)
                 commands += 1
@@ -120,10 +120,14 @@ def _commands(block: Block) -> Iterator[tuple[str, str]]:
         yield "\n".join(lines[:length]), "\n".join(lines[length:]).strip()
 
 
-def _write(folder: Path, block: Block) -> None:
-    """Put a block of code where the line before it says."""
+def write_code(folder: Path, block: Block) -> Path | None:
+    """Put a block of code where the line before it says, and return that file, if the line names one."""
     if end_of := re.search(r"to the end of `(\S+)`:$", block.intro):
-        with (folder / end_of[1]).open("a") as file:
-            file.write(f"\n\n{block.text}")
-    elif new := re.search(r"Create `(\S+)`:$", block.intro):
-        (folder / new[1]).write_text(block.text)
+        path = folder / end_of[1]
+        path.write_text(f"{path.read_text()}\n\n{block.text}")
+        return path
+    if new := re.search(r"Create `(\S+)`:$", block.intro):
+        path = folder / new[1]
+        path.write_text(block.text)
+        return path
+    return None
