@@ -240,6 +240,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _read_generated_password(self) -> Self:
+        generated = self.own_redis and os.access(self.password_file, os.R_OK)
+        if generated and not self.redis_password.get_secret_value():
+            self.redis_password = SecretStr(self.password_file.read_text())
+        return self
+
+    @model_validator(mode="after")
     def _soft_limit_comes_first(self) -> Self:
         if self.task_soft_time_limit >= self.task_time_limit:
             raise ValueError("TASK_SOFT_TIME_LIMIT must be smaller than TASK_TIME_LIMIT")
@@ -318,6 +325,18 @@ class Settings(BaseSettings):
         elsewhere = self.redis_url or self.redis_host not in ("127.0.0.1", "localhost", "::1")
         return not elsewhere and not self.broker_url.startswith(("redis://", "rediss://"))
 
+    @property
+    def password_file(self) -> Path:
+        """Return where `make up` keeps the password that it has generated for its own Redis."""
+        return self.run_dir / f"redis-{self.redis_port}.password"
+
+    @classmethod
+    def secret_names(cls) -> list[str]:
+        """Return the environment variables that may hold a password, or name a file with one."""
+        urls = {"redis_url", "broker_url"}
+        secret = {name for name, field in cls.model_fields.items() if field.annotation is SecretStr} | urls
+        return [f"{name.upper()}{ending}" for name in sorted(secret) for ending in ("", "_FILE")]
+
     def own_ports(self) -> list[str]:
         """Return the names of the settings that are ports which the stack listens on, when it runs without Docker."""
         chosen = ["http_port", "redis_port"] if self.own_redis else ["http_port"]
@@ -326,9 +345,16 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        """Return the broker's URL: BROKER_URL, with RABBITMQ_PASSWORD if RabbitMQ's has none, else the Redis URL."""
+        """Return the broker's URL: BROKER_URL, with RABBITMQ_PASSWORD if RabbitMQ's has none, else the Redis URL.
+
+        redis+stock://… for the stack's own Redis gets the password of that.
+        """
         if self.broker_url.startswith(("amqp://", "amqps://")):
             return _with_password(self.broker_url, self.rabbitmq_password)
+        if self.own_redis and self.redis_password.get_secret_value():
+            here = rf"^(redis\+stock://)(?=(127\.0\.0\.1|localhost|\[::1\]):{self.redis_port}(/|$))"
+            password = quote(self.redis_password.get_secret_value(), safe="")
+            return re.sub(here, lambda scheme: f"{scheme[1]}:{password}@", self.broker_url) or self.redis
         return self.broker_url or self.redis
 
     @property

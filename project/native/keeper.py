@@ -75,7 +75,7 @@ class Keeper:
             stdout=its,
             stderr=its,
             cwd=self.part.folder,
-            env=os.environ | self.part.environment,
+            env=self._environment(),
             pass_fds=[alive],
             start_new_session=True,
         )
@@ -89,6 +89,10 @@ class Keeper:
         os.close(pipe)
         os.close(ours)
         return process.returncode
+
+    def _environment(self) -> dict[str, str]:
+        shared = {name: value for name, value in os.environ.items() if name not in self.part.hidden}
+        return shared | self.part.environment
 
     def _pause(self, code: int) -> int | None:
         """Return the seconds until the next start, or None if it has died too often.

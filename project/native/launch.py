@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import sys
 from dataclasses import asdict
@@ -26,8 +27,10 @@ def up() -> None:
     settings = get_settings()
     os.chdir(ROOT)  # the commands of the parts name files of the project
     folder = settings.run_dir
+    os.umask(run_dir.PRIVATE)  # all parts inherit it
     lock = run_dir.lock(folder)
     ports.refuse_ports_in_use(settings)
+    _choose_password(settings)
     _load_app()
     migrate.main()
     _write_files(settings, folder)
@@ -35,6 +38,16 @@ def up() -> None:
     banner = ready.banner(settings.url, catches_mail=not settings.smtp_host)
     plan = Plan(parts.parts(settings, folder, programs), str(folder), banner, settings.shutdown_timeout + GRACE)
     _become_supervisor(plan, lock, os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"})
+
+
+def _choose_password(settings: Settings) -> None:
+    """Generate a password for our own Redis if none is set, and keep it for other commands and the next start.
+
+    Every user of this machine reaches its port, and Redis writes files for anyone who may use CONFIG.
+    """
+    if settings.own_redis and not settings.redis_password.get_secret_value():
+        settings.redis_password = SecretStr(secrets.token_urlsafe(32))
+        run_dir.write_private(settings.password_file, settings.redis_password.get_secret_value())
 
 
 def _load_app() -> None:
@@ -63,13 +76,11 @@ def _write_files(settings: Settings, folder: Path) -> None:
     """Write the files that Redis and NGINX read, and remove the signs of life and of death of an earlier run."""
     (folder / "redis").mkdir(exist_ok=True)
     password = "".join(f"\\x{byte:02x}" for byte in settings.redis_password.get_secret_value().encode())
-    config = folder / "redis" / "password.conf"
-    config.unlink(missing_ok=True)
-    with open(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f'requirepass "{password}"\n')
+    run_dir.write_private(folder / "redis" / "password.conf", f'requirepass "{password}"\n')
     for old in [*folder.glob("*.alive"), *folder.glob(f"*{given_up.SUFFIX}")]:
         old.unlink()
     nginx_files.render(folder / "nginx", _values(settings) | _nginx_values(settings, folder))
+    run_dir.hide(folder)
 
 
 def _values(settings: Settings) -> dict[str, str]:

@@ -9,7 +9,7 @@ class Part:
 
     probe: where it answers once it is up: http://…, tcp://host:port or the path of a file. first: it is started before
     all others and stopped after them, as consumers hand their jobs back to a Redis that is still there. folder: where
-    it runs, if not in the project's.
+    it runs, if not in the project's. hidden: environment variables that it does not get.
     """
 
     name: str
@@ -18,3 +18,4 @@ class Part:
     probe: str = ""
     first: bool = False
     folder: str | None = None
+    hidden: list[str] = field(default_factory=list)

@@ -43,7 +43,7 @@ def _redis(settings: Settings, run_dir: Path, programs: Programs) -> Part:
     command = [programs.redis_server, _literal(folder / "password.conf"), "--bind", host, "--port", port]
     command += ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", settings.redis_appendfsync]
     command += ["--save", "", "--maxmemory-policy", "noeviction", "--hash-max-ziplist-value", "1024"]
-    return Part("redis", command, probe=f"tcp://{in_url(host)}:{port}", first=True)
+    return Part("redis", command, probe=f"tcp://{in_url(host)}:{port}", first=True, hidden=Settings.secret_names())
 
 
 def _literal(file: Path) -> str:
@@ -55,7 +55,8 @@ def _literal(file: Path) -> str:
 
 
 def _nginx(settings: Settings, run_dir: Path, programs: Programs) -> Part:
-    return Part("nginx", nginx_files.command(programs.nginx), probe=f"{settings.url}/", folder=f"{run_dir}/nginx")
+    command, folder = nginx_files.command(programs.nginx), f"{run_dir}/nginx"
+    return Part("nginx", command, probe=f"{settings.url}/", folder=folder, hidden=Settings.secret_names())
 
 
 def _producer(settings: Settings) -> Part:
@@ -104,14 +105,15 @@ def _flower(settings: Settings, run_dir: Path) -> Part:
 def _mail(settings: Settings, run_dir: Path) -> Part:
     address = f"127.0.0.1:{settings.smtp_port}"
     command = [*_script("aiosmtpd"), "--nosetuid", "--smtputf8", "--listen", address]
-    return Part("mail", [*command, "--class", "aiosmtpd.handlers.Mailbox", f"{run_dir}/mail"], probe=f"tcp://{address}")
+    command += ["--class", "aiosmtpd.handlers.Mailbox", f"{run_dir}/mail"]
+    return Part("mail", command, probe=f"tcp://{address}", hidden=Settings.secret_names())
 
 
 def _locust(settings: Settings) -> Part:
     port = str(settings.locust_port)
     command = [*_script("locust"), "--locustfile", "locust/locustfile.py", "--web-host", "127.0.0.1"]
     command += ["--web-port", port, "--web-base-path", "/load-test", "--users", "10", "--host", settings.url]
-    return Part("locust", command, probe=f"http://127.0.0.1:{port}/load-test/")
+    return Part("locust", command, probe=f"http://127.0.0.1:{port}/load-test/", hidden=Settings.secret_names())
 
 
 def _celery(app: str, *arguments: str) -> list[str]:

@@ -4,15 +4,21 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from project.settings import get_settings
 
+PRIVATE = 0o077  # the umask of the whole stack: its files hold jobs, mail and secrets
+#: What is not written anew with this umask: what earlier versions have left, and copies of files of the project.
+OURS = ("nginx", "redis", "mail", "backups", "*.db", "*.db-*", "stack.log*", "launcher.pid")
+
 
 def lock(folder: Path) -> int:
     """Lock the folder for this process and return the open file, or stop with a line that says who uses it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(0o700, parents=True, exist_ok=True)
     file = _open(folder)
     if not _try(file):
         sys.exit(
@@ -22,6 +28,25 @@ def lock(folder: Path) -> int:
     os.truncate(file, 0)
     os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
     return file
+
+
+def hide(folder: Path) -> None:
+    """Let no other user of this machine read what is in the folder of a stack."""
+    if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & stat.S_ISVTX:  # not /tmp
+        folder.chmod(0o700)
+    for path in (found for name in OURS for top in folder.glob(name) for found in (top, *top.rglob("*"))):
+        if not path.is_symlink():
+            with suppress(PermissionError):  # somebody else's
+                path.chmod(path.stat().st_mode & ~PRIVATE)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that no other user of this machine can read, at any moment."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    new.replace(path)
 
 
 def down() -> None:
@@ -49,7 +74,7 @@ def reset() -> None:
 
 
 def _open(folder: Path) -> int:
-    return os.open(folder / "launcher.pid", os.O_RDWR | os.O_CREAT, 0o644)
+    return os.open(folder / "launcher.pid", os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _try(file: int) -> bool:

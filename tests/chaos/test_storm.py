@@ -45,7 +45,7 @@ def stack(
 @pytest.fixture
 def redis(stack: NativeStack) -> Iterator[Redis]:
     """A client that looks behind the stack."""
-    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
+    with stack.redis() as client:
         yield client
 
 

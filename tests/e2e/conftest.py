@@ -45,7 +45,7 @@ def http(url: str) -> Iterator[httpx.Client]:
 @pytest.fixture
 def redis(stack: NativeStack) -> Iterator[Redis]:
     """The Redis of a native stack."""
-    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
+    with stack.redis() as client:
         yield client
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from redis import Redis
 
 from project.schedules import leader_heartbeat
 from tests.support.doctor import doctor
@@ -82,7 +81,7 @@ def test_what_is_not_started_is_no_fault(small: NativeStack) -> None:
 
 def test_a_scheduler_that_does_not_tick_is_found(small: NativeStack) -> None:
     """Its last sign of life expires; here it is deleted, not to wait for that."""
-    with Redis(port=int(small.settings["REDIS_PORT"])) as redis, small.client() as http:
+    with small.redis() as redis, small.client() as http:
         wait_until(lambda: "ok      scheduler" in doctor(small).stdout)
         with _frozen(small.pids("beat")):
             redis.delete(leader_heartbeat.KEY)

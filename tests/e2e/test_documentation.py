@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from tests.reference.pages import pages
 from tests.support.doc_reader import Reader
@@ -48,7 +47,7 @@ def test_redis_sees_what_the_page_about_delay_says(stack: NativeStack) -> None:
 
 def _scripts_of_a_job(stack: NativeStack, count: int) -> list[list[str]]:
     """Return the commands of the first scripts that have to do with a job, the job's id replaced."""
-    redis: Any = Redis(port=int(stack.settings["REDIS_PORT"]))
+    redis: Any = stack.redis()
     wait_until(lambda: not redis.exists("bell:cpu", "bell:default", "leases:cpu", "leases:default"))
     with redis, redis.monitor() as monitor, stack.client() as http:
         job_id = submit(http, "sum", number=10)

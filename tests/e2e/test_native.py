@@ -8,8 +8,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis import Redis
+from redis.exceptions import AuthenticationError
 
 from tests.support.doctor import doctor
 from tests.support.http import assert_problem, finished, submit
@@ -178,6 +181,68 @@ def test_nobody_else_sees_the_password_of_redis(tmp_path: Path) -> None:
         assert (stack.run_dir / "redis/password.conf").stat().st_mode & 0o077 == 0
         with stack.client() as http:
             assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
+    finally:
+        stack.stop()
+
+
+def test_an_empty_password_of_redis_is_generated_and_kept(tmp_path: Path) -> None:
+    """Nobody without it gets in; `make redis-cli` knows it, and the next start has the same data."""
+    stack = NativeStack(tmp_path / "run", REDIS_PASSWORD="").start()
+    try:
+        with pytest.raises(AuthenticationError):
+            Redis(port=int(stack.settings["REDIS_PORT"])).ping()
+        with stack.client() as http:
+            job_id = submit(http, "sum", number=10)
+            finished(http, "sum", job_id)
+        command = [sys.executable, "-m", "project.native.redis_cli", "HGET", f"job:{job_id}", "result"]
+        asked = subprocess.run(command, env=stack.environment, check=True, capture_output=True, text=True, timeout=60)
+        assert asked.stdout == '"55"\n'
+        (kept,) = stack.run_dir.glob("redis-*.password")
+        password = kept.read_text()
+        assert len(password) >= 32 and kept.stat().st_mode & 0o777 == 0o600
+        assert not [each for each in stack.processes() if password in f"{each.cmdline()} {each.environ()}"]
+        stack.stop()
+        stack.start()
+        assert kept.read_text() == password
+        with stack.client() as http:
+            assert finished(http, "sum", job_id)["result"] == 55
+    finally:
+        stack.stop()
+
+
+def test_each_secret_is_known_only_to_processes_that_need_it(tmp_path: Path) -> None:
+    """On no command line, and in the environment of neither NGINX, Redis, Locust nor the mail server."""
+    canaries: dict[str, Any] = {
+        "IMAP_PASSWORD": "canary-imap",
+        "FTP_PASSWORD": "canary-ftp",
+        "POSTGRES_PASSWORD": "canary-postgres",
+    }
+    canaries |= {"NOTIFY_URL": "http://127.0.0.1/canary-notify", "REDIS_PASSWORD": "canary-redis"}
+    stack = NativeStack(tmp_path / "run", whole=True, **canaries).start()
+    try:
+        processes = stack.processes()
+        assert not [each for each in processes if "canary" in " ".join(each.cmdline())]
+        without = [each for each in processes if re.search("nginx|-server|locust|aiosmtpd", " ".join(each.cmdline()))]
+        assert len(without) >= 4
+        assert not [each for each in without if "canary" in str(each.environ())]
+    finally:
+        stack.stop()
+
+
+def test_no_other_user_can_read_what_is_in_the_folder_of_a_stack(tmp_path: Path) -> None:
+    """Neither what this start has made nor what an earlier version left there."""
+    run = tmp_path / "run"
+    (run / "redis").mkdir(parents=True)
+    old = run / "redis" / "old.aof"
+    old.write_text("a reminder's secret")
+    old.chmod(0o644)
+    stack = NativeStack(run, whole=True).start()
+    try:
+        with stack.client() as http:
+            finished(http, "sum", submit(http, "sum", number=10))
+        found = [run, *(path for path in run.rglob("*") if path.exists() and not path.is_symlink())]
+        assert len(found) > 20
+        assert [path for path in found if path.stat().st_mode & 0o077] == []
     finally:
         stack.stop()
 

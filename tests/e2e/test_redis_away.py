@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from redis import Redis
 
 from project.leased_transport import records
 from tests.support.http import assert_problem, finished, look_up, submit
@@ -45,7 +44,7 @@ def _redis(stack: NativeStack) -> int:
 
 def _subscriptions(stack: NativeStack, job_id: str) -> int:
     """Return how many producers listen to a job."""
-    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
+    with stack.redis() as client:
         return client.pubsub_numsub(records.key(job_id))[0][1]
 
 

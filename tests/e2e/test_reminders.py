@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from redis import Redis
 
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
@@ -85,7 +84,7 @@ def test_a_reminder_notifies_each_time_and_its_authorization_is_seen_by_the_rece
     jobs = [producer.get(job["href"]).text for job in producer.get(path).json()["jobs"]]
     assert len(jobs) == 2
     listings = [producer.get(f"{API}/{each}").text for each in ("jobs", "schedules", "consumers", "queues")]
-    redis: Any = Redis(port=int(stack.settings["REDIS_PORT"]))
+    redis: Any = stack.redis()
     records = [str(redis.hgetall(key)) for key in redis.scan_iter("job:*")]
     assert records
     assert "notify" in stack.log

@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import pytest
-from redis import Redis
 
 from tests.support.http import assert_problem, finished
 from tests.support.stack import NativeStack
@@ -159,7 +158,7 @@ def test_a_damaged_schedule_is_listed_with_the_reason_and_can_be_deleted(
 ) -> None:
     """The list is there for everybody all the same."""
     whole, damaged = (make(http, cron="@yearly")["schedule_id"] for _ in range(2))
-    with Redis(port=int(stack.settings["REDIS_PORT"])) as redis:
+    with stack.redis() as redis:
         redis.hset(f"schedules:{damaged}", "definition", "{")
     listed = {each["schedule_id"]: each for each in http.get(API).json()["schedules"]}
     assert listed[whole]["status"] == "active"

@@ -42,5 +42,5 @@ def http(stack: NativeStack) -> Iterator[httpx.Client]:
 @pytest.fixture
 def redis(stack: NativeStack) -> Iterator[Redis]:
     """A client of the Redis that has the records."""
-    with Redis(port=int(stack.settings["REDIS_PORT"])) as client:
+    with stack.redis() as client:
         yield client

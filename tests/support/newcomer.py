@@ -55,7 +55,7 @@ def here(stack: NativeStack) -> dict[str, str]:
     """Return what is different from the pages here: ports, and that nothing is a terminal."""
     ports = {"8080": stack.settings["HTTP_PORT"], "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}"}
     client = ".venv/bin/python -m project.client"
-    in_redis = f"REDIS_PORT={stack.settings['REDIS_PORT']}"
+    in_redis = f"REDIS_PORT={stack.settings['REDIS_PORT']} RUN_DIR={stack.run_dir}"
     in_its_folder = f"RUN_DIR={stack.run_dir} .venv/bin/"
     return ports | {
         "make redis-cli": f"{in_redis} make --silent redis-cli",

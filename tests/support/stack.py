@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
+from redis import Redis
 
 from project.native.keeper import TIED
+from project.settings import Settings
 from tests.support.env_file import env_file_of
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
@@ -100,6 +103,12 @@ class NativeStack:
     def redis_pids(self) -> list[int]:
         """Return the stack's own Redis, which names its port as its title: redis-server or valkey-server."""
         return self.pids("-server", f":{self.settings['REDIS_PORT']}")
+
+    def redis(self) -> Any:
+        """Return a client of the stack's own Redis, with the password that is set or was generated."""
+        settings = Settings(redis_port=int(self.settings["REDIS_PORT"]), run_dir=self.run_dir)
+        password = self.settings.get("REDIS_PASSWORD") or settings.password_file.read_text()
+        return Redis(port=settings.redis_port, password=password)
 
     def client(self) -> httpx.Client:
         """Return an HTTP client whose paths start at NGINX."""

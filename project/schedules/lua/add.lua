@@ -1,7 +1,7 @@
 -- Keep a schedule, unless there are too many; what had this id before is gone, but a paused one stays paused.
 -- KEYS schedules:<id>, the index, the sorted set of what is due when, the set of what is paused
 -- ARGV limit (how many may be active or paused, or 0 for any number), created (unix seconds), definition, secret (or ''),
---      next, its unix seconds, times (the times after it that are known)
+--      next, its unix seconds, times (all that are known, the next one first)
 -- returns 1, or 0 if there are too many
 local schedule, index, due, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local limit, created, definition, secret, following, seconds, times = unpack(ARGV)

@@ -1,8 +1,9 @@
 -- Note that a schedule has fired, and when it does next; unless somebody else did, or it was deleted.
 -- KEYS schedules:<id>, the sorted set of what is due when, the set of what is paused
--- ARGV expected (the time that was fired first), next (or '' at the end), its unix seconds, times (the times after it
---      that are known), last (the time that was fired last, or '' if none was), ttl (seconds that an ended schedule is kept), patience (the same for one with a secret,
---      which its last job has to read), kept (job ids), job id...
+-- ARGV expected (the time that was fired first), next (or '' at the end), its unix seconds, times (all that are
+--      known, the next one first), last (the time that was fired last, or '' if none was), ttl (seconds that an ended
+--      schedule is kept), patience (the same for one with a secret, which its last job has to read), kept (job ids),
+--      job id...
 -- returns 1 or 0
 local schedule, due, paused = KEYS[1], KEYS[2], KEYS[3]
 local expected, following, seconds, times, last, ttl, patience, kept = unpack(ARGV, 1, 8)

@@ -1,6 +1,6 @@
 -- Pause a schedule, or let it go on; unless it was deleted or has ended.
 -- KEYS schedules:<id>, the sorted set of what is due when, the set of what is paused
--- ARGV next (or '' to pause), its unix seconds, times (the times after it that are known)
+-- ARGV next (or '' to pause), its unix seconds, times (all that are known, the next one first)
 -- returns 1 or 0
 local schedule, due, paused = KEYS[1], KEYS[2], KEYS[3]
 if (redis.call('HGET', schedule, 'next') or '') == '' then return 0 end
