@@ -54,6 +54,12 @@ def _web_address(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _reads_bytes(url: str) -> str:
+    if "decode_responses" in url:
+        raise ValueError("take out decode_responses: the records of jobs are read as bytes")
+    return url
+
+
 def _place(url: str) -> tuple[Any, ...]:
     """Return which database a URL names, whoever uses it."""
     # here, as a stack with one URL or none starts sooner without
@@ -77,7 +83,7 @@ Host = Annotated[str, AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 RedisDb = Annotated[int, Field(ge=0)]
-Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
+Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$"), AfterValidator(_reads_bytes)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
 
 # five fields of a crontab or a macro such as @daily, in UTC

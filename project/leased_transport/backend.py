@@ -39,6 +39,12 @@ class Backend(redis.RedisBackend):
 
     task_keyprefix = "job:"
     ResultConsumer = ResultConsumer
+    supports_failure_expires = False  # all records live for result_ttl, so Celery warns of this setting
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Read bytes, whatever the URL says: the fields of a record may be compressed or pickled."""
+        super().__init__(*args, **kwargs)
+        self.connparams.pop("decode_responses", None)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do nothing: a producer that subscribes and never reads freezes after some 36,000 jobs."""

@@ -13,6 +13,8 @@ from celery import current_app
 from celery.utils.functional import maybe_list
 from kombu.serialization import dumps, loads
 
+from .records import DEFAULT_PRIORITY
+
 #: What Celery's headers and apply_async call the same thing.
 AS_OPTIONS = {"group": "group_id"} | {
     name: name
@@ -87,5 +89,5 @@ def _addressed(message: dict[str, Any], headers: dict[str, Any], queue: str, tag
     delivery = {"exchange": "", "routing_key": queue, "redelivered": headers["attempt"] > 1}
     known = {"correlation_id": headers["id"], "delivery_tag": tag, "delivery_info": delivery}
     message["headers"] = {"root_id": headers["id"]} | message["headers"] | headers
-    message["properties"] |= known
+    message["properties"] = {"priority": DEFAULT_PRIORITY} | message["properties"] | known
     return message

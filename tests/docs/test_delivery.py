@@ -1,6 +1,7 @@
 """What the explanation of delivery claims about tests, keys and scripts is so."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,10 @@ def test_delivery_names_every_kind_of_key() -> None:
     written = "".join(path.read_text() for path in LUA)
     for prefix in set(re.findall(r"'(\w+:)' \.\.", written)) | {"jobs:recent"}:
         assert f"`{prefix}" in DELIVERY, prefix
+
+
+def test_delivery_explains_every_known_difference_from_celerys_transport() -> None:
+    """Each that the list for Celery's own suite names is a row, and the other way round."""
+    section = DELIVERY.split("\n## Differences from Celery's own transport\n", 1)[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ")[0] for line in section.splitlines() if line.startswith("| ")][1:]
+    assert set(rows) == set(tomllib.loads(Path("tests/celery_suite/known_differences.toml").read_text()).values())

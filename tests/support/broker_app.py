@@ -80,6 +80,10 @@ def register(app: Celery) -> None:
 def register_protocol_tasks(task: Any) -> None:
     """Declare the tasks that use Celery's less common ways to end."""
 
+    @task(name="priority", bind=True)
+    def priority(self: Any) -> Any:
+        return self.request.delivery_info["priority"]
+
     @task(name="again", bind=True)
     def again(self: Any, name: str, times: int, countdown: float = 0.2) -> int:
         count_run(name)

@@ -39,6 +39,14 @@ def test_a_misspelt_name_in_the_env_file_is_refused(tmp_path: Path, monkeypatch:
         Settings()
 
 
+@pytest.mark.parametrize("name", ["REDIS_URL", "BROKER_URL"])
+def test_a_url_that_lets_redis_answer_in_text_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every record would be a 500 later."""
+    monkeypatch.setenv(name, "redis://127.0.0.1/0?decode_responses=true")
+    with pytest.raises(ValidationError, match="take out decode_responses"):
+        Settings()
+
+
 def test_an_empty_value_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compose hands on `REDIS_PASSWORD=` for a variable that is not set."""
     monkeypatch.setenv("HTTP_PORT", "")

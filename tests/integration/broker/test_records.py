@@ -122,3 +122,19 @@ def test_another_broker_is_left_alone() -> None:
     options = broker_settings("amqp://guest@rabbit//", result_url="redis://results/1")
     assert "broker_transport" not in options and "worker_consumer" not in options
     assert (options["broker_url"], options["result_backend"]) == ("amqp://guest@rabbit//", "redis://results/1")
+
+
+def test_a_url_with_decode_responses_changes_nothing(server: RedisServer, workers: StartWorker) -> None:
+    """Fields of a record may be compressed, which is not text."""
+    app = create_app(server.url)
+    app.conf.result_backend += "?decode_responses=true"
+    workers()
+    assert app.tasks["add"].delay(1, 2).get(timeout=20) == 3
+
+
+def test_another_lifetime_for_failures_is_warned_of(server: RedisServer) -> None:
+    """All records live equally long, and a setting that Celery would ignore is no secret."""
+    app = create_app(server.url)
+    app.conf.result_failure_expires = 600
+    with pytest.warns(UserWarning, match="does not support result_failure_expires"):
+        assert app.backend

@@ -50,6 +50,14 @@ def test_a_job_without_a_priority_counts_as_the_middle(app: Celery, redis: Redis
     assert order == ["urgent", "sooner", "plain", "same", "later", "last"]
 
 
+def test_a_job_knows_its_priority(app: Celery, workers: StartWorker) -> None:
+    """Also one that is or counts as the middle, which is not stored."""
+    workers()
+    for given, known in ((None, 5), (5, 5), (0, 0), (9, 9)):
+        options = {} if given is None else {"priority": given}
+        assert app.tasks["priority"].apply_async(**options).get(timeout=20) == known
+
+
 def test_a_retry_keeps_the_priority(app: Celery, redis: Redis, workers: StartWorker) -> None:
     """Also the most urgent one, 0."""
     job = app.tasks["again"].apply_async(("r", 1, 30), priority=0)
