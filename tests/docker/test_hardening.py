@@ -40,10 +40,11 @@ def test_a_container_is_confined(stack: ComposeStack, service: str) -> None:
     assert status["NoNewPrivs"] == "1"
 
 
-def test_nginx_and_the_load_test_cannot_reach_redis(stack: ComposeStack) -> None:
-    """Whoever takes over the entrance, or points the load test elsewhere, does not even find its name."""
-    for service in ("nginx", "locust"):
-        assert stack.execute(service, "getent hosts redis || echo unknown").strip() == "unknown"
+def test_nginx_the_load_test_and_the_mail_server_cannot_reach_redis_or_postgres(stack: ComposeStack) -> None:
+    """An attacker who takes one of them over does not even find their names."""
+    for service in ("nginx", "locust", "maildev"):
+        for hidden in ("redis", "postgres"):
+            assert stack.execute(service, f"getent hosts {hidden} || echo unknown").strip() == "unknown"
     assert stack.execute("producer", "getent hosts redis").endswith("redis\n")
 
 

@@ -34,3 +34,15 @@ def test_the_password_is_not_logged(configured_stack: ComposeStack) -> None:
     """Not even at level DEBUG."""
     assert f"REDIS_PASSWORD={PASSWORD}" in configured_stack.execute("producer", "env").splitlines()
     assert CANARY not in configured_stack.compose("logs")
+
+
+def test_no_password_is_on_a_command_line_or_where_it_is_not_needed(configured_stack: ComposeStack) -> None:
+    """Everybody on the machine can read command lines: of the services, their init and their health checks."""
+    for service in SERVICES:
+        for container in configured_stack.containers(service):
+            told = [container["Path"], container["Args"], container["Config"]["Healthcheck"]]
+            assert CANARY not in str(told), service
+        running = configured_stack.execute(service, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+        assert CANARY not in running, service
+    for service in ("nginx", "locust", "maildev"):
+        assert CANARY not in configured_stack.execute(service, "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' ' '")

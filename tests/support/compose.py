@@ -71,7 +71,9 @@ class ComposeStack:
     def down(self) -> None:
         """Remove all that belongs to the project: containers, networks, volumes and the images it has built."""
         self.compose("down", "--volumes", "--timeout=5")
-        built = docker("image", "ls", "--quiet", "--filter", f"reference={self.name}-*").split()
+        # not {name}-*: another project's name may begin with this one's
+        references = [f"--filter=reference={self.name}-{image}" for image in ("app", "nginx", "locust")]
+        built = docker("image", "ls", "--quiet", *references).split()
         if built:
             docker("image", "rm", "--force", *built)
 

@@ -25,8 +25,8 @@ PLACES = {"--host", "--port", "--address", "--bind", "--web-host", "--web-port",
 ONLY_CONTAINERS = {"postgres", "migrate", "maildev"}
 # a container has a memory limit that Redis must stay below
 ONLY_IN_CONTAINERS = ["--maxmemory", "384mb"]
-# natively the password is in a file: a container has processes of its own, a machine may have other users
-PASSWORD = ["--requirepass", "$REDIS_PASSWORD"]
+# the file with the password is the first argument of Redis natively, where an option would be read in another order
+PASSWORD = ["--include", "/tmp/password.conf"]
 
 
 def test_services_stand_in_the_order_of_a_request() -> None:
