@@ -42,6 +42,9 @@ bench-broker: .venv/dev ## measure the leased transport against Celery's own (so
 doctor: .venv/native ## say what of the running stack is reachable, what is missing, and how to mend it
 	@python -m project.health.doctor
 
+debug: .venv/native ## run the jobs of QUEUE one by one in this terminal, where breakpoint() works
+	@python -m project.debug $(QUEUE)
+
 redis-cli: .venv/native ## ask the stack's Redis; ARGS='LLEN default' runs one command
 	@python -m project.native.redis_cli $(ARGS)
 
@@ -79,4 +82,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up down reset redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean
+.PHONY: help up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean

@@ -10,7 +10,7 @@ from project.brokers import switching
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
 from project.startup import explained
-from project.worker import heartbeat, job_log, liveness, rejected_jobs, shutdown, stopping
+from project.worker import breakpoints, heartbeat, job_log, liveness, rejected_jobs, shutdown, stopping
 
 settings = get_settings()
 if settings.in_containers:
@@ -19,6 +19,7 @@ with explained():
     app = create_celery_app(settings)
 job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
+breakpoints.connect()
 stopping.connect()
 shutdown.connect(app)
 heartbeat.connect(settings.records, settings.redis_timeout)

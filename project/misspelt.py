@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from project.settings import Settings
 
-MAKES_OWN = {"ARGS", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile itself
+MAKES_OWN = {"ARGS", "QUEUE", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile itself
 SETTINGS = {name.upper() for name in Settings.model_fields}
 SETTINGS |= {f"{name}_FILE" for name in SETTINGS} | {"GLASSQUEUE_ENV_FILE", "GLASSQUEUE_URL"}
 # of 1; a developer's shell has names of its own, such as PG_PASSWORD, and a container hardly any

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.support.http import finished, submit
+from tests.support.metrics import listed_metrics, offered_metrics
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
@@ -71,3 +72,13 @@ def test_the_page_of_the_broker_shows_our_queues(http: httpx.Client) -> None:
     assert int(consumers) >= 1
     http.delete(location)
     assert int(_row(http, "cpu")[1]) == before
+
+
+def test_the_page_about_metrics_lists_all_that_flower_offers(stack: NativeStack, http: httpx.Client) -> None:
+    """With their types; those of its process are the same as the producer's."""
+    finished(http, "sum", submit(http, "sum", number=10))
+    url = f"http://127.0.0.1:{stack.settings['FLOWER_PORT']}/dashboard/metrics"
+    offered = wait_until(lambda: offered_metrics(text) if "task-succeeded" in (text := httpx.get(url).text) else None)
+    assert offered
+    assert listed_metrics("What Flower offers") == {line for line in offered if line[0].startswith("flower_")}
+    assert listed_metrics("What the producer offers") >= {line for line in offered if not line[0].startswith("flower_")}

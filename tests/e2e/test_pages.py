@@ -11,7 +11,8 @@ pytestmark = pytest.mark.heavy
 
 PAGES = ["docs/tutorial.md", "docs/how-to/retry-safely.md", "docs/how-to/chain-tasks.md"]
 PAGES += ["docs/how-to/choose-ids-and-wait.md", "docs/how-to/use-the-client.md", "docs/how-to/schedule-jobs.md"]
-PAGES += ["docs/how-to/send-mail.md", "docs/how-to/keep-records.md"]
+PAGES += ["docs/how-to/send-mail.md", "docs/how-to/keep-records.md", "docs/how-to/debug-a-task.md"]
+PAGES += ["docs/how-to/find-out-why-a-job-failed.md", "docs/how-to/watch-metrics.md"]
 NEEDS = {
     "docs/tutorial.md": {"SMTP_HOST": ""},
     "docs/how-to/send-mail.md": {"NOTIFICATION_CONSUMERS": "1", "SMTP_HOST": ""},

@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from tests.support.http import assert_problem
+from tests.support.metrics import listed_metrics, offered_metrics
 from tests.support.producer import Producer
 
 
@@ -41,3 +42,9 @@ def test_methods_that_nobody_knows_are_counted_as_one(http: httpx.Client) -> Non
     metrics = http.get("/producer/metrics").text
     assert "BREW" not in metrics and "PROPFIND" not in metrics
     assert 'count{method="other",route="/producer/api/tasks",status="405"} 2.0' in metrics
+
+
+def test_the_page_about_metrics_lists_all_that_the_producer_offers(http: httpx.Client) -> None:
+    """With their types, and nothing else."""
+    http.get("/producer/health/live")
+    assert listed_metrics("What the producer offers") == offered_metrics(http.get("/producer/metrics").text)

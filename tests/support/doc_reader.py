@@ -9,7 +9,7 @@ A `python` or `js` block after a line "… to the end of `FILE`:" or "Create `FI
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,12 +33,14 @@ _ASKS = ("curl http", "make redis-cli", "cat ")
 class Reader:
     """Someone who follows a page in a folder.
 
-    replace: words that are different here, such as ports. special: what to do for commands that begin so.
+    replace: words that are different here, such as ports. special: what to do for commands that begin so. sessions: what to
+    do with blocks of other languages.
     """
 
     folder: Path
     replace: dict[str, str]
-    special: dict[str, Callable[[str], str]] = field(default_factory=dict)
+    special: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    sessions: Mapping[str, Callable[[str], None]] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
 
     def follow(self, page: Path) -> int:
@@ -47,6 +49,8 @@ class Reader:
         for block in blocks(page):
             if block.language in ("python", "js"):
                 write_code(self.folder, block)
+            if block.language in self.sessions:
+                self.sessions[block.language](block.text)
             for command, shown in _commands(block):
                 self._type(command, shown, block.where)
                 commands += 1

@@ -4,8 +4,10 @@ import re
 import shlex
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
+from tests.support.debugger import debug
 from tests.support.doc_reader import Reader
 from tests.support.stack import NativeStack
 
@@ -25,7 +27,9 @@ class Newcomer:
     def follow(self, page: str, **settings: str) -> int:
         """Follow a page in the copy; return the number of commands. The settings add what it needs of the stack."""
         self._stack.settings |= settings
-        reader = Reader(self.folder, here(self._stack), {"make up": self._make_up, "pkill": self._pkill})
+        special = {"make up": self._make_up, "pkill": self._pkill}
+        sessions = {"pdb": partial(debug, self._stack)}
+        reader = Reader(self.folder, here(self._stack), special, sessions)
         return reader.follow(self.folder / page)
 
     def stop(self) -> None:
@@ -53,11 +57,16 @@ class Newcomer:
 
 def here(stack: NativeStack) -> dict[str, str]:
     """Return what is different from the pages here: ports, and that nothing is a terminal."""
-    ports = {"8080": stack.settings["HTTP_PORT"], "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}"}
+    ports = {
+        "8080": stack.settings["HTTP_PORT"],
+        "127.0.0.1:8000": f"127.0.0.1:{stack.settings['PRODUCER_PORT']}",
+        "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}",
+    }
     client = ".venv/bin/python -m project.client"
     in_redis = f"REDIS_PORT={stack.settings['REDIS_PORT']} RUN_DIR={stack.run_dir}"
     in_its_folder = f"RUN_DIR={stack.run_dir} .venv/bin/"
     return ports | {
+        ".run/stack.log": f"{stack.run_dir}/stack.log",
         "make redis-cli": f"{in_redis} make --silent redis-cli",
         ".venv/bin/python -m project.native.redis_cli": f"{in_redis} .venv/bin/python -m project.native.redis_cli",
         ".venv/bin/alembic": f"{in_its_folder}alembic",

@@ -31,7 +31,7 @@ class NativeStack:
 
     def __init__(self, run_dir: Path, folder: Path = Path(), *, whole: bool = False, **settings: str) -> None:
         self.run_dir = run_dir
-        self._folder = folder
+        self.folder = folder
         ports = {name: str(free_port()) for name in PORTS}
         self.settings = ports | {"RUN_DIR": str(run_dir)} | QUIET | ({} if whole else SMALL) | settings
         self.url = f"http://127.0.0.1:{self.settings['HTTP_PORT']}"
@@ -41,7 +41,7 @@ class NativeStack:
     @property
     def environment(self) -> dict[str, str]:
         """The environment that makes a process part of this stack."""
-        return {**os.environ, **env_file_of(self._folder), **self.settings}
+        return {**os.environ, **env_file_of(self.folder), **self.settings}
 
     @property
     def log(self) -> str:
@@ -53,7 +53,7 @@ class NativeStack:
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "project.native"],
-                cwd=self._folder,
+                cwd=self.folder,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""A terminal in which somebody types `make up`."""
+"""A terminal in which somebody types `make up`, or another target."""
 
 import os
 import pty
@@ -12,15 +12,17 @@ from tests.support.stack import NativeStack
 
 
 class Terminal:
-    """A pseudo-terminal that runs `make up` for a stack; seen is what it shows."""
+    """A pseudo-terminal that runs a target of `make` for a stack; seen is what it shows."""
 
-    def __init__(self, stack: NativeStack) -> None:
+    def __init__(self, stack: NativeStack, *target: str) -> None:
         self.seen = ""
         self._run_dir = str(stack.run_dir)
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
             # .venv is installed already, whatever its time says
-            os.execvpe("make", ["make", "--old-file=.venv/native", "up"], stack.environment)
+            command = ["make", "--old-file=.venv/native", *(target or ("up",))]
+            os.chdir(stack.folder)
+            os.execvpe("make", command, stack.environment)
 
     def read(self, seconds: float, until: str = "\0") -> None:
         """Read for some seconds, or until a text is shown."""

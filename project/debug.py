@@ -1,0 +1,43 @@
+"""`make debug QUEUE=cpu`: a consumer in this terminal that runs one job at a time, so that breakpoint() can ask."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from project.celery_config.app import create_celery_app
+from project.errors import BrokerUnavailable
+from project.jobs.service import Jobs
+from project.settings import get_settings
+from project.startup import explained
+
+ENVIRONMENT = {"CONSUMER_POOL": "solo", "CONSUMER_SLOTS": "1"}
+
+
+def main(words: list[str]) -> None:
+    """Become the consumer of the queues named, unless other consumers would take their jobs."""
+    queues = {name.strip() for word in words for name in word.split(",") if name.strip()}
+    if not queues:
+        sys.exit("glassqueue: which queue? For example: make debug QUEUE=cpu")
+    with explained():
+        jobs = Jobs(create_celery_app(get_settings()), get_settings())
+    try:
+        others = [consumer.name for consumer in jobs.consumers() if queues & set(consumer.queues)]
+    except BrokerUnavailable:
+        sys.exit("glassqueue: Redis does not answer: start the stack first, with make up CONSUMERS=0")
+    if others:
+        sys.exit(
+            f"glassqueue: {', '.join(others)} would take jobs of {', '.join(sorted(queues))}, too: start the stack "
+            "without consumers, with make up CONSUMERS=0 or docker compose up --scale consumer=0"
+        )
+    _become_consumer(queues)
+
+
+def _become_consumer(queues: set[str]) -> NoReturn:
+    command = [sys.executable, str(Path(sys.executable).parent / "celery"), "--app", "project.consumer", "worker"]
+    environment = os.environ | ENVIRONMENT | {"CONSUMER_QUEUES": ",".join(sorted(queues))}
+    os.execve(sys.executable, [*command, "--hostname", "debug@%h"], environment)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
