@@ -39,7 +39,7 @@ local function take(queue, list, id)
     redis.call('HSET', key, 'nonce', 'leased')
     redis.call('SREM', 'broker:' .. broker, id)
   end
-  redis.call('HDEL', key, 'error', 'traceback') -- of the run before, which is tried again now
+  if status == 'RETRY' then redis.call('HDEL', key, 'error', 'traceback') end -- of the run before
   local token = redis.call('HINCRBY', key, 'token', 1)
   redis.call('HSET', key, 'status', 'STARTED', 'started_at', stamp, 'consumer', consumer)
   redis.call('ZADD', 'leases:' .. queue, now + lease, id)

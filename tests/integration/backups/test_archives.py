@@ -17,7 +17,7 @@ KEEP = Keep(last=2, daily=0, weekly=0)
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from project.integrations import backups
+from project.integrations.backups import archives
 from project.integrations.backups.retention import Keep
 
 folder = Path(sys.argv[1])

@@ -28,7 +28,7 @@ TREE = {"a.txt": b"a", "long": LONG, "sub/b c.txt": b"b", "sub/deep/é": b"", "s
 CHILD = """
 import sys
 from pathlib import Path
-from project.integrations import ftp_mirror
+from project.integrations.backups import ftp_mirror
 from project.settings import Settings
 
 ftp_mirror.write(Settings(_env_file=None), Path(sys.argv[1]), lambda fraction, text: None)

@@ -31,7 +31,7 @@ EVERYTHING = "SELECT count(*) || ' ' || md5(string_agg(run::text, ',' ORDER BY i
 CHILD = """
 import sys, time
 from pathlib import Path
-from project.integrations import postgres_dump, postgres_restore
+from project.integrations.backups import postgres_dump, postgres_restore
 from project.settings import Settings
 
 def report(fraction, text):

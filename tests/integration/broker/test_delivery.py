@@ -69,7 +69,7 @@ def test_an_error_that_cannot_be_encoded_is_an_error_like_any_other(
     bad = app.tasks["file"].delay()
     assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
     wait_until(lambda: record(redis, bad.id)["status"] == "FAILURE")
-    assert json.loads(record(redis, bad.id)["error"]) == {"type": "FileNotFoundError", "message": "report\udcff.txt"}
+    assert json.loads(record(redis, bad.id)["error"]) == {"type": "FileNotFoundError", "message": "report\\udcff.txt"}
     assert "FileNotFoundError: report\\udcff.txt" in record(redis, bad.id)["traceback"]
 
 

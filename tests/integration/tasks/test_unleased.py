@@ -53,7 +53,7 @@ def test_only_a_job_that_is_still_wanted_is_delayed_by_its_retry(tasks: Tasks, w
         if name == "cancelled":
             control.take_back(tasks.redis, job_id)
         tasks.open(name)
-    wait_until(lambda: tasks.log("unleased").count(b"retry: Retry in 60s") == 2)
+    wait_until(lambda: tasks.log("unleased").count(b"error=Retry: 'Retry in 60s'") == 2)
     # the record of a job that another program submitted names the queue that its task declares
     assert tasks.redis.zrange("delayed:default", 0, -1) == [jobs["wanted"].encode()]
     assert [tasks.record(job_id)["status"] for job_id in jobs.values()] == ["RETRY", "REVOKED"]
