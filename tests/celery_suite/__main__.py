@@ -73,6 +73,8 @@ def run(transport: str, archive: Path, arguments: list[str]) -> dict[str, str]:
                 settings = celery_settings(url) | {"result_backend": url}  # the plugin says which class that is
                 (folder / "integration-tests-config.json").write_text(json.dumps(settings))
             places = {"TEST_BROKER": url, "TEST_BACKEND": url, "REDIS_PORT": str(port), "PYTHONPATH": str(ROOT)}
+            # some tests start `celery`, which is beside this interpreter
+            places["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
             command += arguments or SELECTION
             subprocess.run(command, cwd=folder, env=os.environ | places, stdout=log, stderr=log, check=False)
         return dict(outcomes(folder / "outcomes.xml"))
