@@ -126,6 +126,10 @@ class TooManyListeners(GlassqueueError):
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
+class TooManyEventListeners(TooManyListeners):
+    """MAX_EVENT_LISTENERS clients follow all jobs already; try again, or list jobs from time to time."""
+
+
 class UnsupportedContentType(GlassqueueError):
     """The body must be sent as Content-Type: application/json."""
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from project import __version__, logs, misspelt
+from project.api.event_feed import Feed
 from project.api.guard import GuardMiddleware
 from project.api.head import HeadMiddleware
 from project.api.health import health_router
@@ -37,6 +38,7 @@ def create_app() -> FastAPI:
         misspelt.warn_of_misspelt_settings()
     celery_app = create_celery_app(settings)
     jobs, scheduler = Jobs(celery_app, settings), TaskScheduler(celery_app)
+    feed = Feed(jobs.changes, settings.max_event_listeners)
     app: FastAPI = FastAPIOffline(
         title="Glassqueue",
         version=__version__,
@@ -55,7 +57,7 @@ def create_app() -> FastAPI:
     app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix="/producer/api/")
     app.add_middleware(MetricsMiddleware)
     app.include_router(tasks_router(jobs, "/producer/api"))
-    app.include_router(overview_router(jobs, "/producer/api"))
+    app.include_router(overview_router(jobs, feed, "/producer/api"))
     app.include_router(schedules_router(jobs, scheduler, "/producer/api"))
     app.include_router(reminders_router(scheduler, jobs.available, "/producer/api"))
     app.include_router(records_router(settings.database_reader, "/producer/api"))

@@ -162,6 +162,7 @@ class Settings(BaseSettings):
     max_attempts: PositiveInt = 3
     queue_limit: NonNegativeInt = 0
     max_waiters: NonNegativeInt = 2000
+    max_event_listeners: NonNegativeInt = 200
     task_time_limit: PositiveInt = 120
     task_soft_time_limit: PositiveInt = 100
 

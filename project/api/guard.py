@@ -32,7 +32,7 @@ class GuardMiddleware:
 def _no_store(send: Send) -> Send:
     async def send_unstored(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+            MutableHeaders(scope=message)["Cache-Control"] = "no-store"  # FastAPI's streams say no-cache
         await send(message)
 
     return send_unstored

@@ -4,15 +4,25 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field
 
-from project.api.jobs import answer_when_ended, to_event
+from project.api.event_feed import Feed, Listener, pieces
+from project.api.jobs import answer_when_ended
 from project.api.parameters import HowToLookUp, JobId
 from project.api.problems import problem_responses
 from project.jobs.models import Accepted, Consumer, Job, JobPage, Queue, Requeued, Status
 from project.jobs.service import Jobs
 from project.task_options.body_limits import Limited
+
+EVENT = {"type": "object", "properties": {"event": {"const": "change"}, "data": {"type": "string"}}}
+EVENTS: dict[int | str, Any] = {200: {"content": {"text/event-stream": {"itemSchema": EVENT}}}}
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events that are encoded already."""
+
+    media_type = "text/event-stream"
 
 
 class JobsQuery(Limited):
@@ -34,13 +44,14 @@ class RequeueQuery(Limited):
     task: str | None = Field(default=None, description="Only jobs of this task")
 
 
-def overview_router(jobs: Jobs, prefix: str) -> APIRouter:
+def overview_router(jobs: Jobs, feed: Feed, prefix: str) -> APIRouter:
     """Return a router with what is not about one task."""
     router = APIRouter(prefix=prefix, tags=["overview"])
     _add_jobs(router, jobs)
     _add_requeue(router, jobs)
     _add_look_up(router, jobs)  # last: a wrong method at /jobs/requeue is answered by the first address that fits
     _add_who_and_where(router, jobs)
+    _add_events(router, jobs, feed)
     return router
 
 
@@ -102,17 +113,19 @@ def _add_who_and_where(router: APIRouter, jobs: Jobs) -> None:
     def list_consumers() -> list[Consumer]:
         return jobs.consumers()
 
+
+def _add_events(router: APIRouter, jobs: Jobs, feed: Feed) -> None:
+    async def listener() -> AsyncIterator[Listener]:
+        async with feed.listener() as events:
+            yield events
+
     @router.get(
         "/events",
         summary="Follow every job",
         operation_id="follow_jobs",
-        response_class=EventSourceResponse,
-        dependencies=[
-            Depends(jobs.ping),
-            Depends(jobs.make_room),
-        ],  # later is too late: a stream is a 200
-        responses=problem_responses(429, 503),
+        response_class=EventStream,
+        dependencies=[Depends(jobs.ping)],  # later is too late: a stream is a 200
+        responses=EVENTS | problem_responses(429, 503),
     )
-    async def follow_all() -> AsyncIterator[ServerSentEvent]:
-        async for change in jobs.follow_all():
-            yield to_event(change)
+    async def follow_all(events: Annotated[Listener, Depends(listener)]) -> EventStream:
+        return EventStream(pieces(events), headers={"X-Accel-Buffering": "no"})  # of NGINX

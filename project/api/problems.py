@@ -98,7 +98,9 @@ def _invalid_schedule(_: Request, error: Any) -> JSONResponse:
 
 
 def _bug(_: Request, __: Exception) -> JSONResponse:
-    return problem(500, "The server made a mistake; its log says more.")
+    return problem(
+        500, "The server made a mistake; its log says more.", headers={"Cache-Control": "no-store"}
+    )  # the guard is inside of this handler
 
 
 def document_problems(app: FastAPI) -> None:

@@ -130,4 +130,6 @@ class Changes:
             elif name != ALWAYS:  # its last listener left while Redis was away
                 self._unsubscribe(name)
         elif message["type"] == "message" and channel:
-            channel.tell(json.loads(message["data"]))
+            with suppress(ValueError):  # of another program
+                change = json.loads(message["data"])
+                channel.tell(change if isinstance(change, dict) else None)

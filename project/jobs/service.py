@@ -31,7 +31,7 @@ from project.errors import (
 )
 from project.jobs import listing, summaries
 from project.jobs.circuit_breaker import CircuitBreaker
-from project.jobs.job_events import ALL, PAUSE, Changes
+from project.jobs.job_events import PAUSE, Changes
 from project.jobs.models import ENDED, Accepted, Change, Consumer, Job, JobPage, ListedJob, Queue
 from project.jobs.retry_after import RetryAfter
 from project.jobs.submit_options import SubmitOptions
@@ -56,13 +56,13 @@ class Jobs:
             self._counting = CircuitBreaker(settings.redis_down_pause, "RabbitMQ or Redis")
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
-        self._changes = Changes(settings.records, settings.redis_timeout)
+        self.changes = Changes(settings.records, settings.redis_timeout)
 
     @asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:
         """Keep what belongs to the event loop for as long as the app runs."""
         yield
-        await self._changes.close()
+        await self.changes.close()
 
     def tasks(self) -> list[JobTask]:
         """Return the tasks that have a public route, by route."""
@@ -131,7 +131,7 @@ class Jobs:
         if job.ready or not seconds or self._is_full():
             return job
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._changes.watch(records.key(job_id)) as changes:
+            async with asyncio.timeout(seconds), self.changes.watch(records.key(job_id)) as changes:
                 await self._end_of(task, job_id, changes)
         return await run_sync(self.look_up, task, job_id, traceback)
 
@@ -142,7 +142,7 @@ class Jobs:
             if change is None and (await self._look_up_patiently(task, job_id)).ready:
                 return
             change = await changes.get()
-            if change and change["status"] in ENDED:
+            if change and change.get("status") in ENDED:
                 return
 
     async def _look_up_patiently(self, task: JobTask | None, job_id: str) -> Job[Any]:
@@ -158,14 +158,14 @@ class Jobs:
             raise TooManyListeners
 
     def _is_full(self) -> bool:
-        return self._changes.listeners >= self._max_waiters
+        return self.changes.listeners >= self._max_waiters
 
     async def follow(self, task: JobTask, job_id: str) -> AsyncIterator[Job[Any] | Change]:
         """Yield the job as it is, then each change, and the job again when it reports progress or has ended.
 
         Raises UnknownJob if it is forgotten meanwhile.
         """
-        async with self._changes.watch(records.key(job_id)) as changes:
+        async with self.changes.watch(records.key(job_id)) as changes:
             job = await self._look_up_patiently(task, job_id)
             yield job
             status: str = job.status
@@ -177,13 +177,6 @@ class Jobs:
                 else:
                     job = await self._look_up_patiently(task, job_id)
                     yield job
-
-    async def follow_all(self) -> AsyncIterator[Change]:
-        """Yield every change of every job from now on."""
-        async with self._changes.watch(ALL) as changes:
-            while True:
-                if change := await changes.get():
-                    yield Change.model_validate(change)
 
     def take_back(self, task: JobTask, job_id: str, traceback: bool = False) -> Job[Any]:
         """Revoke a job that waits or runs, hand over and forget one that has ended; UnknownJob the second time."""

@@ -163,3 +163,36 @@ def test_answers_about_jobs_are_not_stored(http: httpx.Client) -> None:
     assert accepted.headers["cache-control"] == "no-store"
     assert http.get(accepted.headers["location"]).headers["cache-control"] == "no-store"
     assert http.get("/producer/api/sum/unknown").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/producer/api/jobs", 200),
+        ("/producer/api/jobs/unknown", 404),
+        ("/producer/api/jobs?limit=0", 422),
+        ("/producer/api/schedules", 200),
+        ("/producer/api/schedules/unknown", 404),
+        ("/producer/api/records", 200),
+        ("/producer/api/queues", 200),
+        ("/producer/api/consumers", 200),
+        ("/producer/api/remind_me", 405),
+        ("/producer/api/events", 200),
+        ("/dashboard/tasks", 200),
+        ("/dashboard/api/tasks", 401),
+        ("/dashboard/task/unknown", 404),
+    ],
+)
+def test_no_answer_that_may_show_jobs_is_stored(http: httpx.Client, path: str, status: int) -> None:
+    """Lists, streams, problems and Flower's pages."""
+    with http.stream("GET", path) as answer:
+        assert (answer.status_code, answer.headers.get_list("cache-control")) == (status, ["no-store"])
+
+
+def test_events_of_one_job_and_a_reminder_are_not_stored(http: httpx.Client) -> None:
+    """A stream that begins, and an answer to a POST."""
+    job = http.post("/producer/api/sum", json={"number": 1}).headers["location"]
+    with http.stream("GET", f"{job}/events") as answer:
+        assert answer.headers.get_list("cache-control") == ["no-store"]
+    refused = http.post("/producer/api/remind_me", json={})
+    assert (refused.status_code, refused.headers["cache-control"]) == (422, "no-store")

@@ -30,7 +30,7 @@ STATUSES = {
     "413": "the body is larger than 1 MiB (mails and schedules: 3 MiB)",
     "415": "the body does not say that it is JSON",
     "422": "the arguments do not fit; `errors` names the fields",
-    "429": "the queue holds `QUEUE_LIMIT` jobs, `MAX_WAITERS` listen, or you send more than `RATE_LIMIT`; see `Retry-After`",
+    "429": "the queue holds `QUEUE_LIMIT` jobs, `MAX_WAITERS` or `MAX_EVENT_LISTENERS` listen, or you send more than `RATE_LIMIT`; see `Retry-After`",
     "503": "Redis is away; `Retry-After` says when to try again",
 }
 
