@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from project.health.check import Check
+from project.integrations.check import Check
 
 if TYPE_CHECKING:  # the supervisor, which loads this module, does without what the settings need
     from project.settings import Settings

@@ -1,6 +1,8 @@
 """The FastAPI producer: `uvicorn --factory project.producer:create_app`."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -39,6 +41,13 @@ def create_app() -> FastAPI:
     celery_app = create_celery_app(settings)
     jobs, scheduler = Jobs(celery_app, settings), TaskScheduler(celery_app)
     feed = Feed(jobs.changes, settings.max_event_listeners)
+    inbox = Inbox(jobs, settings, arguments_model)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with jobs.lifespan(), inbox.lifespan():
+            yield
+
     app: FastAPI = FastAPIOffline(
         title="Glassqueue",
         version=__version__,
@@ -49,7 +58,7 @@ def create_app() -> FastAPI:
         static_url="/producer/static-docs",
         max_body_size=1024 * 1024,  # NGINX's client_max_body_size again, for who comes without it
         redirect_slashes=False,
-        lifespan=Inbox(jobs, settings, arguments_model).lifespan,
+        lifespan=lifespan,
     )
     add_error_handlers(app)
     document_problems(app)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from project.api.problems import problem_responses
 from project.errors import NotReady
-from project.health.check import Check
+from project.integrations.check import Check
 from project.jobs.service import Jobs
 
 DEEP = 10  # seconds for all checks

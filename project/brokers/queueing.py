@@ -7,9 +7,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis
 
-from project.brokers import job_records, rabbitmq
+from project.brokers import job_records, queue_depths, rabbitmq
 from project.brokers.broadcast import broadcast
-from project.jobs import listing
 from project.leased_transport import control
 from project.leased_transport.control import TakenBack
 from project.settings import Settings
@@ -31,7 +30,7 @@ class Queueing:
 
     def depths(self, queues: list[str]) -> dict[str, dict[str, Any]]:
         """Return how many jobs wait, are delayed and run, and the age of the one that waits longest, per queue."""
-        return {name: listing.depths(self._redis, name) for name in queues}
+        return {name: queue_depths.depths(self._redis, name) for name in queues}
 
     def ping(self) -> None:
         """Return if the broker can take jobs."""

@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from project.brokers import rabbitmq
-from project.health.check import CHECK_TIMEOUT, Check
+from project.integrations.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
 OLDEST = (3, 10)  # of RabbitMQ: before, what was dead-lettered could be lost on its way

@@ -16,9 +16,9 @@ from project.health import (
     scheduler_check,
     services_check,
 )
-from project.health.check import Check
 from project.integrations import webhook
 from project.integrations.backups import archives, ftp, postgres_dump
+from project.integrations.check import Check
 from project.integrations.mail import imap, sending
 from project.settings import Settings
 

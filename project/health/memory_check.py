@@ -3,7 +3,7 @@
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from project.health.check import Check
+from project.integrations.check import Check
 from project.settings import Settings
 
 MIB = 1024 * 1024

@@ -4,7 +4,7 @@ from celery import current_app
 from redis import Redis
 from redis.exceptions import RedisError
 
-from project.health.check import Check
+from project.integrations.check import Check
 from project.jobs import listing
 from project.settings import Settings
 

@@ -4,7 +4,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from project.health import redis_version
-from project.health.check import Check
+from project.integrations.check import Check
 from project.settings import Settings
 
 

@@ -3,7 +3,7 @@
 from redis import Redis
 from redis.exceptions import RedisError
 
-from project.health.check import Check
+from project.integrations.check import Check
 from project.schedules import leader_heartbeat
 from project.settings import Settings
 

@@ -6,7 +6,7 @@ http.client asks each one directly: it knows no proxies.
 import json
 from http.client import HTTPConnection, HTTPException
 
-from project.health.check import CHECK_TIMEOUT, Check
+from project.integrations.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
 #: Where docker-compose.yml has them.

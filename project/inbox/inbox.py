@@ -61,20 +61,19 @@ class Inbox:
         self._stop = threading.Event()
 
     @asynccontextmanager
-    async def lifespan(self, app: object) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncIterator[None]:
         """Read for as long as the app runs."""
         threads = [threading.Thread(target=self._run, args=(self._next,), name="inbox", daemon=True)]
         for reader in self._readers:
             threads.append(threading.Thread(target=self._run_amqp, args=(reader,), name="reader", daemon=True))
-        async with self._jobs.lifespan(app):
-            for thread in threads:
-                thread.start()
-            yield
-            self._stop.set()
-            end = time.monotonic() + 2 * WAIT
-            for thread in threads:
-                await run_sync(thread.join, max(0, end - time.monotonic()))
-            self._redis.close()
+        for thread in threads:
+            thread.start()
+        yield
+        self._stop.set()
+        end = time.monotonic() + 2 * WAIT
+        for thread in threads:
+            await run_sync(thread.join, max(0, end - time.monotonic()))
+        self._redis.close()
 
     def _amqp_readers(self) -> Iterator[AmqpReader]:
         yield AmqpReader(self._jobs.app, amqp_reader.INBOX, self._submit_delivered)

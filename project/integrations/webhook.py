@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from project.health.check import CHECK_TIMEOUT, Check
+from project.integrations.check import CHECK_TIMEOUT, Check
 from project.proxies import proxy_for
 from project.settings import Settings
 

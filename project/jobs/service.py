@@ -59,7 +59,7 @@ class Jobs:
         self.changes = Changes(settings.records, settings.redis_timeout)
 
     @asynccontextmanager
-    async def lifespan(self, _: object) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncIterator[None]:
         """Keep what belongs to the event loop for as long as the app runs."""
         yield
         await self.changes.close()

@@ -3,9 +3,9 @@
 import inspect
 from typing import Any, get_type_hints
 
+from celery import Task
 from pydantic import ConfigDict, create_model, model_validator
 
-from project.celery_config.task import JobTask
 from project.startup import DeclarationError
 from project.task_options.body_limits import Limited, bounded
 
@@ -25,7 +25,7 @@ class Arguments(Limited):
         return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in body.items()}
 
 
-def arguments_model(task: JobTask) -> type[Arguments]:
+def arguments_model(task: Task) -> type[Arguments]:
     """Return a model with one field per parameter of the task."""
     hints = get_type_hints(task.run, include_extras=True)
     parameters = inspect.signature(task.run).parameters.values()
@@ -34,17 +34,17 @@ def arguments_model(task: JobTask) -> type[Arguments]:
     return create_model(f"{name}Arguments", __base__=Arguments, __doc__=f"The arguments of {task.name}.", **fields)
 
 
-def result_type(task: JobTask) -> Any:
+def result_type(task: Task) -> Any:
     """Return what the task says it returns."""
     return get_type_hints(task.run).get("return", Any)
 
 
-def summary(task: JobTask) -> str:
+def summary(task: Task) -> str:
     """Return the first line of the task's docstring, without its full stop."""
     return (inspect.getdoc(task.run) or task.name).splitlines()[0].removesuffix(".")
 
 
-def _annotation(task: JobTask, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
+def _annotation(task: Task, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name not in hints:
         raise DeclarationError(task.run, f"with a route, its parameter {parameter.name!r} needs a name and a type")
     return bounded(hints[parameter.name])

@@ -58,10 +58,10 @@ def test_contributing_lists_each_folder_once() -> None:
     """The table that helps to find one's way has one line for each."""
     rows = re.findall(r"^\| (`.*?`) \|", Path("CONTRIBUTING.md").read_text(), re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
-    assert len(named) > 10
+    assert len(named) > 5
     assert sorted(set(named)) == sorted(named)
 
 
 def test_the_readme_is_short() -> None:
-    """Three minutes: 70 to 110 lines."""
-    assert 70 <= len(Path("README.md").read_text().splitlines()) <= 110
+    """Three minutes: 70 to 120 lines."""
+    assert 70 <= len(Path("README.md").read_text().splitlines()) <= 120

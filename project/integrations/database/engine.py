@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, Prog
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from project.errors import DatabaseMismatch, DatabaseUnavailable
-from project.health.check import CHECK_TIMEOUT
+from project.integrations.check import CHECK_TIMEOUT
 
 # per process; a prefork child uses one connection
 POOL = {"pool_size": 5, "max_overflow": 0, "pool_timeout": 1, "pool_pre_ping": True}

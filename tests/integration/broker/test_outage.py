@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError, ResponseError
 
-from project.jobs import listing
+from project.brokers import queue_depths
 from project.leased_transport import records, scripts
 from tests.support.broker_app import create_app
 from tests.support.broker_fixtures import LEASE, StartWorker
@@ -38,7 +38,7 @@ def test_a_redis_restart_loses_no_job(durable: RedisServer, workers: StartWorker
     durable.kill()
     durable.start()
     wait_until(lambda: all(app.AsyncResult(job.id).state == "SUCCESS" for job in (ended, *jobs)))
-    assert listing.depths(durable.client, "celery")["running"] == 0
+    assert queue_depths.depths(durable.client, "celery")["running"] == 0
 
 
 def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker) -> None:

@@ -5,6 +5,7 @@ from celery import Celery, group
 from kombu.transport import redis as kombu_redis
 from redis import Redis
 
+from project.brokers import queue_depths
 from project.brokers.base import broker_settings
 from project.jobs import listing
 from project.leased_transport import control, records
@@ -48,10 +49,10 @@ def test_the_recent_index_keeps_its_limit(server: RedisServer, redis: Redis) -> 
 
 def test_depths_count_waiting_and_delayed_jobs_of_all_priorities(app: Celery, redis: Redis) -> None:
     """The age is that of the job that waits longest."""
-    assert listing.depths(redis, "celery") == {"waiting": 0, "delayed": 0, "running": 0, "oldest_age": None}
+    assert queue_depths.depths(redis, "celery") == {"waiting": 0, "delayed": 0, "running": 0, "oldest_age": None}
     for priority, countdown in ((0, None), (3, None), (9, None), (0, 60)):
         app.tasks["add"].apply_async((1, 2), priority=priority, countdown=countdown)
-    depths = listing.depths(redis, "celery")
+    depths = queue_depths.depths(redis, "celery")
     assert (depths["waiting"], depths["delayed"], depths["running"]) == (3, 1, 0)
     assert depths["oldest_age"] is not None and 0 <= depths["oldest_age"] < 5
 

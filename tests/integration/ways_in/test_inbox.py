@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from project.brokers import queue_depths
 from project.inbox.messages import LONGEST
 from project.inbox.redis_list import INBOX, PUT_ASIDE, REASON, REJECTED, SHOWN
-from project.jobs import listing
 from project.leased_transport import records, scripts
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
@@ -198,7 +198,7 @@ def test_the_inbox_works_with_the_stock_transport_too(redis: Any, server: RedisS
     producer = start(broker_url=f"redis+stock://127.0.0.1:{server.port}/2", redis_db=2)
     push(there, *[{"task": "sum", "args": [1], "job_id": "mine"}] * 2, "sum 10")
     assert [told["reason"][:8] for told in rejected(there, 2)] == ["A job wi", "not JSON"]
-    assert (listing.depths(there, "cpu")["waiting"], there.llen(INBOX)) == (1, 0)
+    assert (queue_depths.depths(there, "cpu")["waiting"], there.llen(INBOX)) == (1, 0)
     assert there.hget("job:mine", "status") == b"PENDING"
     producer.kill()
 

@@ -1,0 +1,68 @@
+"""ARCHITECTURE.md and the README's reading list are true: files exist, and imports follow the arrows."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.markdown import blocks
+
+PAGE = Path("ARCHITECTURE.md")
+TASKS = ("celery_config", "tasks")
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return for each room the rooms that it may import."""
+    text = next(block.text for block in blocks(PAGE) if block.language == "text")
+    lines = (line.partition("->") for line in text.splitlines())
+    return {room.strip(): set(allowed.split()) for room, _, allowed in lines}
+
+
+def room_of(parts: tuple[str, ...]) -> str | None:
+    """Return the room of a module below project, or None for one that lies directly in it."""
+    if parts[:2] == TASKS:
+        return "tasks"
+    return parts[0] if parts and Path("project", parts[0]).is_dir() else None
+
+
+def imports(path: Path) -> Iterator[tuple[str, ...]]:
+    """Yield the modules of project that a file imports, as paths below it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (tuple(name.split(".")[1:]) for name in names if name.split(".")[0] == "project")
+
+
+@pytest.mark.parametrize("room", arrows())
+def test_imports_follow_the_arrows(room: str) -> None:
+    """A room imports no other rooms than the page says."""
+    folder = Path("project", *TASKS) if room == "tasks" else Path("project", room)
+    wrong = {
+        f"{path} imports {'.'.join(target)}"
+        for path in folder.rglob("*.py")
+        if room_of(path.parts[1:]) == room
+        for target in imports(path)
+        if room_of(target) not in {None, room, *arrows()[room]}
+    }
+    assert not wrong
+
+
+def test_every_room_has_its_arrows_and_its_row() -> None:
+    """A new folder of Python code is on the page."""
+    folders = {path.parent.parts[1] for path in Path("project").glob("*/*.py")}
+    assert folders | {"tasks"} == arrows().keys()
+    assert all(f"`project/{folder}/`" in PAGE.read_text() for folder in folders)
+
+
+@pytest.mark.parametrize("page", [PAGE, Path("README.md"), Path("CONTRIBUTING.md")], ids=str)
+def test_every_file_that_the_page_names_exists(page: Path) -> None:
+    """Moving a file moves its name on the page."""
+    named = re.findall(r"`((?:project|nginx|locust|tests)/[\w/.-]+\.(?:py|lua|template))`", page.read_text())
+    assert named
+    assert [name for name in named if not Path(name).exists()] == []
