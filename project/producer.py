@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -30,6 +31,13 @@ from project.startup import explained
 from project.task_options.signature import arguments_model
 
 
+@asynccontextmanager
+async def _lifespan(jobs: Jobs, inbox: Inbox, _: FastAPI) -> AsyncIterator[None]:
+    """Run what belongs to the event loop, and read the inbox, for as long as the app runs."""
+    async with jobs.lifespan(), inbox.lifespan():
+        yield
+
+
 @explained()
 def create_app() -> FastAPI:
     """Return the producer, wired; its paths are the public ones, so NGINX rewrites nothing."""
@@ -42,12 +50,6 @@ def create_app() -> FastAPI:
     jobs, scheduler = Jobs(celery_app, settings), TaskScheduler(celery_app)
     feed = Feed(jobs.changes, settings.max_event_listeners)
     inbox = Inbox(jobs, settings, arguments_model)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with jobs.lifespan(), inbox.lifespan():
-            yield
-
     app: FastAPI = FastAPIOffline(
         title="Glassqueue",
         version=__version__,
@@ -56,9 +58,9 @@ def create_app() -> FastAPI:
         openapi_url="/producer/openapi.json",
         swagger_ui_oauth2_redirect_url="/producer/docs/oauth2-redirect",
         static_url="/producer/static-docs",
-        max_body_size=1024 * 1024,  # NGINX's client_max_body_size again, for who comes without it
+        max_body_size=1024 * 1024,  # as NGINX's client_max_body_size; also enforced for requests that bypass NGINX
         redirect_slashes=False,
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, jobs, inbox),
     )
     add_error_handlers(app)
     document_problems(app)
