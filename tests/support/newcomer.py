@@ -66,6 +66,7 @@ def here(stack: NativeStack) -> dict[str, str]:
     in_redis = f"REDIS_PORT={stack.settings['REDIS_PORT']} RUN_DIR={stack.run_dir}"
     in_its_folder = f"RUN_DIR={stack.run_dir} .venv/bin/"
     return ports | {
+        ".run/redis-6379.password": f"{stack.run_dir}/redis-{stack.settings['REDIS_PORT']}.password",
         ".run/stack.log": f"{stack.run_dir}/stack.log",
         "make redis-cli": f"{in_redis} make --silent redis-cli",
         ".venv/bin/python -m project.native.redis_cli": f"{in_redis} .venv/bin/python -m project.native.redis_cli",
