@@ -41,6 +41,7 @@ def test_a_flaky_job_fails_twice_and_then_succeeds(http: httpx.Client) -> None:
     assert (job["status"], job["result"], job["attempts"]) == ("SUCCESS", "attempt 3 succeeded", 3)
 
 
+@pytest.mark.heavy
 def test_a_flaky_job_can_fail_for_good(http: httpx.Client) -> None:
     """With one failure more than there are attempts; after less than half a minute, as the waits are random."""
     job = finished(http, "flaky", submit(http, "flaky", failures=6))

@@ -67,6 +67,7 @@ def _is_of_the_job(script: list[str]) -> bool:
     return "<id>" in str(script) and "HGETALL job:<id>" not in script
 
 
+@pytest.mark.heavy
 def test_the_reference_is_what_the_code_says(stack: NativeStack) -> None:
     """`make reference` would change nothing."""
     with stack.client() as http:
