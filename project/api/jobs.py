@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
-from project.api.parameters import HowToLookUp, JobId, LookUp, Wishes
+from project.api.parameters import HowToLookUp, JobId, LookUp, SubmitParameters
 from project.api.problems import problem_responses
 from project.celery_config.task import JobTask
 from project.errors import UnknownJob, UnsupportedContentType
@@ -40,8 +40,10 @@ def _add_submit(router: APIRouter, jobs: Jobs, task: JobTask) -> None:
     body = Body(default_factory=model) if optional else Body()
 
     # a plain def: publishing blocks, so FastAPI runs it in a thread
-    def submit(arguments: Annotated[BaseModel, body], wishes: Wishes, request: Request, response: Response) -> Any:
-        job = jobs.submit(task, arguments.model_dump(mode="json"), wishes)
+    def submit(
+        arguments: Annotated[BaseModel, body], options: SubmitParameters, request: Request, response: Response
+    ) -> Any:
+        job = jobs.submit(task, arguments.model_dump(mode="json"), options)
         response.headers["Location"] = location = f"{request.url.path.rstrip('/')}/{job.job_id}"
         if isinstance(job, Job):
             return JSONResponse(

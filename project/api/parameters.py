@@ -99,6 +99,6 @@ def _request_id(request: Request) -> str | None:
     return str(UUID(given)) if re.fullmatch("[0-9a-f]{32}", given) else None
 
 
-Wishes = Annotated[SubmitOptions, Depends(_submission)]
+SubmitParameters = Annotated[SubmitOptions, Depends(_submission)]
 HowToLookUp = Annotated[LookUp, Depends(_look_up)]
 RequestId = Annotated[str | None, Depends(_request_id)]

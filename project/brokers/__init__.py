@@ -1,1 +1,1 @@
-"""One class per kind of broker: leases on Redis, Celery's own Redis transport, RabbitMQ."""
+"""What differs between leases on Redis, Celery's own Redis transport and RabbitMQ."""

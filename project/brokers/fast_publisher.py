@@ -2,7 +2,7 @@
 
 Celery's own way takes a producer from a pool, declares the queue, builds the message in four layers and sends two
 signals: most of the time of a `.delay()`. Here the same message is built at once and admitted by the same script.
-What this module does not know goes Celery's way: `entrance()` then returns None.
+What this module does not know goes Celery's way: `publisher_for()` then returns None.
 """
 
 import math
@@ -41,7 +41,7 @@ NOTHING_FOLLOWS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
 
 
 class FastPublisher:
-    """Where the jobs of one app come in: a bounded pool of connections with the transport's own timeouts."""
+    """Publishes the jobs of one app: a bounded pool of connections with the transport's own timeouts."""
 
     def __init__(self, app: Celery, channel: Any) -> None:
         """Take over what the transport was configured with."""
@@ -91,11 +91,11 @@ class FastPublisher:
         return admission.prepare(options.get("queue", task.queue_name), message, self.channel)
 
 
-_entrances: WeakKeyDictionary[Celery, FastPublisher | None] = WeakKeyDictionary()
+_publishers: WeakKeyDictionary[Celery, FastPublisher | None] = WeakKeyDictionary()
 
 
-def entrance(task: Any, args: Any, options: dict[str, Any]) -> FastPublisher | None:
-    """Return where this call can be admitted, or None if only Celery knows how to publish it."""
+def publisher_for(task: Any, args: Any, options: dict[str, Any]) -> FastPublisher | None:
+    """Return what can publish this call, or None if only Celery knows how to publish it."""
     app = task.app
     if (
         not options.keys() <= KNOWN
@@ -106,10 +106,10 @@ def entrance(task: Any, args: Any, options: dict[str, Any]) -> FastPublisher | N
         or app.conf.task_always_eager
     ):
         return None
-    if app not in _entrances:
-        _entrances[app] = _open(app)
-    door = _entrances[app]
-    return door if door and options.get("queue", task.queue_name) in door.queues else None
+    if app not in _publishers:
+        _publishers[app] = _open(app)
+    publisher = _publishers[app]
+    return publisher if publisher and options.get("queue", task.queue_name) in publisher.queues else None
 
 
 def known_options(task: Any, options: dict[str, Any]) -> dict[str, Any]:

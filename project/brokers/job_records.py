@@ -31,7 +31,6 @@ from project.task_options.followers import patiently
 REGISTER, ASK, SETTLE, BEGIN, REPORT = map(Script, ("register", "ask", "settle", "begin", "report"))
 PATIENCE = 60  # seconds: longer than any sender waits for a broker
 SENDING = 4  # seconds after which a sender that has said nothing is taken for dead
-KEPT = 10_000  # jobs in the index of recent ones
 #: What is said anew whenever a message is sent, by us.
 OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
 OURS = ("headers", "nonce")
@@ -140,7 +139,7 @@ def _register_and_send(message: Message) -> Any:
     message.nonce = new_nonce()  # again if this is tried again: the message before may have arrived all the same
     queue = message.options.get("queue") or message.task.queue_name
     told = [message.job_id, message.nonce, message.task.name, queue, message.text(), parent or "", request]
-    answer = _register(message, [*told, PATIENCE, SENDING, KEPT, *extra])
+    answer = _register(message, [*told, PATIENCE, SENDING, records.RECENT_LIMIT, *extra])
     if answer == b"EXISTS":
         raise JobExists(message.job_id)
     return _send_and_settle(message) if answer == b"OK" else message.task.AsyncResult(message.job_id)

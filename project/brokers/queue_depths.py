@@ -1,4 +1,4 @@
-"""Read how many jobs each queue holds, from the keys that the leased and the stock transport share Redis with."""
+"""Count a queue's jobs in Redis: those of the leased transport, and those that Celery's own transport holds there."""
 
 from typing import Any
 

@@ -50,9 +50,9 @@ class JobTask(Task):
         if isinstance(failed_with, BaseException) and task_id == self.request.id:
             options["headers"] = (options.get("headers") or {}) | {"record": describe_retry(failed_with)}
         chosen = fast_publisher.known_options(self, options)
-        if entrance := fast_publisher.entrance(self, args, chosen):
+        if publisher := fast_publisher.publisher_for(self, args, chosen):
             job_id = task_id or uuid()
-            entrance.admit(self, args, kwargs, job_id, chosen)
+            publisher.admit(self, args, kwargs, job_id, chosen)
             result = self.AsyncResult(job_id)
             result.ignored = chosen.get("ignore_result", self.ignore_result)
             return result
@@ -71,8 +71,8 @@ class JobTask(Task):
         """
         jobs = list(zip(task_ids, arguments, strict=True) if task_ids else ((uuid(), kwargs) for kwargs in arguments))
         chosen = fast_publisher.known_options(self, {})
-        if entrance := fast_publisher.entrance(self, (), chosen):
-            entrance.admit_many(self, jobs, chosen)
+        if publisher := fast_publisher.publisher_for(self, (), chosen):
+            publisher.admit_many(self, jobs, chosen)
             return [self.AsyncResult(job_id) for job_id, _ in jobs]
         for job_id, kwargs in jobs:
             with suppress(JobExists):

@@ -13,7 +13,6 @@ from project.leased_transport.scripts import Script
 from project.worker import heartbeat
 
 RECENT = "jobs:recent"
-KEPT = 10_000  # jobs in the index: recent_limit of the leased transport
 SCAN = 1000  # index entries that are looked at in one step, which holds Redis for about two milliseconds
 SEARCH = Script("search")
 

@@ -201,7 +201,7 @@ class Jobs:
     def requeue_failed(self, task: str | None) -> list[str]:
         """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
         with self.admission():
-            failed, _ = listing.recent(self._redis, listing.KEPT, task=task, status="FAILURE")
+            failed, _ = listing.recent(self._redis, records.RECENT_LIMIT, task=task, status="FAILURE")
             return self._queueing.requeue(failed)
 
     def recent(self, limit: int, before: float | None, task: str | None, status: str | None) -> JobPage:

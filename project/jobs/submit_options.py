@@ -1,4 +1,4 @@
-"""What a client may wish for its job besides the arguments."""
+"""What a client may ask for its job besides the arguments."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,10 +46,10 @@ class SubmitOptions:
     taken_from: tuple[str, bytes] | None = None
 
     def options(self) -> dict[str, Any]:
-        """Return what apply_async is told."""
-        wishes = {"nonce": self.request_id, "countdown": self.countdown, "eta": self.eta, "priority": self.priority}
-        wishes["queue"] = self.queue
-        return {name: value for name, value in wishes.items() if value is not None}
+        """Return the options of apply_async."""
+        options = {"nonce": self.request_id, "countdown": self.countdown, "eta": self.eta, "priority": self.priority}
+        options["queue"] = self.queue
+        return {name: value for name, value in options.items() if value is not None}
 
     def headers(self, record: dict[str, str]) -> dict[str, Any]:
         """Return what the message tells the transport: fields of the job's record, and the entry that is used up."""

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from . import scripts
 from .errors import describe
+from .records import RECENT_LIMIT
 from .standby import Standby
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Options:
     max_attempts: int = 3
     queue_limit: int = 0
     result_ttl: int = 86_400
-    recent_limit: int = 10_000
+    recent_limit: int = RECENT_LIMIT
 
 
 @dataclass

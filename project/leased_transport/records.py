@@ -14,6 +14,7 @@ INTERNAL = frozenset(
     | {"broker", "queued", "asked", "moving", "claimed", "request"}
 )
 PRIORITY_STEPS = (0, 3, 5, 6, 9)  # a priority belongs to the last step that is not above it
+RECENT_LIMIT = 10_000  # jobs in the index `jobs:recent`; older ones are found by their id only
 DEFAULT_PRIORITY = 5  # of a job that names none: the middle step, so that there is something above and below it
 
 
