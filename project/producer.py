@@ -3,75 +3,115 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from project import __version__, logs, misspelt
+from project.api import (
+    catalogue,
+    consumers,
+    events,
+    health,
+    jobs,
+    queues,
+    records,
+    reminders,
+    schedules,
+    task_routes,
+)
 from project.api.event_feed import Feed
 from project.api.guard import GuardMiddleware
 from project.api.head import HeadMiddleware
-from project.api.health import health_router
-from project.api.jobs import jobs_router
 from project.api.metrics import MetricsMiddleware
-from project.api.overview import overview_router
+from project.api.parameters import BODY_LIMIT
+from project.api.paths import API, PRODUCER
 from project.api.problems import add_error_handlers, document_problems
-from project.api.records import records_router
-from project.api.reminders import reminders_router
-from project.api.schedules import schedules_router
-from project.api.tasks import tasks_router
 from project.celery_config.app import create_celery_app
 from project.health.checks import RecentChecks
 from project.inbox.inbox import Inbox
+from project.integrations.database.engine import POOL
 from project.jobs.service import Jobs
 from project.schedules.task_scheduler import TaskScheduler
-from project.settings import get_settings
+from project.settings import Settings, get_settings
 from project.startup import explained
 from project.task_options.signature import arguments_model
 
 
+@explained()
+def create_app() -> FastAPI:
+    """Return the producer; its paths are the public ones, so NGINX rewrites nothing."""
+    settings = get_settings()
+    _set_up_logs(settings)
+    app: FastAPI = FastAPIOffline(
+        title="Glassqueue",
+        version=__version__,
+        docs_url=f"{PRODUCER}/docs",
+        redoc_url=f"{PRODUCER}/redoc",
+        openapi_url=f"{PRODUCER}/openapi.json",
+        swagger_ui_oauth2_redirect_url=f"{PRODUCER}/docs/oauth2-redirect",
+        static_url=f"{PRODUCER}/static-docs",
+        max_body_size=BODY_LIMIT,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    _set_up_state(app, settings)
+    add_error_handlers(app)
+    document_problems(app)
+    _add_middleware(app, settings)
+    _add_routers(app)
+    return app
+
+
 @asynccontextmanager
-async def _lifespan(jobs: Jobs, inbox: Inbox, _: FastAPI) -> AsyncIterator[None]:
-    """Run what belongs to the event loop, and read the inbox, for as long as the app runs."""
-    async with jobs.lifespan(), inbox.lifespan():
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Hear of changes of jobs and read the inbox for as long as the app runs."""
+    async with app.state.jobs.lifespan(), app.state.inbox.lifespan():
         yield
 
 
-@explained()
-def create_app() -> FastAPI:
-    """Return the producer, wired; its paths are the public ones, so NGINX rewrites nothing."""
-    settings = get_settings()
+def _set_up_logs(settings: Settings) -> None:
     logs.to_stdout(settings.log_level)
     logging.getLogger("uvicorn.error").setLevel(settings.log_level)  # its name for all that it says
     if settings.in_containers:
         misspelt.warn_of_misspelt_settings()
-    celery_app = create_celery_app(settings)
-    jobs, scheduler = Jobs(celery_app, settings), TaskScheduler(celery_app)
-    feed = Feed(jobs.changes, settings.max_event_listeners)
-    inbox = Inbox(jobs, settings, arguments_model)
-    app: FastAPI = FastAPIOffline(
-        title="Glassqueue",
-        version=__version__,
-        docs_url="/producer/docs",
-        redoc_url="/producer/redoc",
-        openapi_url="/producer/openapi.json",
-        swagger_ui_oauth2_redirect_url="/producer/docs/oauth2-redirect",
-        static_url="/producer/static-docs",
-        max_body_size=1024 * 1024,  # as NGINX's client_max_body_size; also enforced for requests that bypass NGINX
-        redirect_slashes=False,
-        lifespan=partial(_lifespan, jobs, inbox),
-    )
-    add_error_handlers(app)
-    document_problems(app)
+
+
+def _set_up_state(app: FastAPI, settings: Settings) -> None:
+    """Make what the endpoints work with; they reach it through project/api/deps.py."""
+    celery_app, state = create_celery_app(settings), app.state
+    state.settings = settings
+    state.jobs = Jobs(celery_app, settings)
+    state.scheduler = TaskScheduler(celery_app)
+    state.feed = Feed(state.jobs.changes, settings.max_event_listeners)
+    state.inbox = Inbox(state.jobs, settings, arguments_model)
+    state.catalogue = catalogue.describe(state.jobs.tasks())
+    state.checks = RecentChecks(settings)
+    # threads of their own, so that checks and a database that hang keep none from the endpoints of jobs
+    state.check_threads = CapacityLimiter(4)
+    state.database_threads = CapacityLimiter(POOL["pool_size"])
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add what sees every request; the last one added sees it first."""
     app.add_middleware(HeadMiddleware)
-    app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix="/producer/api/")
+    app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix=f"{API}/")
     app.add_middleware(MetricsMiddleware)
-    app.include_router(tasks_router(jobs, "/producer/api"))
-    app.include_router(overview_router(jobs, feed, "/producer/api"))
-    app.include_router(schedules_router(jobs, scheduler, "/producer/api"))
-    app.include_router(reminders_router(scheduler, jobs.available, "/producer/api"))
-    app.include_router(records_router(settings.database_reader, "/producer/api"))
-    app.include_router(jobs_router(jobs, "/producer/api"))
-    app.include_router(health_router(jobs, RecentChecks(settings), "/producer"))
-    return app
+
+
+def _add_routers(app: FastAPI) -> None:
+    """Add the endpoints, one router per noun; a schedule's body may be as large as that of any task."""
+    tasks = app.state.jobs.tasks()
+    largest = max((task.body_limit or BODY_LIMIT for task in tasks), default=BODY_LIMIT)
+    app.include_router(catalogue.router)
+    app.include_router(jobs.router)
+    app.include_router(queues.router)
+    app.include_router(consumers.router)
+    app.include_router(events.router)
+    app.include_router(schedules.router, max_body_size=largest)
+    app.include_router(reminders.router)
+    app.include_router(records.router)
+    for task in tasks:
+        app.include_router(task_routes.task_router(task))
+    app.include_router(health.router)

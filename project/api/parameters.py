@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict,
 from project.jobs.submit_options import ChosenId, SubmitOptions, no_dot_segment
 from project.task_options.body_limits import Limited
 
+BODY_LIMIT = 1024 * 1024  # bytes, as NGINX's client_max_body_size; also enforced for requests that bypass NGINX
 LONGEST_WAIT = 30  # seconds
 YEAR = 366 * 24 * 60 * 60
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
+from project.api.paths import API
 from project.errors import GlassqueueError, UnknownJob
 from project.integrations.check import Check
 from project.schedules.errors import InvalidSchedule
@@ -18,7 +19,7 @@ from project.task_options.body_limits import MOST_ERRORS
 
 DOES_NOT_FIT = "The request does not fit what the task accepts."
 LONGEST_FIELD, LONGEST_MESSAGE = 100, 300
-NOTHING_HERE = "Nothing is here; GET /producer/api/tasks lists the tasks."
+NOTHING_HERE = f"Nothing is here; GET {API}/tasks lists the tasks."
 
 
 class InvalidField(BaseModel):

@@ -5,19 +5,24 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Annotated
 
-import anyio
+from anyio import move_on_after
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from project.api.deps import DatabaseThreads, SettingsDep
+from project.api.paths import API
 from project.api.problems import problem_responses
 from project.errors import DatabaseUnavailable
 from project.integrations.database import history
-from project.integrations.database.engine import POOL, transaction
+from project.integrations.database.engine import transaction
 from project.task_options.body_limits import Limited
 
 TIMEOUT = 1.5  # seconds
 logger = logging.getLogger(__name__)
 LARGEST_ID = 2**63 - 1
+
+router = APIRouter(prefix=f"{API}/records", tags=["records"])
 
 
 class RecordsQuery(Limited):
@@ -49,28 +54,21 @@ class RecordPage(BaseModel):
     next: int | None = Field(description="Send it as `before` to get the next page; null on the last one")
 
 
-def records_router(url: str, prefix: str) -> APIRouter:
-    """Return a router that reads the database at *url*."""
-    router = APIRouter(prefix=prefix, tags=["records"])
-    # threads of its own: while the database is away, those of the job endpoints stay free
-    limiter = anyio.CapacityLimiter(POOL["pool_size"])
-
-    @router.get(
-        "/records",
-        summary="List what jobs have recorded, newest first",
-        operation_id="list_records",
-        responses=problem_responses(422, 503),
-    )
-    async def list_records(query: Annotated[RecordsQuery, Query()]) -> RecordPage:
-        # without their reasons, which are for those who run the stack
-        try:
-            with anyio.move_on_after(TIMEOUT):
-                return await anyio.to_thread.run_sync(_page, url, query, abandon_on_cancel=True, limiter=limiter)
-        except DatabaseUnavailable as error:
-            raise type(error) from None
-        raise DatabaseUnavailable
-
-    return router
+@router.get(
+    "",
+    summary="List what jobs have recorded, newest first",
+    operation_id="list_records",
+    responses=problem_responses(422, 503),
+)
+async def list_records(
+    query: Annotated[RecordsQuery, Query()], settings: SettingsDep, threads: DatabaseThreads
+) -> RecordPage:
+    try:
+        with move_on_after(TIMEOUT):
+            return await run_sync(_page, settings.database_reader, query, abandon_on_cancel=True, limiter=threads)
+    except DatabaseUnavailable as error:
+        raise type(error) from None  # without its detail, which is for those who run the stack
+    raise DatabaseUnavailable
 
 
 def _page(url: str, query: RecordsQuery) -> RecordPage:

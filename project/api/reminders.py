@@ -5,19 +5,20 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, Strict
 
-from project.api.jobs import require_json
+from project.api.deps import JobsDep, SchedulerDep
 from project.api.parameters import RequestId
+from project.api.paths import API
 from project.api.problems import problem_responses
 from project.api.schedule_models import ScheduleOut
-from project.api.schedules import BODY_PROBLEMS, CREATED
-from project.jobs.circuit_breaker import CircuitBreaker
+from project.api.schedules import BODY_PROBLEMS, CREATED, JSON_BODY
 from project.schedules.rules import make_rule
 from project.schedules.schedule import Definition
-from project.schedules.task_scheduler import TaskScheduler
 from project.task_options.body_limits import Limited
+
+router = APIRouter(prefix=f"{API}/remind_me", tags=["schedules"])
 
 END_OF_CENTURY = 4_102_444_800  # unix seconds
 HEADER = r"^[!-~]([ -~]{0,4000}[!-~])?$"
@@ -73,28 +74,24 @@ class Reminder(Limited):
     notification_metadata: NotificationMetadata = Field(examples=[_EXAMPLE])
 
 
-def reminders_router(scheduler: TaskScheduler, available: CircuitBreaker, prefix: str) -> APIRouter:
-    """Return a router with the endpoint for reminders."""
-    router = APIRouter(prefix=prefix, tags=["schedules"])
-
-    @router.post(
-        "/remind_me",
-        status_code=201,
-        summary="Notify at set times",
-        operation_id="remind_me",
-        dependencies=[Depends(require_json)],
-        responses=CREATED | problem_responses(*BODY_PROBLEMS),
-    )
-    def remind_me(reminder: Reminder, request_id: RequestId, response: Response) -> ScheduleOut:
-        schedule_id = request_id or str(uuid4())
-        draft = scheduler.draft(_definition(reminder, schedule_id), schedule_id)
-        answer = ScheduleOut.of(draft, prefix)
-        with available():
-            scheduler.keep(draft, reminder.notification_metadata.auth_header.get_secret_value())
-        response.headers["Location"] = f"{prefix}/schedules/{draft.schedule_id}"
-        return answer
-
-    return router
+@router.post(
+    "",
+    status_code=201,
+    summary="Notify at set times",
+    operation_id="remind_me",
+    dependencies=JSON_BODY,
+    responses=CREATED | problem_responses(*BODY_PROBLEMS),
+)
+def remind_me(
+    reminder: Reminder, scheduler: SchedulerDep, jobs: JobsDep, request_id: RequestId, response: Response
+) -> ScheduleOut:
+    schedule_id = request_id or str(uuid4())
+    draft = scheduler.draft(_definition(reminder, schedule_id), schedule_id)
+    answer = ScheduleOut.of(draft)
+    with jobs.available():
+        scheduler.keep(draft, reminder.notification_metadata.auth_header.get_secret_value())
+    response.headers["Location"] = f"{API}/schedules/{draft.schedule_id}"
+    return answer
 
 
 def _definition(reminder: Reminder, schedule_id: str) -> Definition:

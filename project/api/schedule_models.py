@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from project.api.parameters import Moment
+from project.api.paths import API
 from project.schedules.ical import to_utc
 from project.schedules.rules import PATIENCE, SECOND, Rule, parse_interval
 from project.schedules.schedule import BRIEFLY, CatchUp, Schedule, Status, upcoming
@@ -119,21 +120,21 @@ class ScheduleOut(BaseModel):
     jobs: list[JobLink] = Field(default=[], description="The last ten jobs that its rule has submitted, newest first")
 
     @classmethod
-    def of(cls, entry: Entry, prefix: str, seconds: float = BRIEFLY) -> Self:
+    def of(cls, entry: Entry, seconds: float = BRIEFLY) -> Self:
         """Return what clients are told; of an entry that cannot be read, its id and why.
 
         seconds: of CPU time, to find those of the next five times that are not known.
         """
         try:
             if isinstance(entry, Schedule):
-                return cls._of_schedule(entry, prefix, seconds)
+                return cls._of_schedule(entry, seconds)
             error = entry.error
         except (ValueError, OverflowError) as problem:  # a rule that older code has let through
             error = f"its times cannot be computed ({problem}); delete this schedule and make it again"
         return cls(schedule_id=entry.schedule_id, status="invalid", error=error)
 
     @classmethod
-    def _of_schedule(cls, schedule: Schedule, prefix: str, seconds: float) -> Self:
+    def _of_schedule(cls, schedule: Schedule, seconds: float) -> Self:
         rule = schedule.rule
         active = schedule.status == "active"
         told = dict(schedule) | {
@@ -144,7 +145,7 @@ class ScheduleOut(BaseModel):
             "timezone": rule.timezone,
             "next": schedule.next if active else None,
             "upcoming": upcoming(rule, datetime.now(UTC), schedule.coming, seconds) if active else [],
-            "jobs": [JobLink(job_id=job, href=f"{prefix}/jobs/{job}") for job in schedule.job_ids],
+            "jobs": [JobLink(job_id=job, href=f"{API}/jobs/{job}") for job in schedule.job_ids],
         }
         return cls.model_validate(told)
 
@@ -156,8 +157,8 @@ class SchedulePage(BaseModel):
     next: float | None = Field(description="Send it as `before` to get the next page; null on the last one")
 
     @classmethod
-    def of(cls, entries: list[Entry], cursor: float | None, prefix: str) -> Self:
+    def of(cls, entries: list[Entry], cursor: float | None) -> Self:
         """Return a page; all its schedules together are looked at for LIST_PATIENCE."""
         end = thread_time() + LIST_PATIENCE
-        told = [ScheduleOut.of(entry, prefix, min(BRIEFLY, end - thread_time())) for entry in entries]
+        told = [ScheduleOut.of(entry, min(BRIEFLY, end - thread_time())) for entry in entries]
         return cls(schedules=told, next=cursor)

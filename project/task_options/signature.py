@@ -1,6 +1,7 @@
 """From a task's signature to the model of its request body."""
 
 import inspect
+from functools import cache
 from typing import Any, get_type_hints
 
 from celery import Task
@@ -25,6 +26,7 @@ class Arguments(Limited):
         return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in body.items()}
 
 
+@cache
 def arguments_model(task: Task) -> type[Arguments]:
     """Return a model with one field per parameter of the task."""
     hints = get_type_hints(task.run, include_extras=True)

@@ -6,10 +6,9 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import Field, ValidationError
 
-from project.api.jobs import jobs_router
+from project.api.task_routes import task_router
 from project.celery_config.app import create_celery_app
 from project.celery_config.task import JobTask, shared_task
-from project.jobs.service import Jobs
 from project.settings import Settings
 from project.task_options.isolation import Isolation
 from project.task_options.retry import ALWAYS, NEVER, ONCE
@@ -175,7 +174,7 @@ def test_every_queue_that_a_task_names_is_served() -> None:
 
 def test_a_route_that_the_producer_needs_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """GET /producer/api/jobs lists jobs, so no task can have it."""
-    jobs = Jobs(app, Settings())
-    monkeypatch.setattr(jobs.tasks()[0], "route", "jobs")
+    task = app.tasks["sum"]
+    monkeypatch.setattr(task, "route", "jobs")
     with pytest.raises(TypeError, match="the producer's own address"):
-        jobs_router(jobs, "/producer/api")
+        task_router(task)

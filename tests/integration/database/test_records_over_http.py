@@ -4,11 +4,12 @@ import logging
 
 import httpx
 import pytest
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from sqlalchemy import NullPool
 
+from project.api import records
 from project.api.problems import add_error_handlers
-from project.api.records import records_router
 from project.integrations.database import history
 from project.integrations.database.engine import make_engine, transaction
 from project.settings import Settings
@@ -19,9 +20,10 @@ from tests.support.http import assert_problem
 def http(migrated: Settings) -> httpx.AsyncClient:
     """A client of an app that has nothing but the list."""
     app = FastAPI()
-    app.include_router(records_router(migrated.database_reader, ""))
+    app.state.settings, app.state.database_threads = migrated, CapacityLimiter(1)
+    app.include_router(records.router)
     add_error_handlers(app)
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/producer/api")
 
 
 def _execute(settings: Settings, *commands: str) -> None:

@@ -79,7 +79,7 @@ def test_damaged_entries_are_listed_with_the_reason_and_can_be_deleted(
         entry = listed[schedule_id]
         assert isinstance(entry, InvalidEntry)
         assert reason in entry.error and "delete this schedule" in entry.error
-        assert ScheduleOut.of(entry, "").status == "invalid"
+        assert ScheduleOut.of(entry).status == "invalid"
         for call in (scheduler.pause, scheduler.resume, scheduler.run):
             with pytest.raises(ScheduleInvalid):
                 call(schedule_id)
@@ -167,7 +167,7 @@ def test_a_schedule_whose_task_is_gone_says_what_to_do(scheduler: TaskScheduler,
     assert "no task 'nap' any more; delete this schedule" in scheduler.look_up(gone).error
     assert "takes other arguments now" in scheduler.look_up(changed).error
     for schedule_id in (gone, changed):
-        assert ScheduleOut.of(scheduler.find(schedule_id), "").status == "invalid"
+        assert ScheduleOut.of(scheduler.find(schedule_id)).status == "invalid"
         with pytest.raises(ScheduleInvalid, match="delete this schedule"):
             scheduler.run(schedule_id)
 

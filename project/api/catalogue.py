@@ -1,14 +1,17 @@
 """The catalogue: which tasks there are, and what each accepts and returns."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, TypeAdapter
 
+from project.api.paths import API
 from project.api.problems import problem_responses
 from project.celery_config.task import JobTask
-from project.jobs.service import Jobs
 from project.task_options.signature import arguments_model, result_type, summary
+
+router = APIRouter(prefix=f"{API}/tasks", tags=["catalogue"])
 
 
 class TaskOut(BaseModel):
@@ -22,24 +25,22 @@ class TaskOut(BaseModel):
     result: dict[str, Any] = Field(description="JSON Schema of the result")
 
 
-def tasks_router(jobs: Jobs, prefix: str) -> APIRouter:
-    """Return a router with the catalogue."""
-    catalogue = [_describe(task, prefix) for task in jobs.tasks()]
-    router = APIRouter(prefix=prefix, tags=["catalogue"])
-
-    @router.get("/tasks", summary="List the tasks", operation_id="list_tasks", responses=problem_responses(429))
-    def list_tasks() -> list[TaskOut]:
-        return catalogue
-
-    return router
+@router.get("", summary="List the tasks", operation_id="list_tasks", responses=problem_responses(429))
+def list_tasks(request: Request) -> list[TaskOut]:
+    return request.app.state.catalogue
 
 
-def _describe(task: JobTask, prefix: str) -> TaskOut:
+def describe(tasks: Iterable[JobTask]) -> list[TaskOut]:
+    """Return the catalogue of these tasks."""
+    return [_describe(task) for task in tasks]
+
+
+def _describe(task: JobTask) -> TaskOut:
     return TaskOut(
         task=task.name,
         summary=summary(task),
         queue=task.queue_name,
-        submit=f"{prefix}/{task.route}",
+        submit=f"{API}/{task.route}",
         arguments=arguments_model(task).model_json_schema(),
         result=TypeAdapter(result_type(task)).json_schema(),
     )

@@ -1,0 +1,140 @@
+"""The endpoints of every task, made from its signature: submit a job, look it up, take it back, follow it."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from project.api.deps import JobsDep, require_json, require_room_to_listen
+from project.api.long_poll import long_poll
+from project.api.parameters import HowToLookUp, JobId, SubmitParameters
+from project.api.paths import API
+from project.api.problems import problem_responses
+from project.celery_config.task import JobTask
+from project.errors import UnknownJob
+from project.jobs.models import Accepted, Change, Job
+from project.startup import DeclarationError
+from project.task_options.signature import arguments_model, result_type, summary
+
+RESERVED = frozenset({"consumers", "events", "jobs", "queues", "remind_me", "schedules", "tasks"})
+
+
+def task_router(task: JobTask) -> APIRouter:
+    """Return a router with the endpoints of one task."""
+    if task.route in RESERVED:
+        raise DeclarationError(task.run, f"/{task.route} is the producer's own address; choose another route")
+    router = APIRouter(prefix=f"{API}/{task.route}", tags=[task.name])
+    for add_endpoint in (_add_submit, _add_look_up, _add_take_back, _add_follow):
+        add_endpoint(router, task)
+    return router
+
+
+def _add_submit(router: APIRouter, task: JobTask) -> None:
+    model: Any = arguments_model(task)
+    optional = not any(field.is_required() for field in model.model_fields.values())
+    body = Body(default_factory=model) if optional else Body()
+
+    @router.post(
+        "",
+        status_code=202,
+        response_model=Accepted,
+        summary=summary(task),
+        operation_id=f"submit_{task.name}",
+        dependencies=[Depends(require_json)],
+        max_body_size=task.body_limit,
+        responses=_submit_answers(task),
+    )  # a plain def: publishing blocks, so FastAPI runs it in a thread
+    def submit(arguments: Annotated[model, body], options: SubmitParameters, jobs: JobsDep, response: Response) -> Any:
+        job = jobs.submit(task, arguments.model_dump(mode="json"), options)
+        location = f"{router.prefix}/{job.job_id}"
+        if isinstance(job, Job):
+            return _replayed(job, location)
+        response.headers["Location"] = location
+        return job
+
+
+def _replayed(job: Job[Any], location: str) -> JSONResponse:
+    return JSONResponse(job.model_dump(mode="json"), headers={"Location": location, "Idempotent-Replayed": "true"})
+
+
+def _add_look_up(router: APIRouter, task: JobTask) -> None:
+    @router.get(
+        "/{job_id}",
+        summary=f"Look up a {task.name} job",
+        operation_id=f"get_{task.name}",
+        response_model=Job[Any],
+        responses=_answers(task),
+    )
+    async def look_up(job_id: JobId, how: HowToLookUp, jobs: JobsDep, request: Request, response: Response) -> Any:
+        return await long_poll(request, response, how.wait, jobs.wait(task, job_id, how.wait, how.traceback))
+
+
+def _add_take_back(router: APIRouter, task: JobTask) -> None:
+    @router.delete(
+        "/{job_id}",
+        summary=f"Cancel a {task.name} job, or fetch and forget it once it has ended",
+        operation_id=f"delete_{task.name}",
+        response_model=Job[Any],
+        responses=_answers(task),
+    )
+    async def take_back(job_id: JobId, how: HowToLookUp, jobs: JobsDep, request: Request, response: Response) -> Any:
+        async def answer() -> Job[Any]:
+            if how.wait:
+                await jobs.wait(task, job_id, how.wait)
+            return await run_sync(jobs.take_back, task, job_id, how.traceback)
+
+        return await long_poll(request, response, how.wait, answer())
+
+
+def _add_follow(router: APIRouter, task: JobTask) -> None:
+    def require_job(job_id: JobId, jobs: JobsDep) -> None:
+        jobs.look_up(task, job_id)
+
+    @router.get(
+        "/{job_id}/events",
+        summary=f"Follow a {task.name} job to its end",
+        operation_id=f"follow_{task.name}",
+        response_class=EventSourceResponse,
+        # before the stream begins: then it is too late for an error status
+        dependencies=[Depends(require_job), Depends(require_room_to_listen)],
+        responses=problem_responses(404, 429, 503),
+    )
+    async def follow(job_id: JobId, jobs: JobsDep) -> AsyncIterator[ServerSentEvent]:
+        with suppress(UnknownJob):  # another client took it back as soon as it had ended
+            async for event in jobs.follow(task, job_id):
+                yield _to_event(event)
+
+
+def _to_event(event: Job[Any] | Change) -> ServerSentEvent:
+    """Return a server-sent event: `job` with a representation, or `change` with what changed."""
+    return ServerSentEvent(event="job" if isinstance(event, Job) else "change", data=event)
+
+
+def _submit_answers(task: JobTask) -> dict[int | str, Any]:
+    replayed = "The Idempotency-Key was used before: the first job"
+    answers: dict[int | str, Any] = {
+        200: {"model": _job_model(task), "description": replayed, "links": _links(task)},
+        202: {"links": _links(task)},
+    }
+    return answers | problem_responses(400, 409, 413, 415, 422, 429, 503)
+
+
+def _job_model(task: JobTask) -> Any:
+    return Job[result_type(task)]  # type: ignore[misc]  # the type is known at run time only
+
+
+def _answers(task: JobTask) -> dict[int | str, Any]:
+    """Describe what is said of a job; a result that is not what the task promised is shown all the same."""
+    return {200: {"model": _job_model(task)}} | problem_responses(404, 422, 429, 503)
+
+
+def _links(task: JobTask) -> dict[str, Any]:
+    """Say in OpenAPI what can be done with the job that an answer names."""
+    parameters = {"job_id": "$response.body#/job_id"}
+    return {
+        name: {"operationId": f"{name}_{task.name}", "parameters": parameters} for name in ("get", "delete", "follow")
+    }
