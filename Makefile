@@ -59,7 +59,7 @@ format: .venv/dev ## put the code into the house style
 	ruff format
 
 reference: .venv/dev ## write docs/reference/ anew from the code
-	python -m tests.reference
+	python -m docs.tools.reference
 
 lock: .venv/dev ## resolve requirements*.in into the hash-locked requirements*.lock
 	for name in requirements requirements-locust requirements-native requirements-dev; do \

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
 from project.leased_transport import celery_settings
-from tests.support.redis_server import running_redis
+from tests.support.processes import RedisServer
 
 ROOT = Path(__file__).parent.parent.parent
 CACHE = ROOT / ".cache" / "celery_suite"
@@ -65,14 +65,13 @@ def run(transport: str, archive: Path, arguments: list[str]) -> dict[str, str]:
     with TemporaryDirectory(prefix="celery-suite-") as name, (CACHE / f"{transport}.log").open("wb") as log:
         folder = Path(name)
         unpack(archive, folder)
-        with running_redis(folder) as redis:
-            port = redis.connection_pool.connection_kwargs["port"]
-            url = f"redis://localhost:{port}/0"
+        with RedisServer(folder) as server:
+            url = f"redis://localhost:{server.port}/0"
             if transport == "leased":
                 command += ["-p", "tests.celery_suite.leased"]
                 settings = celery_settings(url) | {"result_backend": url}  # the plugin says which class that is
                 (folder / "integration-tests-config.json").write_text(json.dumps(settings))
-            places = {"TEST_BROKER": url, "TEST_BACKEND": url, "REDIS_PORT": str(port), "PYTHONPATH": str(ROOT)}
+            places = {"TEST_BROKER": url, "TEST_BACKEND": url, "REDIS_PORT": str(server.port), "PYTHONPATH": str(ROOT)}
             # some tests start `celery`, which is beside this interpreter
             places["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
             command += arguments or SELECTION

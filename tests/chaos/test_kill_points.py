@@ -15,8 +15,8 @@ from redis.retry import Retry
 from project.leased_transport import control, records
 from tests.chaos import protocol
 from tests.chaos.proxy import CuttingProxy
-from tests.support.broker_fixtures import StartWorker
 from tests.support.processes import RedisServer
+from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
 
 moments = pytest.mark.parametrize("moment", ["before", "after"])

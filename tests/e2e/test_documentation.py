@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.reference.pages import pages
+from docs.tools.reference.pages import pages
 from tests.support.doc_reader import Reader
 from tests.support.http import finished, submit
 from tests.support.markdown import blocks

@@ -18,7 +18,7 @@ from tests.support.doctor import doctor
 from tests.support.http import assert_problem, finished, submit
 from tests.support.newcomer import NOT_COPIED
 from tests.support.ports import free_port
-from tests.support.redis_server import running_redis
+from tests.support.processes import RedisServer
 from tests.support.stack import PORTS, NativeStack
 from tests.support.terminal import Terminal, alive
 from tests.support.wait import wait_until
@@ -249,14 +249,13 @@ def test_no_other_user_can_read_what_is_in_the_folder_of_a_stack(tmp_path: Path)
 
 def test_with_a_redis_elsewhere_none_is_started(tmp_path: Path) -> None:
     """Jobs go there; and a stack may do without consumers."""
-    with running_redis(tmp_path) as elsewhere:
-        url = f"redis://127.0.0.1:{elsewhere.connection_pool.connection_kwargs['port']}/0"
-        stack = NativeStack(tmp_path / "run", REDIS_URL=url, CONSUMERS="0").start()
+    with RedisServer(tmp_path) as elsewhere:
+        stack = NativeStack(tmp_path / "run", REDIS_URL=elsewhere.url, CONSUMERS="0").start()
         try:
             assert stack.pids("redis-server") == stack.pids("--hostname") == []
             with stack.client() as http:
                 submit(http, "sum", number=10)
-            assert elsewhere.llen("cpu") == 1
+            assert elsewhere.client.llen("cpu") == 1
         finally:
             stack.stop()
 

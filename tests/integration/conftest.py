@@ -1,4 +1,4 @@
-"""A real Redis for the integration tests."""
+"""A real Redis for the integration tests, and the workers that run tasks on it."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,27 @@ import pytest
 from redis import Redis
 
 from project.settings import Settings
-from tests.support.redis_server import running_redis
+from tests.support.processes import RedisServer
+from tests.support.task_fixtures import session_server, session_tasks, stock_tasks, tasks
+
+__all__ = ["redis", "server", "session_server", "session_tasks", "settings", "stock_tasks", "tasks"]
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis of the module's own."""
-    with running_redis(tmp_path_factory.mktemp("redis")) as client:
-        yield client
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def redis(server: RedisServer) -> Redis:
+    """A client of that Redis."""
+    return server.client
 
 
 @pytest.fixture
-def settings(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings that point there, at an empty database."""
-    redis.flushall()
-    port = redis.connection_pool.connection_kwargs["port"]
-    return Settings(redis_port=port, run_dir=tmp_path_factory.mktemp("run"))
+    server.client.flushall()
+    return Settings(redis_port=server.port, run_dir=tmp_path_factory.mktemp("run"))

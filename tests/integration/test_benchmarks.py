@@ -16,9 +16,8 @@ pytestmark = pytest.mark.heavy
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis of the test's own."""
-    server = RedisServer(tmp_path)
-    yield server
-    server.kill()
+    with RedisServer(tmp_path) as server:
+        yield server
 
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+stock"])

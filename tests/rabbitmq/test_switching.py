@@ -1,4 +1,4 @@
-"""Switching between RabbitMQ and the two ways to use Redis; tests/integration/broker/test_switching.py has the rest."""
+"""Switching between RabbitMQ and the two ways to use Redis; tests/integration/brokers/test_switching.py has the rest."""
 
 from collections.abc import Iterator
 from itertools import permutations
@@ -16,9 +16,8 @@ SWITCHES = [pair for pair in permutations(("leased", "stock", "amqp"), 2) if "am
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis for the records, and for the jobs of two kinds of brokers."""
-    server = RedisServer(tmp_path)
-    yield server
-    server.kill()
+    with RedisServer(tmp_path) as server:
+        yield server
 
 
 @pytest.mark.parametrize(("old", "new"), SWITCHES)

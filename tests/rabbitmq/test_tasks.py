@@ -18,12 +18,11 @@ from tests.support.wait import wait_until
 @pytest.fixture(scope="module")
 def tasks(rabbit: RabbitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tasks]:
     """A producer, and a prefork worker that serves the queue `default`."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    tasks = Tasks(rabbit.own_url(), server, tmp_path_factory.mktemp("workers"), server.url)
-    tasks.worker("prefork", "prefork", 2, queues="default")
-    yield tasks
-    tasks.kill_workers()
-    server.kill()
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        tasks = Tasks(rabbit.own_url(), server, tmp_path_factory.mktemp("workers"), server.url)
+        tasks.worker("prefork", "prefork", 2, queues="default")
+        yield tasks
+        tasks.kill_workers()
 
 
 @pytest.fixture(autouse=True)

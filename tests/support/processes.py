@@ -1,4 +1,4 @@
-"""Real parts for the tests: Redis servers and Celery workers as processes, and one way to wait."""
+"""Redis servers and Celery workers as child processes."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -37,6 +37,14 @@ class Process:
         """Ask to stop, and wait for the end."""
         self.process.terminate()
         return self.process.wait(timeout)
+
+    def __enter__(self) -> Self:
+        """Do nothing: it is started when it is made."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill it."""
+        self.kill()
 
 
 class RedisServer(Process):
@@ -76,7 +84,7 @@ class Worker(Process):
     """A real `celery worker` in a session of its own, so that SIGKILL can take its children along."""
 
     def __init__(self, url: str, folder: Path, name: str, pool: str = "solo", slots: int = 1, *args: str,
-                 app: str = "tests.support.broker_app", **env: Any) -> None:  # fmt: skip
+                 app: str = "tests.support.transport_app", **env: Any) -> None:  # fmt: skip
         self.log = folder / f"{name}.log"
         command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", app, "worker", "-P", pool, "-c", str(slots)]
         command += ["-n", f"{name}@test", "-l", "info", "--without-mingle", "--without-gossip", *args]

@@ -26,11 +26,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FtpServer]:
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tasks]:
     """A producer, and no worker yet."""
-    redis = RedisServer(tmp_path_factory.mktemp("redis"))
-    tasks = Tasks(redis.url, redis, tmp_path_factory.mktemp("workers"))
-    yield tasks
-    tasks.kill_workers()
-    redis.kill()
+    with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
+        tasks = Tasks(redis.url, redis, tmp_path_factory.mktemp("workers"))
+        yield tasks
+        tasks.kill_workers()
 
 
 @pytest.fixture(autouse=True)

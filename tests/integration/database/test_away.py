@@ -41,9 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def redis(folder: Path) -> Iterator[RedisServer]:
     """A Redis for producer and consumer."""
-    server = RedisServer(folder)
-    yield server
-    server.kill()
+    with RedisServer(folder) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

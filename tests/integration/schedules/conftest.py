@@ -57,9 +57,8 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis of the test's own that keeps what it was told."""
     folder = tmp_path / "redis"
     folder.mkdir()
-    server = RedisServer(folder, "--appendonly", "yes")
-    yield server
-    server.kill()
+    with RedisServer(folder, "--appendonly", "yes") as server:
+        yield server
 
 
 @pytest.fixture

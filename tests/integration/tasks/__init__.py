@@ -1,1 +1,0 @@
-"""What a task can declare and use, on real workers."""

@@ -1,0 +1,16 @@
+"""Write docs/reference/: starts a stack, because the pages show what it really answers."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from docs.tools.reference.pages import pages
+from tests.support.stack import NativeStack
+
+with TemporaryDirectory() as folder:
+    stack = NativeStack(Path(folder) / "run").start()
+    try:
+        with stack.client() as http:
+            for path, text in pages(http).items():
+                path.write_text(text)
+    finally:
+        stack.stop()

@@ -1,0 +1,156 @@
+"""One real request and answer per operation, with ids, times and hosts replaced."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from docs.tools.reference.example import example
+from tests.support.wait import wait_until
+
+API = "/producer/api"
+_SHOWN_HEADERS = ("content-type", "location", "retry-after", "idempotent-replayed", "preference-applied")
+NOT_SERVED = ("notifications", "maintenance")
+_ANY = {
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "1cae9e36-ed1b-8595-2866-69340225e6bb",
+    r"\d{4}-\d\d-\d\dT[\d:.]+Z": "2026-11-21T07:13:33.832885Z",
+    r"(?<=\.\d@)[\w.-]+(?=\")": "host",
+    r"(?<=<)[0-9a-f]{32}(?=@)": "6f3e0d1c9a4b4f7e8d2a5b6c7d8e9f00",
+    r'(?<="next": )\d+\.\d+': "1795245213.832885",
+}
+
+
+def exchanges(http: httpx.Client, openapi: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Return an exchange for each method and path."""
+    scene = Scene(http, openapi)
+    return {
+        (method, path): scene.play(method, path, operation)
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def refusal(http: httpx.Client) -> str:
+    """Return what happens to a body that a task does not accept."""
+    body = {"no_such_field": 1}
+    return _show(http.post(f"{API}/sum", json=body), body)
+
+
+class Scene:
+    """What has to happen before an operation has something to show."""
+
+    def __init__(self, http: httpx.Client, openapi: dict[str, Any]) -> None:
+        self._http = http
+        self._openapi = openapi
+        # they need more than this stack has: their jobs are not done, but cancelled
+        self._not_done = {task["task"] for task in http.get(f"{API}/tasks").json() if task["queue"] in NOT_SERVED}
+
+    def play(self, method: str, path: str, operation: dict[str, Any]) -> str:
+        """Return the exchange."""
+        body = _example(operation, self._openapi)
+        if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
+            return self._follow(path)
+        address, params = path, dict[str, str | int]()
+        if operation["operationId"] == "requeue_job":
+            address = path.replace("{job_id}", self._job("sum", revoked=True))
+        elif "{schedule_id}" in path:
+            address = path.replace("{schedule_id}", self._schedule())
+        elif "{job_id}" in path:
+            address = path.replace("{job_id}", self._job_for(method, path))
+        elif operation["operationId"] == "list_jobs":
+            self._job("sum")
+            params |= {"task": "sum", "limit": 1}
+        elif operation["operationId"] == "list_schedules":
+            self._schedule()
+            params |= {"limit": 1}
+        answer = self._http.request(method, address, json=body, params=params)
+        location = answer.headers.get("location", "")
+        if location and "/schedules/" not in location and path.split("/")[3] not in self._not_done:
+            self._wait_for_end(location)
+        return _show(answer, body)
+
+    def _job_for(self, method: str, path: str) -> str:
+        """Return the id of a job to ask about: one that has ended, or waits where it can do no more."""
+        name = path.split("/")[3]
+        return self._job(name, waiting=method == "delete" and name in self._not_done)
+
+    def _job(self, name: str, revoked: bool = False, waiting: bool = False, **params: Any) -> str:
+        """Return the id of a job of the task (or of any, for what is not a task) that has ended, if it can or must."""
+        path = f"{API}/{name}" if f"{API}/{name}" in self._openapi["paths"] and name != "jobs" else f"{API}/sum"
+        body = _example(self._openapi["paths"][path]["post"], self._openapi) or {}
+        if name == "count_primes":  # a quick one: nobody sees what it was asked for
+            body["limit"] = 100
+        answer = self._http.post(path, json=body, params={"countdown": 60} if revoked else params)
+        if answer.status_code == 422:
+            sys.exit(
+                f"make reference: {name} refuses {json.dumps(body)}; give its parameters `examples`: {answer.text}"
+            )
+        location = answer.headers["location"]
+        if revoked or (name in self._not_done and not waiting):
+            self._http.delete(location)
+        elif not params and not waiting:
+            self._wait_for_end(location)
+        return str(location.rpartition("/")[2])
+
+    def _schedule(self) -> str:
+        """Return the id of a schedule."""
+        path = f"{API}/schedules"
+        body = _example(self._openapi["paths"][path]["post"], self._openapi)
+        return str(self._http.post(path, json=body).json()["schedule_id"])
+
+    def _follow(self, path: str) -> str:
+        """Show the stream of one job from its waiting to its end, or of all jobs until one has ended."""
+        job_id = self._job("sum", countdown=1) if path.startswith(f"{API}/sum") or "{job_id}" not in path else ""
+        address = path.replace("{job_id}", job_id or self._job(path.split("/")[3]))
+        with self._http.stream("GET", address) as stream:
+            text = "\n".join(_until_end(stream.iter_lines(), job_id))
+            head = (
+                f"GET {path.replace('{job_id}', job_id)} HTTP/1.1\n\nHTTP/1.1 200 OK\nContent-Type: text/event-stream"
+            )
+        return _anyone(f"{head}\n\n{text.strip()}")
+
+    def _wait_for_end(self, address: str) -> None:
+        wait_until(lambda: self._http.get(address).json()["ready"], what=f"{address} has ended")
+
+
+def _until_end(lines: Iterator[str], job_id: str) -> Iterator[str]:
+    for line in lines:
+        if not line.startswith(":"):
+            yield line
+        if line.startswith("data:") and job_id in line and '"SUCCESS"' in line:
+            return
+
+
+def _example(operation: dict[str, Any], openapi: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a body with all fields that are required, and those that have an example or a default."""
+    if "requestBody" not in operation:
+        return None
+    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    schema = openapi["components"]["schemas"][name]
+    needed = {"examples", "default"}  # FastAPI leaves out defaults that are null, and so does the example
+    return {
+        key: example(field, openapi)
+        for key, field in schema["properties"].items()
+        if key in schema.get("required", ()) or needed & field.keys()
+    }
+
+
+def _show(response: httpx.Response, body: dict[str, Any] | None) -> str:
+    request = response.request
+    lines = [f"{request.method} {request.url.raw_path.decode()} HTTP/1.1"]
+    if body is not None:
+        lines += ["Content-Type: application/json", "", json.dumps(body)]
+    lines += ["", f"HTTP/1.1 {response.status_code} {response.reason_phrase}"]
+    lines += [f"{name.title()}: {response.headers[name]}" for name in _SHOWN_HEADERS if name in response.headers]
+    if response.content:
+        lines += ["", json.dumps(response.json(), indent=2, ensure_ascii=False)]
+    return _anyone("\n".join(lines))
+
+
+def _anyone(text: str) -> str:
+    for pattern, fixed in _ANY.items():
+        text = re.sub(pattern, fixed, text)
+    return text

@@ -1,0 +1,81 @@
+"""A body that is wrong in a hundred thousand places is refused as quickly as one that is wrong in one."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.http import assert_problem
+from tests.support.producer import Producer
+
+JSON = {"content-type": "application/json"}
+REMINDER = "/producer/api/remind_me"
+MANY_KEYS = {f"k{i}": 1 for i in range(80_000)}
+MAIL = {"subject": "x", "text": "x"}
+NESTED = {"rrule": "FREQ=DAILY", "start_datetime": 1893456000, "notification_metadata": MANY_KEYS}
+#: path, body, field that the answer names
+COSTLY: dict[str, tuple[str, Any, str]] = {
+    "wrong items": ("/producer/api/send_email", MAIL | {"to": [1] * 300_000}, "body.to"),
+    "right items": ("/producer/api/send_email", MAIL | {"to": ["a@example.org"] * 50_000}, "body.to"),
+    "international domains": ("/producer/api/send_email", MAIL | {"to": [f"a@ü{i}.de" for i in range(40_000)]}, "body.to"),
+    "unknown keys": ("/producer/api/sum", {"number": 1} | MANY_KEYS, "body"),
+    "unknown keys of a reminder": (REMINDER, MANY_KEYS, "body"),
+    "unknown keys inside": (REMINDER, NESTED, "body.notification_metadata"),
+    "unknown keys of a schedule": ("/producer/api/schedules", {"task": "sum"} | MANY_KEYS, "body"),
+    "unknown arguments of a schedule": ("/producer/api/schedules", {"task": "sum", "every": "1h", "kwargs": MANY_KEYS}, "body.kwargs"),
+    "a long key": ("/producer/api/sum", {"number": 1, "x" * 500_000: 1}, "body.xxx"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def http(producer: Producer) -> Iterator[httpx.Client]:
+    """A client of the producer."""
+    with producer.client() as client:
+        yield client
+
+
+def seconds(http: httpx.Client, path: str, body: str) -> float:
+    """Return how long the quickest of three answers took."""
+
+    def once() -> float:
+        begun = time.perf_counter()
+        http.post(path, content=body, headers=JSON)
+        return time.perf_counter() - begun
+
+    return min(once() for _ in range(3))
+
+
+@pytest.mark.parametrize("case", COSTLY)
+def test_the_answer_is_short_and_names_the_field(http: httpx.Client, case: str) -> None:
+    """However much is wrong, a client is told the first of it."""
+    path, body, field = COSTLY[case]
+    response = http.post(path, content=json.dumps(body), headers=JSON)
+    problem = assert_problem(response, 422)
+    assert problem["errors"][0]["field"].startswith(field)
+    assert len(response.content) < 20_000
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("case", COSTLY)
+def test_the_refusal_costs_little_more_than_reading_the_body(http: httpx.Client, case: str) -> None:
+    """Measured against a body of the same size with one mistake, as validation blocks everybody's requests."""
+    path, body, _ = COSTLY[case]
+    costly = json.dumps(body)
+    simple = json.dumps({"number": "x" * len(costly)})
+    ratio = seconds(http, path, costly) / seconds(http, "/producer/api/sum", simple)
+    assert ratio < 40, ratio
+
+
+def test_some_errors_are_all_told(http: httpx.Client) -> None:
+    """Up to fifty, each with its place."""
+    problem = assert_problem(http.post("/producer/api/send_email", json=MAIL | {"to": ["no address"] * 50}), 422)
+    assert [error["field"] for error in problem["errors"]][::49] == ["body.to.0", "body.to.49"]
+
+
+def test_a_hundred_keys_are_allowed(http: httpx.Client) -> None:
+    """Unknown ones are named, fifty of them."""
+    problem = assert_problem(http.post("/producer/api/sum", json={f"k{i}": 1 for i in range(100)}), 422)
+    assert len(problem["errors"]) == 50

@@ -1,0 +1,128 @@
+"""Following all jobs: with many clients, with slow ones, and among messages that are no changes."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from project.api.event_feed import HELD, INTERVAL, Feed
+from project.errors import TooManyEventListeners
+from project.jobs.job_events import ALL, Changes
+from tests.support.http import assert_problem
+from tests.support.processes import RedisServer
+from tests.support.producer import Producer, StartProducer
+
+CHANGE = {
+    "job_id": "a",
+    "task": "sum",
+    "queue": "cpu",
+    "status": "STARTED",
+    "at": "2030-01-01T00:00:00Z",
+    "consumer": "one",
+}
+EVENTS = "/producer/api/events"
+
+
+@pytest.fixture
+def producer(start: StartProducer) -> Producer:
+    """A producer that 300 clients may follow."""
+    return start(max_event_listeners=300)
+
+
+def _feed(server: RedisServer, most: int) -> tuple[Changes, Feed]:
+    changes = Changes(server.url, 1)
+    return changes, Feed(changes, most)
+
+
+def _publish(server: RedisServer, *messages: Any) -> None:
+    for message in messages:
+        server.client.publish(ALL, message if isinstance(message, str | bytes) else json.dumps(message))
+
+
+def test_all_listeners_share_the_bytes_of_an_event(server: RedisServer) -> None:
+    """It is encoded once; changes that come within a moment are one piece."""
+
+    async def listen() -> None:
+        changes, feed = _feed(server, 3)
+        async with feed.listener() as first, feed.listener() as second:
+            while not changes.listeners:
+                await asyncio.sleep(0)
+            async with changes.watch(ALL):  # until Redis has confirmed the subscription
+                await asyncio.to_thread(_publish, server, CHANGE)
+                piece = await asyncio.wait_for(first.get(), 5)
+                assert piece is await asyncio.wait_for(second.get(), 5)
+                assert piece.startswith(b'event: change\ndata: {"job_id":"a"') and piece.endswith(b"\n\n")
+                await asyncio.to_thread(_publish, server, *[CHANGE] * 50)
+                begun, found = time.monotonic(), 0
+                pieces = 0
+                while found < 50:
+                    found += (await asyncio.wait_for(first.get(), 5)).count(b"event: change")
+                    pieces += 1
+                assert pieces <= 2 + (time.monotonic() - begun) / INTERVAL
+        await changes.close()
+
+    asyncio.run(listen())
+
+
+def test_a_message_that_is_no_change_stops_nobody(server: RedisServer) -> None:
+    """Any program may publish in Redis."""
+
+    async def listen() -> None:
+        changes, feed = _feed(server, 1)
+        async with feed.listener() as events, changes.watch(ALL):
+            bad = ("no JSON", b"\xff", "[1]", "null", "{}", {"status": 1}, {"status": "STARTED"})
+            await asyncio.to_thread(_publish, server, *bad, CHANGE)
+            heard = await asyncio.wait_for(events.get(), 5)
+            assert heard.count(b"event: change") == 1
+        await changes.close()
+
+    asyncio.run(listen())
+
+
+def test_a_listener_that_does_not_read_keeps_a_bounded_backlog_and_the_newest_events(server: RedisServer) -> None:
+    """Older pieces are dropped."""
+
+    async def listen() -> None:
+        changes, feed = _feed(server, 1)
+        async with feed.listener() as events:
+            for number in range(HELD + 5):
+                feed._send(b"%d" % number)
+            assert events.qsize() == HELD
+            assert events.get_nowait() == b"5"
+            with pytest.raises(TooManyEventListeners):
+                async with feed.listener():
+                    pass
+        await changes.close()
+
+    asyncio.run(listen())
+
+
+@pytest.mark.heavy  # measures a time
+def test_jobs_are_accepted_quickly_while_as_many_follow_as_may(producer: Producer) -> None:
+    """Half a second at most while 300 clients hear of every job; the next one is told when to try again."""
+
+    async def follow() -> list[float]:
+        limits = httpx.Limits(max_connections=400)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{producer.port}", timeout=60, limits=limits) as http:
+            streams = [http.stream("GET", EVENTS) for _ in range(300)]
+            opened = [await stream.__aenter__() for stream in streams]
+            assert {(answer.status_code, answer.headers["cache-control"]) for answer in opened} == {(200, "no-store")}
+            refused = await http.get(EVENTS)
+            assert_problem(refused, 429)
+            assert refused.headers["retry-after"]
+            took = []
+            for _ in range(20):
+                begun = time.monotonic()
+                assert (await http.post("/producer/api/sum", json={"number": 1})).status_code == 202
+                took.append(time.monotonic() - begun)
+            for answer in opened:
+                assert b"event: change" in await anext(answer.aiter_bytes())
+            for stream in streams:
+                await stream.__aexit__(None, None, None)
+            return sorted(took)
+
+    took = asyncio.run(follow())
+    assert took[10] < 0.5, took

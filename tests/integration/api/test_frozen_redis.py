@@ -1,0 +1,89 @@
+"""A Redis that takes connections and answers nothing: no call waits longer than a client may wait, not even the first."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from project.brokers.broadcast import broadcast
+from project.celery_config.app import create_celery_app
+from project.celery_config.tasks.demo import sum_to_n_job
+from project.settings import Settings
+from tests.support.http import assert_problem
+from tests.support.processes import RedisServer
+from tests.support.producer import Producer
+from tests.support.stopwatch import takes_less_than
+
+pytestmark = pytest.mark.heavy  # measures times
+PROMISE = 2.0  # seconds from a request to its 503
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis with the job records."""
+    with RedisServer(tmp_path_factory.mktemp("records")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of its own for the messages, as the stock transport may have."""
+    with RedisServer(tmp_path_factory.mktemp("messages")) as server:
+        yield server
+
+
+@pytest.fixture
+def stock_app(server: RedisServer, stock_server: RedisServer) -> Iterator[Celery]:
+    """The app of a producer on the stock transport."""
+    stock_url = stock_server.url.replace("redis://", "redis+stock://")
+    app = create_celery_app(Settings(_env_file=None, broker_url=stock_url, redis_url=server.url))
+    yield app
+    app.close()
+
+
+@contextmanager
+def _frozen(server: RedisServer) -> Iterator[None]:
+    server.send("STOP")
+    try:
+        yield
+    finally:
+        server.send("CONT")
+
+
+@pytest.mark.parametrize("broker", ["leased", "stock"])
+def test_the_first_request_of_a_new_producer_is_503_in_time(
+    server: RedisServer, stock_server: RedisServer, tmp_path: Path, broker: str
+) -> None:
+    """It has no connection yet, and finds out with its first job that Redis does not answer."""
+    stock_url = stock_server.url.replace("redis://", "redis+stock://")
+    producer = Producer(tmp_path, server.port, **({"broker_url": stock_url} if broker == "stock" else {})).ready()
+    try:
+        with producer.client() as http, _frozen(stock_server if broker == "stock" else server):
+            with takes_less_than(PROMISE, producer.process.pid):
+                response = http.post("/producer/api/sum", json={"number": 1})
+            assert_problem(response, 503)
+            assert int(response.headers["retry-after"]) > 0
+    finally:
+        producer.kill()
+
+
+def test_the_first_submit_fails_at_once_when_nothing_listens(stock_app: Celery, stock_server: RedisServer) -> None:
+    """A refused connection is not tried again after a pause."""
+    stock_server.kill()
+    try:
+        with takes_less_than(PROMISE), pytest.raises(OperationalError):
+            stock_app.tasks[sum_to_n_job.name].delay(number=1)
+    finally:
+        stock_server.start()
+
+
+def test_consumers_that_cannot_be_told_to_stop_a_job_keep_no_client_waiting(
+    stock_app: Celery, stock_server: RedisServer
+) -> None:
+    """Celery's own broadcast repeats its message for ever on a connection that worked before."""
+    broadcast(stock_app, "stop_job", {"job_id": "x", "run": "1"})
+    with _frozen(stock_server), takes_less_than(PROMISE), pytest.raises(OperationalError):
+        broadcast(stock_app, "stop_job", {"job_id": "x", "run": "1"})

@@ -1,0 +1,47 @@
+"""What the producer counts for Prometheus."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.support.http import assert_problem
+from tests.support.metrics import listed_metrics, offered_metrics
+from tests.support.producer import Producer
+
+
+@pytest.fixture
+def http(producer: Producer) -> Iterator[httpx.Client]:
+    """A client of the producer, without NGINX."""
+    with producer.client() as client:
+        client.headers["connection"] = "close"  # as NGINX asks: after a 500 uvicorn closes without a word
+        yield client
+
+
+def counted(http: httpx.Client, method: str, route: str, status: str) -> bool:
+    """Tell whether one request with these labels was counted."""
+    labels = f'method="{method}",route="{route}",status="{status}"'
+    return f"glassqueue_http_request_seconds_count{{{labels}}} 1.0\n" in http.get("/producer/metrics").text
+
+
+def test_a_mistake_of_the_server_is_counted(http: httpx.Client, redis: Redis) -> None:
+    """Whoever watches for 500 sees it; the client gets a problem, and nothing else of it."""
+    redis.set("job:broken", "no hash")
+    assert_problem(http.get("/producer/api/sum/broken"), 500)
+    assert counted(http, "GET", "/producer/api/sum/{job_id}", "500")
+
+
+def test_methods_that_nobody_knows_are_counted_as_one(http: httpx.Client) -> None:
+    """The client chooses the word: a label for each would fill the memory."""
+    for method in ("BREW", "PROPFIND"):
+        assert_problem(http.request(method, "/producer/api/tasks"), 405)
+    metrics = http.get("/producer/metrics").text
+    assert "BREW" not in metrics and "PROPFIND" not in metrics
+    assert 'count{method="other",route="/producer/api/tasks",status="405"} 2.0' in metrics
+
+
+def test_the_page_about_metrics_lists_all_that_the_producer_offers(http: httpx.Client) -> None:
+    """With their types, and nothing else."""
+    http.get("/producer/health/live")
+    assert listed_metrics("What the producer offers") == offered_metrics(http.get("/producer/metrics").text)

@@ -1,5 +1,0 @@
-"""The fixtures of the broker's tests."""
-
-from tests.support.broker_fixtures import app, redis, server, session_redis, workers
-
-__all__ = ["app", "redis", "server", "session_redis", "workers"]

@@ -1,0 +1,58 @@
+"""Records of jobs whose broker keeps none: here kombu's own transport, with the records in another Redis."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from project.leased_transport import control
+from tests.support.processes import RedisServer, Worker
+from tests.support.task_fixtures import Tasks
+from tests.support.wait import wait_until
+
+
+@pytest.fixture(scope="module")
+def records_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis of the records."""
+    with RedisServer(tmp_path_factory.mktemp("records")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tasks(
+    session_server: RedisServer, records_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Tasks]:
+    """A producer."""
+    url = session_server.url.replace("redis://", "redis+stock://").replace("/0", "/1")
+    tasks = Tasks(url, records_server, tmp_path_factory.mktemp("workers"), records_server.url)
+    yield tasks
+    tasks.kill_workers()
+
+
+@pytest.fixture(scope="module")
+def worker(tasks: Tasks) -> Worker:
+    """A solo worker that serves the queue `unleased`."""
+    return tasks.worker("unleased", "solo")
+
+
+def test_a_job_runs_though_the_redis_of_the_records_is_full(tasks: Tasks, worker: Worker) -> None:
+    """What a run writes first frees memory, so that the rest gets through."""
+    worker.send("STOP")
+    job_id = tasks.app.tasks["sum"].apply_async((3,), queue="unleased").id
+    with tasks.server.full():
+        worker.send("CONT")
+        record = tasks.ended(job_id)
+    assert (record["status"], record.get("error"), record.get("result")) == ("SUCCESS", None, 6)
+
+
+def test_only_a_job_that_is_still_wanted_is_delayed_by_its_retry(tasks: Tasks, worker: Worker) -> None:
+    """One that was cancelled while it ran waits for nothing."""
+    jobs = {name: tasks.submit("try_again_later", name, queue="unleased") for name in ("wanted", "cancelled")}
+    for name, job_id in jobs.items():
+        tasks.came(name)
+        if name == "cancelled":
+            control.take_back(tasks.redis, job_id)
+        tasks.open(name)
+    wait_until(lambda: tasks.log("unleased").count(b"error=Retry: 'Retry in 60s'") == 2)
+    # the record of a job that another program submitted names the queue that its task declares
+    assert tasks.redis.zrange("delayed:default", 0, -1) == [jobs["wanted"].encode()]
+    assert [tasks.record(job_id)["status"] for job_id in jobs.values()] == ["RETRY", "REVOKED"]

@@ -1,0 +1,146 @@
+"""Outages: Redis restarts, fails over or forgets its scripts; and what kombu's own transport does instead."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError, ResponseError
+
+from project.brokers import queue_depths
+from project.leased_transport import records, scripts
+from tests.support.processes import RedisServer, Worker
+from tests.support.transport_app import create_app
+from tests.support.transport_fixtures import LEASE, StartWorker
+from tests.support.wait import wait_until
+
+
+@pytest.fixture(params=["always", "everysec"])
+def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of its own with an append-only file."""
+    with RedisServer(tmp_path, "--appendonly", "yes", "--appendfsync", request.param) as server:
+        yield server
+
+
+def test_a_redis_restart_loses_no_job(durable: RedisServer, workers: StartWorker) -> None:
+    """Ended, running, waiting and delayed jobs all survive SIGKILL of Redis; the worker reconnects by itself."""
+    app = create_app(durable.url, lease=LEASE, socket_timeout=2)
+    workers("one", "threads", 2, url=durable.url)
+    ended = app.tasks["add"].delay(1, 2)
+    wait_until(ended.ready)
+    jobs = [app.tasks["nap"].delay("r", 1.0) for _ in range(4)]
+    jobs.append(app.tasks["add"].apply_async((2, 3), countdown=1))
+    wait_until(lambda: durable.client.llen("runs:r") == 2)
+    # with everysec and a slow disk Redis answers before it writes: tests/chaos/test_slow_disk.py
+    wait_until(lambda: durable.client.info("persistence")["aof_buffer_length"] == 0)
+    durable.kill()
+    durable.start()
+    wait_until(lambda: all(app.AsyncResult(job.id).state == "SUCCESS" for job in (ended, *jobs)))
+    assert queue_depths.depths(durable.client, "celery")["running"] == 0
+
+
+def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker) -> None:
+    """While Redis is a read-only replica publishing fails cleanly, and the worker neither crashes nor loses a result."""
+    app = create_app(server.url, lease=LEASE)
+    worker = workers("one", "prefork", 1)
+    job = app.tasks["nap"].delay("ro", 0.5)
+    wait_until(lambda: server.client.llen("runs:ro") == 1)
+    server.client.replicaof("127.0.0.1", "1")
+    with pytest.raises(app.tasks["add"].OperationalError):
+        app.tasks["add"].delay(1, 2)
+    wait_until(lambda: b"Connection to Redis lost" in worker.log.read_bytes())
+    server.client.replicaof("NO", "ONE")
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
+    assert wait_until(lambda: app.AsyncResult(job.id).ready() and worker.process.poll() is None)
+    assert app.AsyncResult(job.id).state == "SUCCESS"
+
+
+def test_a_full_redis_lets_a_running_job_keep_its_lease(server: RedisServer, workers: StartWorker) -> None:
+    """A job of four leases runs once, though an idle consumer stands by to collect leases that run out."""
+    app = create_app(server.url, lease=0.5)
+    workers("one", lease=0.5), workers("two", lease=0.5)
+    job = app.tasks["nap"].delay("oom", 2.0)
+    wait_until(lambda: server.client.llen("runs:oom") == 1)
+    with server.full():
+        wait_until(job.ready)
+    assert (job.state, server.client.llen("runs:oom")) == ("SUCCESS", 1)
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_full_redis_lets_a_running_job_report(server: RedisServer, workers: StartWorker, pool: str) -> None:
+    """What a job says of itself while it runs gets through, whoever writes it, and the consumer goes on."""
+    app = create_app(server.url, lease=LEASE)
+    worker = workers("one", pool, 2)
+    worker.signal_all("STOP")
+    job = app.tasks["progress"].delay(0.3)
+    with server.full():
+        worker.signal_all("CONT")
+        wait_until(lambda: job.state == "PROGRESS")
+        wait_until(lambda: job.state == "SUCCESS")
+
+
+def test_a_worker_goes_on_when_the_script_cache_is_lost(
+    server: RedisServer, redis: Redis, workers: StartWorker
+) -> None:
+    """SCRIPT FLUSH under a running worker costs it one round trip."""
+    app = create_app(server.url, lease=LEASE)
+    workers()
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
+    redis.script_flush()
+    assert app.tasks["add"].delay(2, 2).get(timeout=30) == 4
+
+
+@pytest.mark.parametrize("text", ["READONLY You can't write", "LOADING Redis is loading", "TRYAGAIN", "MASTERDOWN"])
+def test_what_passes_by_itself_is_a_connection_error(text: str) -> None:
+    """Answers of a server that starts or fails over make kombu reconnect; other errors stay what they are."""
+    assert isinstance(scripts.recoverable(ResponseError(f"ERR Error running script: -{text}")), ConnectionError)
+    assert isinstance(scripts.recoverable(ResponseError("WRONGTYPE")), ResponseError)
+
+
+def stock(server: RedisServer) -> str:
+    """Return the URL that selects kombu's own transport."""
+    return server.url.replace("redis://", "redis+stock://")
+
+
+def test_stock_transport_runs_a_long_job_more_than_once(
+    server: RedisServer, redis: Redis, workers: StartWorker
+) -> None:
+    """For comparison: kombu's own transport has no renewal, so a job longer than its visibility timeout is duplicated."""
+    app = create_app(stock(server))
+    workers("one", url=stock(server)), workers("two", url=stock(server))
+    app.tasks["nap"].delay("dup", 3.0)
+    wait_until(lambda: redis.llen("runs:dup") > 1)
+
+
+def test_stock_transport_loses_a_job_that_its_consumer_never_got_to_note(
+    server: RedisServer, redis: Redis, tmp_path: Path
+) -> None:
+    """For comparison: kombu's own transport pops first and notes later; a consumer killed in between loses the job."""
+    app = create_app(stock(server))
+    worker = Worker(stock(server), tmp_path, "victim")
+    try:
+        worker.ready()
+        wait_until(lambda: any(client["cmd"] == "brpop" for client in redis.client_list()))
+        worker.send("STOP")  # blocked in BRPOP: Redis hands over the next job although nobody reads
+        job = app.tasks["note"].delay("lost")
+        wait_until(lambda: redis.llen("celery") == 0)
+        worker.kill()
+    finally:
+        worker.kill()
+    assert (redis.llen("celery"), redis.hlen("unacked"), app.AsyncResult(job.id).state) == (0, 0, "PENDING")
+
+
+def test_leased_transport_keeps_a_job_that_its_consumer_never_got_to_note(
+    server: RedisServer, redis: Redis, workers
+) -> None:
+    """The same moment with leases: only a bell was answered, the job waits and runs on another consumer."""
+    app = create_app(server.url, lease=LEASE)
+    victim = workers("victim")
+    wait_until(lambda: any(client["cmd"] == "brpop" for client in redis.client_list()))
+    victim.send("STOP")
+    job = app.tasks["note"].delay("kept")
+    victim.kill()
+    workers("heir")
+    assert job.get(timeout=30) == "kept"
+    assert json.loads(records.read(redis, job.id)["result"]) == "kept"  # type: ignore[index]

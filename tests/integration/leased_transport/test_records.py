@@ -1,0 +1,141 @@
+"""Records and settings: what can be asked about jobs, and which URL selects what."""
+
+import pytest
+from celery import Celery, group
+from kombu.transport import redis as kombu_redis
+from redis import Redis
+
+from project.brokers import queue_depths
+from project.brokers.base import broker_settings
+from project.jobs import listing
+from project.leased_transport import control, records
+from project.leased_transport.backend import Backend
+from project.leased_transport.transport import Transport
+from tests.support.processes import RedisServer
+from tests.support.transport_app import create_app
+from tests.support.transport_fixtures import StartWorker
+from tests.support.wait import wait_until
+
+
+def test_recent_jobs_come_newest_first_page_by_page(app: Celery, redis: Redis) -> None:
+    """Pages follow one another without gap or repetition, and end."""
+    ids = [app.tasks["add"].delay(number, 1).id for number in range(25)]
+    seen: list[str] = []
+    cursor = None
+    for size in (10, 10, 5):
+        page, cursor = listing.recent(redis, count=10, before=cursor)
+        assert len(page) == size
+        seen += page
+    assert (seen, cursor) == (ids[::-1], None)
+
+
+def test_recent_jobs_can_be_filtered_by_task_and_status(app: Celery, redis: Redis) -> None:
+    """A filter looks through as many pages as it needs."""
+    wanted = app.tasks["note"].delay("x").id
+    for number in range(30):
+        app.tasks["add"].delay(number, 1)
+    assert listing.recent(redis, count=5, task="note")[0] == [wanted]
+    control.take_back(redis, wanted)
+    assert listing.recent(redis, count=5, status="REVOKED")[0] == [wanted]
+
+
+def test_the_recent_index_keeps_its_limit(server: RedisServer, redis: Redis) -> None:
+    """Old entries leave the index, not the queue."""
+    app = create_app(server.url, recent_limit=10)
+    for number in range(15):
+        app.tasks["add"].delay(number, 1)
+    assert (len(listing.recent(redis)[0]), redis.llen("celery")) == (10, 15)
+
+
+def test_depths_count_waiting_and_delayed_jobs_of_all_priorities(app: Celery, redis: Redis) -> None:
+    """The age is that of the job that waits longest."""
+    assert queue_depths.depths(redis, "celery") == {"waiting": 0, "delayed": 0, "running": 0, "oldest_age": None}
+    for priority, countdown in ((0, None), (3, None), (9, None), (0, 60)):
+        app.tasks["add"].apply_async((1, 2), priority=priority, countdown=countdown)
+    depths = queue_depths.depths(redis, "celery")
+    assert (depths["waiting"], depths["delayed"], depths["running"]) == (3, 1, 0)
+    assert depths["oldest_age"] is not None and 0 <= depths["oldest_age"] < 5
+
+
+def test_only_an_ended_job_can_be_forgotten(app: Celery, redis: Redis) -> None:
+    """Forgetting a waiting job would lose it, so nothing happens."""
+    job = app.tasks["add"].delay(1, 2)
+    job.forget()
+    assert records.read(redis, job.id) is not None
+    control.take_back(redis, job.id)
+    job.forget()
+    assert records.read(redis, job.id) is None
+
+
+def test_an_extended_result_has_what_celery_promises(app: Celery, server: RedisServer, workers: StartWorker) -> None:
+    """`result_extended` adds name, arguments, queue, consumer and group, for good and bad endings."""
+    workers("one", result_extended=True)
+    jobs = group(app.tasks["add"].s(1, 2), app.tasks["fail"].s("on purpose")).delay()
+    wait_until(jobs.ready)
+    good, bad = (app.AsyncResult(job.id) for job in jobs)
+    assert [(job.name, job.args, job.queue, job.worker) for job in (good, bad)] == [
+        ("add", [1, 2], "celery", "one@test"),
+        ("fail", ["on purpose"], "celery", "one@test"),
+    ]
+    assert {app.backend.get_task_meta(job.id)["group_id"] for job in jobs} == {jobs.id}
+
+
+def test_an_unknown_job_is_told_from_a_waiting_one(app: Celery) -> None:
+    """Celery's own exists() is true for a queued job, and only for a known one."""
+    assert app.tasks["add"].delay(1, 2).exists()
+    assert not app.AsyncResult("nobody").exists()
+
+
+def test_a_chain_that_fails_early_fails_at_its_end(app: Celery, redis: Redis, workers: StartWorker) -> None:
+    """Whoever waits for its last step hears of it; the step was no job, so its record has nothing but the failure."""
+    workers()
+    last, first = (app.tasks["fail"].s("early") | app.tasks["add"].s(10)).delay().as_list()
+    with pytest.raises(ValueError, match="early"):
+        app.AsyncResult(last).get(timeout=30)
+    assert set(redis.hgetall(f"job:{last}")) == {b"status", b"finished_at", b"exception", b"traceback", b"error"}
+    assert records.read(redis, last) is None
+    assert listing.recent(redis)[0] == [first]
+    assert redis.ttl(f"job:{last}") > 0
+
+
+@pytest.mark.parametrize("variable", ["CELERY_BROKER_URL", "UNRELATED"])
+def test_a_redis_url_selects_the_leased_transport(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Plain redis:// gives our transport and backend, whatever Celery finds in the environment."""
+    monkeypatch.setenv(variable, "redis+stock://elsewhere:1/0")
+    app = create_app(server.url)
+    with app.connection_for_write() as connection:
+        assert (type(connection.transport), connection.port) == (Transport, server.port)
+    assert type(app.backend) is Backend
+
+
+def test_a_stock_url_selects_kombus_own_transport(server: RedisServer) -> None:
+    """redis+stock:// gives kombu's transport and Celery's backend on the same server."""
+    app = create_app(server.url.replace("redis://", "redis+stock://"))
+    with app.connection_for_write() as connection:
+        assert type(connection.transport) is kombu_redis.Transport
+    assert not isinstance(app.backend, Backend)
+
+
+def test_another_broker_is_left_alone() -> None:
+    """amqp:// keeps Celery's choice of transport, and results go where the caller says."""
+    options = broker_settings("amqp://guest@rabbit//", result_url="redis://results/1")
+    assert "broker_transport" not in options and "worker_consumer" not in options
+    assert (options["broker_url"], options["result_backend"]) == ("amqp://guest@rabbit//", "redis://results/1")
+
+
+def test_a_url_with_decode_responses_changes_nothing(server: RedisServer, workers: StartWorker) -> None:
+    """Fields of a record may be compressed, which is not text."""
+    app = create_app(server.url)
+    app.conf.result_backend += "?decode_responses=true"
+    workers()
+    assert app.tasks["add"].delay(1, 2).get(timeout=20) == 3
+
+
+def test_another_lifetime_for_failures_is_warned_of(server: RedisServer) -> None:
+    """All records live equally long, and a setting that Celery would ignore is no secret."""
+    app = create_app(server.url)
+    app.conf.result_failure_expires = 600
+    with pytest.warns(UserWarning, match="does not support result_failure_expires"):
+        assert app.backend

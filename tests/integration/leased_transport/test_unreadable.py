@@ -1,0 +1,136 @@
+"""Jobs that a consumer cannot read, whatever is wrong with them: each fails alone, with a reason."""
+
+import base64
+import json
+from typing import Any
+
+import orjson
+import pytest
+from celery import Celery
+from redis import Redis
+
+from project.leased_transport import records
+from tests.integration.leased_transport.test_delivery import nothing_left, record, runs
+from tests.support.transport_fixtures import StartWorker
+from tests.support.wait import wait_until
+
+GOOD: list[Any] = ["[[], {}, {}]", None, "application/json", "utf-8", {}, {}]
+UNREADABLE = {
+    "no message": b"",
+    "no JSON": b"{",
+    "no list": b'{"a": 1}',
+    "too few parts": orjson.dumps(GOOD[:5]),
+    "a body that is no text": orjson.dumps([1, *GOOD[1:]]),
+    "headers that are no object": orjson.dumps([*GOOD[:4], [], {}]),
+    "properties that are no object": orjson.dumps([*GOOD[:5], None]),
+    "broken base64": orjson.dumps(["%%%", "base64", *GOOD[2:]]),
+    "an unknown body encoding": orjson.dumps([GOOD[0], "rot13", *GOOD[2:]]),
+    "an unknown content type": orjson.dumps([*GOOD[:2], "application/x-none", *GOOD[3:]]),
+    "an unknown character set": orjson.dumps([*GOOD[:3], "klingon", *GOOD[4:]]),
+    "a body that is no JSON": orjson.dumps(["[", *GOOD[1:]]),
+    "a body of another shape": orjson.dumps(['{"a": 1}', *GOOD[1:]]),
+    "a broken compression": orjson.dumps([*GOOD[:4], {"compression": "application/x-gzip"}, {}]),
+    "an eta that is no time": orjson.dumps([*GOOD[:4], {"eta": "soon"}, {}]),
+    "a time to expire that is no time": orjson.dumps([*GOOD[:4], {"expires": {}}, {}]),
+}
+
+
+def _spoil(redis: Redis, job_id: str, message: bytes) -> None:
+    redis.hset(f"job:{job_id}", "message", message)
+
+
+@pytest.mark.parametrize("pool", ["solo", "prefork", "threads"])
+def test_a_job_that_cannot_be_read_fails_with_a_reason_and_harms_no_other(
+    app: Celery, redis: Redis, workers: StartWorker, pool: str
+) -> None:
+    """However many of them stand between good jobs, those run once, and the consumer goes on."""
+    good, bad = [], {}
+    for name, message in UNREADABLE.items():
+        bad[name] = app.tasks["add"].delay(1, 2).id
+        _spoil(redis, bad[name], message)
+        good.append(app.tasks["note"].delay("good").id)
+    one = workers("one", pool, 4)
+    wait_until(lambda: nothing_left(redis), 20, "all jobs have ended")
+    wait_until(lambda: {record(redis, job_id)["status"] for job_id in bad.values()} == {"FAILURE"})
+    reasons = {name: json.loads(record(redis, job_id)["error"])["message"] for name, job_id in bad.items()}
+    assert all(reasons.values()), reasons
+    assert {record(redis, job_id)["status"] for job_id in good} == {"SUCCESS"}
+    assert (runs(redis, "good"), {record(redis, job_id)["attempts"] for job_id in good}) == (len(good), {"1"})
+    assert one.process.poll() is None
+
+
+@pytest.mark.parametrize(("field", "value"), [("token", "x"), ("task", None), ("status", "PENDING")])
+def test_a_damaged_record_stops_no_other_job(
+    app: Celery, redis: Redis, workers: StartWorker, field: str, value: str | None
+) -> None:
+    """A record without a task or with a token that is no number, or a key that is no record at all."""
+    bad = app.tasks["add"].delay(1, 2).id
+    redis.hset(f"job:{bad}", field, value) if value else redis.hdel(f"job:{bad}", field)
+    redis.rpush("celery", "text")
+    redis.set("job:text", "no record")
+    workers()
+    assert app.tasks["note"].delay("after").get(timeout=10) == "after"
+    wait_until(lambda: redis.hget(f"job:{bad}", "status") in (b"FAILURE", b"SUCCESS"))
+
+
+def test_a_job_of_a_task_that_is_gone_fails(app: Celery, redis: Redis, workers: StartWorker) -> None:
+    """The error names the task; it is not tried again."""
+    workers()
+    job = app.send_task("gone", task_id="gone")
+    wait_until(lambda: record(redis, job.id)["status"] == "FAILURE")
+    assert "gone" in json.loads(record(redis, job.id)["error"])["message"]
+    assert app.tasks["add"].delay(1, 2).get(timeout=10) == 3
+
+
+def _without_leases(redis: Redis, job_id: str, **fields: Any) -> None:
+    """Write the record that an older version wrote for brokers without leases."""
+    message = json.dumps([["old"], {}, {"headers": {}}])
+    known: dict[str, Any] = {
+        "task": "note",
+        "queue": "celery",
+        "status": "PENDING",
+        "nonce": "n",
+        "queued": 1,
+        "message": message,
+    }
+    redis.hset(records.key(job_id), mapping=known | fields)
+
+
+def test_a_job_of_an_older_version_without_leases_runs(app: Celery, redis: Redis, workers: StartWorker) -> None:
+    """Its message in kombu's form, and the id of one that ran when its consumer was killed, stand in the leased keys."""
+    headers = {"id": "waiting", "task": "note", "nonce": "n"}
+    body = base64.b64encode(b'[["old"], {}, {}]').decode()
+    message = {"body": body, "headers": headers, "properties": {"body_encoding": "base64", "delivery_tag": "t"}}
+    _without_leases(redis, "waiting")
+    redis.lpush("celery", json.dumps(message))
+    _without_leases(redis, "ran", status="STARTED", token=1)
+    redis.zadd("leases:celery", {"ran": 1})
+    _without_leases(redis, "delayed")
+    redis.zadd("delayed:celery", {"delayed": 1})
+    workers()
+    jobs = ("waiting", "ran", "delayed")
+    wait_until(lambda: {record(redis, job_id)["status"] for job_id in jobs} == {"SUCCESS"})
+    assert runs(redis, "old") == 3
+    wait_until(lambda: nothing_left(redis))
+
+
+def test_a_job_that_kills_its_consumer_takes_no_fetched_job_with_it(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """Jobs that were fetched together with it lose their lease once, and are fetched apart from then on."""
+    one = workers("one")
+    for _ in range(300):  # teach it to fetch ahead
+        app.tasks["add"].delay(1, 1)
+    wait_until(lambda: nothing_left(redis))
+    one.send("STOP")
+    before = [app.tasks["note"].delay("mate").id for _ in range(10)]
+    poison = app.tasks["die"].delay("poison").id
+    mates = before + [app.tasks["note"].delay("mate").id for _ in range(20)]
+    one.send("CONT")
+    one.process.wait(20)
+    for attempt in range(2, 4):
+        workers(f"heir{attempt}", ready=False).process.wait(30)
+    workers("last")
+    wait_until(lambda: nothing_left(redis), 20)
+    assert record(redis, poison)["status"] == "FAILURE"
+    assert {record(redis, job_id)["status"] for job_id in mates} == {"SUCCESS"}

@@ -1,1 +1,0 @@
-"""Ways in, and what happens when too much comes."""
