@@ -1,15 +1,19 @@
-"""What every test may use."""
+"""Options, and fixtures that every test may use: stacks, their HTTP interface and their Redis."""
 
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from redis import Redis
 
 from project import env_file
 from project.settings import Settings
 from tests.support.rabbitmq import RabbitServer
+from tests.support.stack import NativeStack
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,12 +47,53 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
 
 
 @pytest.fixture(scope="session")
-def broker(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+def broker(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
     """Return the settings of a stack on the broker that `--broker` names, for itself."""
     if request.config.getoption("broker") == "redis":
         return dict
     rabbit = request.getfixturevalue("rabbit")
     return lambda: {"BROKER_URL": rabbit.own_url()}
+
+
+@pytest.fixture(scope="session")
+def shared_stack(
+    tmp_path_factory: pytest.TempPathFactory, broker: Callable[[], dict[str, Any]]
+) -> Iterator[NativeStack]:
+    """A whole stack with the default settings, for all modules that ask for no other."""
+    with NativeStack(tmp_path_factory.mktemp("stack") / "run", whole=True, **broker()) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, broker: Callable[[], dict[str, Any]]
+) -> Iterator[NativeStack]:
+    """The shared stack, or one of the module's own with the settings that `pytest.mark.stack(NAME=value)` names."""
+    if not (mark := request.node.get_closest_marker("stack")):
+        yield request.getfixturevalue("shared_stack")
+        return
+    with NativeStack(tmp_path_factory.mktemp("stack") / "run", **broker() | mark.kwargs) as stack:
+        yield stack
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> str:
+    """The address of NGINX: of the module's stack, or of one elsewhere that GLASSQUEUE_URL names."""
+    return os.environ.get("GLASSQUEUE_URL") or str(request.getfixturevalue("stack").url)
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    """A client whose paths start at NGINX."""
+    with httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def redis(stack: NativeStack) -> Iterator[Redis]:
+    """A client of the stack's Redis."""
+    with stack.redis() as client:
+        yield client
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -33,20 +34,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def stack(
-    request: pytest.FixtureRequest, tmp_path: Path, broker: Callable[[], dict[str, str]]
+    request: pytest.FixtureRequest, tmp_path: Path, broker: Callable[[], dict[str, Any]]
 ) -> Iterator[NativeStack]:
     """A stack that is quick to notice deaths, and does not call a job poison that was only unlucky."""
-    settings = {"CONSUMERS": "2", "LEASE": str(LEASE), "MAX_ATTEMPTS": "50", "REDIS_APPENDFSYNC": request.param}
-    stack = NativeStack(tmp_path / "run", Path(), whole=False, **settings, **broker()).start()
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture
-def redis(stack: NativeStack) -> Iterator[Redis]:
-    """A client that looks behind the stack."""
-    with stack.redis() as client:
-        yield client
+    settings: dict[str, Any] = {"CONSUMERS": 2, "LEASE": LEASE, "MAX_ATTEMPTS": 50, "REDIS_APPENDFSYNC": request.param}
+    with NativeStack(tmp_path / "run", **settings, **broker()) as stack:
+        yield stack
 
 
 @pytest.mark.timeout(4 * 60 * 60)

@@ -1,52 +1,27 @@
-"""The stack that the e2e tests talk to: a native one, or the one at GLASSQUEUE_URL."""
+"""What the e2e tests share, and which of them a stack elsewhere can pass."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
-from redis import Redis
 
 from tests.support.newcomer import Newcomer
 from tests.support.stack import NativeStack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to a stack elsewhere the tests that need its NGINX only; the others look behind it or start their own."""
+    """With GLASSQUEUE_URL skip the tests that need more than NGINX with the default settings."""
     if "GLASSQUEUE_URL" in os.environ:
         for item in items:
-            needs = getattr(item, "fixturenames", [])
-            if "url" not in needs or "stack" in needs:
+            if not _needs_only_nginx(item):
                 item.add_marker(pytest.mark.skip(reason="needs a native stack, and GLASSQUEUE_URL names another"))
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, broker: Callable[[], dict[str, str]]) -> Iterator[NativeStack]:
-    """One native stack for the whole session."""
-    stack = NativeStack(tmp_path_factory.mktemp("stack") / "run", Path(), whole=True, **broker()).start()
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture(scope="session")
-def url(request: pytest.FixtureRequest) -> str:
-    """Where NGINX is."""
-    return os.environ.get("GLASSQUEUE_URL") or str(request.getfixturevalue("stack").url)
-
-
-@pytest.fixture
-def http(url: str) -> Iterator[httpx.Client]:
-    """A client whose paths start at NGINX."""
-    with httpx.Client(base_url=url, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture
-def redis(stack: NativeStack) -> Iterator[Redis]:
-    """The Redis of a native stack."""
-    with stack.redis() as client:
-        yield client
+def _needs_only_nginx(item: pytest.Item) -> bool:
+    needs = getattr(item, "fixturenames", [])
+    own_stack = item.get_closest_marker("stack") or hasattr(getattr(item, "module", None), "stack")
+    return "url" in needs and "stack" not in needs and not own_stack
 
 
 @pytest.fixture
@@ -59,5 +34,5 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
 
 @pytest.fixture
 def producer_url(stack: NativeStack) -> str:
-    """Where the producer is, NGINX left out."""
+    """The address of the producer, past NGINX."""
     return f"http://127.0.0.1:{stack.settings['PRODUCER_PORT']}"

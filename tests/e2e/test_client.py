@@ -21,16 +21,13 @@ from tests.support.wait import wait_until
 
 LIMIT = 3  # seconds that a job may run: one that takes longer fails
 FULL = 3  # jobs that may wait in a queue
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    """A stack where jobs fail and queues are full soon."""
-    stack = NativeStack(tmp_path_factory.mktemp("client") / "run", SHUTDOWN_TIMEOUT="1", FLOWER_PORT=str(free_port()))
-    limits = {"TASK_SOFT_TIME_LIMIT": LIMIT, "TASK_TIME_LIMIT": LIMIT + 1, "QUEUE_LIMIT": FULL}
-    stack.settings |= {name: str(value) for name, value in limits.items()}
-    yield stack.start()
-    stack.stop()
+pytestmark = pytest.mark.stack(
+    SHUTDOWN_TIMEOUT=1,
+    FLOWER_PORT=free_port(),
+    TASK_SOFT_TIME_LIMIT=LIMIT,
+    TASK_TIME_LIMIT=LIMIT + 1,
+    QUEUE_LIMIT=FULL,
+)
 
 
 @pytest.fixture

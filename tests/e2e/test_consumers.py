@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -15,27 +14,12 @@ from tests.support.http import finished, look_up, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
+pytestmark = pytest.mark.stack(CONSUMERS=2, CONSUMER_SLOTS=1, SHUTDOWN_TIMEOUT=1)
+
 FLOOD = """
 from project.consumer import app
 app.tasks["sum"].submit_many([{"number": 200_000}] * 2000)
 """
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, broker: Callable[[], dict[str, str]]) -> Iterator[NativeStack]:
-    """Two consumers of one slot each that hand back after a second."""
-    run_dir = Path(tmp_path_factory.mktemp("consumers")) / "run"
-    settings = {"CONSUMERS": "2", "CONSUMER_SLOTS": "1", "SHUTDOWN_TIMEOUT": "1"} | broker()
-    stack = NativeStack(run_dir, Path(), whole=False, **settings).start()
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture
-def http(stack: NativeStack) -> Iterator[httpx.Client]:
-    """A client of that stack."""
-    with stack.client() as client:
-        yield client
 
 
 def _main_process(stack: NativeStack, job: dict[str, str]) -> int:
@@ -83,35 +67,27 @@ def test_a_stopping_consumer_hands_its_job_back(stack: NativeStack, http: httpx.
 @pytest.mark.parametrize("pool", ["threads", "solo"])
 def test_a_job_that_cannot_be_stopped_is_handed_back_in_time(tmp_path: Path, pool: str) -> None:
     """Its process ends with it: it neither fails the job nor goes on beside the next attempt."""
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1", CONSUMER_POOL=pool).start()
-    with stack.client() as http:
+    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT=1, CONSUMER_POOL=pool)
+    with stack, stack.client() as http:
         job_id = submit(http, "wait_and_return", seconds=30)
         _running(http, job_id)
-    os.kill(stack.pids("--hostname")[0], signal.SIGTERM)
-    try:
+        os.kill(stack.pids("--hostname")[0], signal.SIGTERM)
         wait_until(lambda: f"glassqueue.job: handed back job_id={job_id}" in stack.log)
-        with stack.client() as http:
-            wait_until(lambda: look_up(http, "wait_and_return", job_id)["attempts"] == 2)
-    finally:
-        stack.stop()
+        wait_until(lambda: look_up(http, "wait_and_return", job_id)["attempts"] == 2)
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 def test_a_consumer_stops_as_soon_as_its_jobs_have_ended(tmp_path: Path, pool: str) -> None:
     """It does not use up SHUTDOWN_TIMEOUT, and no job is handed back."""
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="60", CONSUMER_POOL=pool).start()
-    with stack.client() as http:
+    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT=60, CONSUMER_POOL=pool)
+    with stack, stack.client() as http:
         job_id = submit(http, "wait_and_return", seconds=2)
         _running(http, job_id)
         stack.stop()
-    assert f"success job_id={job_id}" in stack.log
-    assert "handed back" not in stack.log
-    stack.start()
-    try:
-        with stack.client() as http:
-            assert look_up(http, "wait_and_return", job_id)["attempts"] == 1
-    finally:
-        stack.stop()
+        assert f"success job_id={job_id}" in stack.log
+        assert "handed back" not in stack.log
+        stack.start()
+        assert look_up(http, "wait_and_return", job_id)["attempts"] == 1
 
 
 def test_a_killed_consumer_is_started_again(stack: NativeStack, http: httpx.Client) -> None:

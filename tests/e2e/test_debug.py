@@ -54,12 +54,9 @@ def test_a_breakpoint_without_a_terminal_fails_the_job_and_says_why(tmp_path: Pa
     shutil.copytree(".", copy, ignore=NOT_COPIED)
     for block in blocks(Path("docs/how-to/debug-a-task.md")):
         write_code(copy, block)
-    stack = NativeStack(tmp_path / "run", copy, CONSUMER_POOL=pool, SHUTDOWN_TIMEOUT="1").start()
-    try:
-        with stack.client() as client:
-            error = finished(client, "mean", submit(client, "mean", numbers=[1, 2, 6]))["error"]
-            assert error["type"] == "RuntimeError"
-            assert "breakpoint() needs a terminal" in error["message"]
-            assert finished(client, "sum", submit(client, "sum", number=10))["result"] == 55
-    finally:
-        stack.stop()
+    stack = NativeStack(tmp_path / "run", copy, CONSUMER_POOL=pool, SHUTDOWN_TIMEOUT="1")
+    with stack, stack.client() as client:
+        error = finished(client, "mean", submit(client, "mean", numbers=[1, 2, 6]))["error"]
+        assert error["type"] == "RuntimeError"
+        assert "breakpoint() needs a terminal" in error["message"]
+        assert finished(client, "sum", submit(client, "sum", number=10))["result"] == 55

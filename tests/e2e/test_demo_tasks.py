@@ -61,9 +61,8 @@ def test_a_crash_kills_only_the_process_of_its_slot(http: httpx.Client) -> None:
 def stack_of_a_pool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NativeStack]:
     """A stack whose consumer runs jobs in its own process, and whose jobs come back soon."""
     settings = {"CONSUMER_POOL": request.param, "CONSUMER_SLOTS": "2", "LEASE": "1", "MAX_ATTEMPTS": "2"}
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1", **settings).start()
-    yield stack
-    stack.stop()
+    with NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1", **settings) as stack:
+        yield stack
 
 
 @pytest.mark.heavy

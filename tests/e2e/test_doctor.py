@@ -21,9 +21,8 @@ DEEP = "/producer/health/ready?deep=1"
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     """A stack without consumers for two of its queues."""
-    stack = NativeStack(tmp_path_factory.mktemp("small") / "run").start()
-    yield stack
-    stack.stop()
+    with NativeStack(tmp_path_factory.mktemp("small") / "run") as stack:
+        yield stack
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The documentation, followed to the letter on a running stack."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,9 @@ from tests.support.newcomer import here
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
+# of its own: the pages show what happens when no other job is on its way
+pytestmark = pytest.mark.stack(SHUTDOWN_TIMEOUT=1)
 DELAY = Path("docs/explanation/delay.md")
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    """A stack of the module's own: the pages show what happens when no other job is on its way."""
-    run_dir = tmp_path_factory.mktemp("documentation") / "run"
-    stack = NativeStack(run_dir, SHUTDOWN_TIMEOUT="1").start()
-    yield stack
-    stack.stop()
 
 
 @pytest.mark.parametrize("page", ["README.md", str(DELAY)])

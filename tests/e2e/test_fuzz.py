@@ -3,22 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.stack import NativeStack
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[NativeStack]:
-    """A stack of its own: the fuzzer leaves many jobs that wait for up to a minute."""
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1", whole=True).start()
-    yield stack
-    stack.stop()
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.timeout(300),
+    # the fuzzer leaves many jobs that wait for up to a minute
+    pytest.mark.stack(SHUTDOWN_TIMEOUT=1, whole=True),
+]
 
 
 def test_no_request_makes_a_server_error_or_breaks_the_schema(stack: NativeStack, tmp_path: Path) -> None:

@@ -43,22 +43,16 @@ def test_the_stack_stops_without_a_trace_and_starts_again(tmp_path: Path) -> Non
 
 def test_a_service_with_port_0_is_not_started(tmp_path: Path) -> None:
     """What one does not need costs no memory; NGINX says that it is not there."""
-    stack = NativeStack(tmp_path / "run", FLOWER_PORT="0", LOCUST_PORT="0").start()
-    try:
+    with NativeStack(tmp_path / "run", FLOWER_PORT="0", LOCUST_PORT="0") as stack:
         assert stack.pids("flower") + stack.pids("locust") == []
         with stack.client() as http:
             assert_problem(http.get("/dashboard/"), 502)
-    finally:
-        stack.stop()
 
 
 def test_consumers_can_be_more_than_one(tmp_path: Path) -> None:
     """`make up CONSUMERS=3` starts three, each with a name of its own."""
-    stack = NativeStack(tmp_path / "run", CONSUMERS="3", CONSUMER_POOL="solo").start()
-    try:
+    with NativeStack(tmp_path / "run", CONSUMERS="3", CONSUMER_POOL="solo") as stack:
         assert [len(stack.pids("worker", f"consumer.{n}@")) for n in (1, 2, 3, 4)] == [1, 1, 1, 0]
-    finally:
-        stack.stop()
 
 
 @pytest.mark.parametrize("name", PORTS)
@@ -123,8 +117,7 @@ def test_a_part_that_dies_five_times_within_a_minute_is_given_up(tmp_path: Path)
     locustfile = folder / "locust/locustfile.py"
     whole = locustfile.read_text()
     locustfile.write_text("raise RuntimeError('broken on purpose')\n")
-    stack = NativeStack(tmp_path / "run", folder=folder, LOCUST_PORT=str(free_port())).start()
-    try:
+    with NativeStack(tmp_path / "run", folder=folder, LOCUST_PORT=str(free_port())) as stack:
         wait_until(lambda: "glassqueue: not running: locust" in stack.log)
         assert stack.log.count("starting it again") == 4
         told = stack.log.partition("glassqueue: locust is not started again: it ended with exit code 1, the 5th time")[
@@ -139,8 +132,6 @@ def test_a_part_that_dies_five_times_within_a_minute_is_given_up(tmp_path: Path)
         locustfile.write_text(whole)
         stack.start()
         assert "ok      given up" in doctor(stack).stdout
-    finally:
-        stack.stop()
 
 
 def test_make_down_stops_the_stack_and_a_second_one_is_refused(tmp_path: Path) -> None:
@@ -174,21 +165,17 @@ def test_make_reset_forgets_all_jobs(tmp_path: Path) -> None:
 def test_nobody_else_sees_the_password_of_redis(tmp_path: Path) -> None:
     """It may hold any character, and is neither on a command line nor in a file that others can read."""
     password = """-- it's "p#ss" $HOME % wörd \\"""
-    stack = NativeStack(tmp_path / "run", REDIS_PASSWORD=password).start()
-    try:
+    with NativeStack(tmp_path / "run", REDIS_PASSWORD=password) as stack:
         commands = [" ".join(process.cmdline()) for process in stack.processes()]
         assert not any("wörd" in command for command in commands)
         assert (stack.run_dir / "redis/password.conf").stat().st_mode & 0o077 == 0
         with stack.client() as http:
             assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
-    finally:
-        stack.stop()
 
 
 def test_an_empty_password_of_redis_is_generated_and_kept(tmp_path: Path) -> None:
     """Nobody without it gets in; `make redis-cli` knows it, and the next start has the same data."""
-    stack = NativeStack(tmp_path / "run", REDIS_PASSWORD="").start()
-    try:
+    with NativeStack(tmp_path / "run", REDIS_PASSWORD="") as stack:
         with pytest.raises(AuthenticationError):
             Redis(port=int(stack.settings["REDIS_PORT"])).ping()
         with stack.client() as http:
@@ -206,8 +193,6 @@ def test_an_empty_password_of_redis_is_generated_and_kept(tmp_path: Path) -> Non
         assert kept.read_text() == password
         with stack.client() as http:
             assert finished(http, "sum", job_id)["result"] == 55
-    finally:
-        stack.stop()
 
 
 def test_each_secret_is_known_only_to_processes_that_need_it(tmp_path: Path) -> None:
@@ -218,15 +203,12 @@ def test_each_secret_is_known_only_to_processes_that_need_it(tmp_path: Path) -> 
         "POSTGRES_PASSWORD": "canary-postgres",
     }
     canaries |= {"NOTIFY_URL": "http://127.0.0.1/canary-notify", "REDIS_PASSWORD": "canary-redis"}
-    stack = NativeStack(tmp_path / "run", whole=True, **canaries).start()
-    try:
+    with NativeStack(tmp_path / "run", whole=True, **canaries) as stack:
         processes = stack.processes()
         assert not [each for each in processes if "canary" in " ".join(each.cmdline())]
         without = [each for each in processes if re.search("nginx|-server|locust|aiosmtpd", " ".join(each.cmdline()))]
         assert len(without) >= 4
         assert not [each for each in without if "canary" in str(each.environ())]
-    finally:
-        stack.stop()
 
 
 def test_no_other_user_can_read_what_is_in_the_folder_of_a_stack(tmp_path: Path) -> None:
@@ -236,28 +218,24 @@ def test_no_other_user_can_read_what_is_in_the_folder_of_a_stack(tmp_path: Path)
     old = run / "redis" / "old.aof"
     old.write_text("a reminder's secret")
     old.chmod(0o644)
-    stack = NativeStack(run, whole=True).start()
-    try:
+    with NativeStack(run, whole=True) as stack:
         with stack.client() as http:
             finished(http, "sum", submit(http, "sum", number=10))
         found = [run, *(path for path in run.rglob("*") if path.exists() and not path.is_symlink())]
         assert len(found) > 20
         assert [path for path in found if path.stat().st_mode & 0o077] == []
-    finally:
-        stack.stop()
 
 
 def test_with_a_redis_elsewhere_none_is_started(tmp_path: Path) -> None:
     """Jobs go there; and a stack may do without consumers."""
-    with RedisServer(tmp_path) as elsewhere:
-        stack = NativeStack(tmp_path / "run", REDIS_URL=elsewhere.url, CONSUMERS="0").start()
-        try:
-            assert stack.pids("redis-server") == stack.pids("--hostname") == []
-            with stack.client() as http:
-                submit(http, "sum", number=10)
-            assert elsewhere.client.llen("cpu") == 1
-        finally:
-            stack.stop()
+    with (
+        RedisServer(tmp_path) as elsewhere,
+        NativeStack(tmp_path / "run", REDIS_URL=elsewhere.url, CONSUMERS="0") as stack,
+        stack.client() as http,
+    ):
+        assert stack.pids("redis-server") == stack.pids("--hostname") == []
+        submit(http, "sum", number=10)
+        assert elsewhere.client.llen("cpu") == 1
 
 
 def _command(stack: NativeStack, word: str) -> subprocess.CompletedProcess[str]:

@@ -31,15 +31,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     (folder / ".env").write_text("REDIS_PASSWORD='pa$$w0rd${HOME} \"@:/%#1ä'\nREDIS_HOST=::1\nHTTP_BIND=::1\n")
     stack = NativeStack(folder / ".run", folder=folder, SMTP_HOST="", CONSUMER_QUEUES=QUEUES, **PROXIES)
     stack.url = f"http://[::1]:{stack.settings['HTTP_PORT']}"
-    yield stack.start()
-    stack.stop()
-
-
-@pytest.fixture
-def http(stack: NativeStack) -> Iterator[httpx.Client]:
-    """A client of it."""
-    with stack.client() as client:
-        yield client
+    with stack:
+        yield stack
 
 
 def test_jobs_run(http: httpx.Client) -> None:

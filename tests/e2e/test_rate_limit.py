@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 
 import httpx
@@ -14,15 +13,7 @@ from tests.support.wait import wait_until
 
 TASKS, BURST = "/producer/api/tasks", 5
 EXEMPT = "127.0.0.3"
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    """A stack that lets a client make one request a second, and five at once."""
-    folder = tmp_path_factory.mktemp("limited")
-    stack = NativeStack(folder / "run", RATE_LIMIT="1", RATE_BURST=str(BURST), RATE_LIMIT_EXEMPT=f"{EXEMPT}/32").start()
-    yield stack
-    stack.stop()
+pytestmark = pytest.mark.stack(RATE_LIMIT=1, RATE_BURST=BURST, RATE_LIMIT_EXEMPT=f"{EXEMPT}/32")
 
 
 def _client(stack: NativeStack, address: str) -> httpx.Client:

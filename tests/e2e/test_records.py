@@ -3,10 +3,8 @@
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,21 +14,7 @@ from tests.support.http import assert_problem
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    """A stack with the database that comes by itself: a SQLite file."""
-    run_dir = Path(tmp_path_factory.mktemp("records")) / "run"
-    stack = NativeStack(run_dir, HELLO_EVERY="1", CONSUMER_SLOTS="1", LEASE="1", SHUTDOWN_TIMEOUT="1").start()
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture
-def http(stack: NativeStack) -> Iterator[httpx.Client]:
-    """A client of that stack."""
-    with stack.client() as client:
-        yield client
+pytestmark = pytest.mark.stack(HELLO_EVERY=1, CONSUMER_SLOTS=1, LEASE=1, SHUTDOWN_TIMEOUT=1)
 
 
 def _records(http: httpx.Client, **query: Any) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import psutil
@@ -16,24 +15,9 @@ from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.stack]
 
 SUM = "/producer/api/sum"
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    """A stack of its own, as other tests would notice."""
-    stack = NativeStack(Path(tmp_path_factory.mktemp("redis_away")) / "run").start()
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture
-def http(stack: NativeStack) -> Iterator[httpx.Client]:
-    """A client of that stack."""
-    with stack.client() as client:
-        yield client
 
 
 def _redis(stack: NativeStack) -> int:

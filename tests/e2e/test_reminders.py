@@ -51,22 +51,13 @@ def inbox() -> Iterator[Any]:
 def stack(tmp_path_factory: pytest.TempPathFactory, inbox: Any) -> Iterator[NativeStack]:
     """A stack that knows where to send notifications, and logs all it can."""
     run_dir = tmp_path_factory.mktemp("reminders") / "run"
-    stack = NativeStack(
-        run_dir, SHUTDOWN_TIMEOUT="1", NOTIFY_URL=inbox[0], LOG_LEVEL="DEBUG", NOTIFICATION_CONSUMERS="1"
-    ).start()
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture
-def producer(stack: NativeStack) -> Iterator[httpx.Client]:
-    """A client of that stack."""
-    with stack.client() as client:
-        yield client
+    settings: dict[str, Any] = {"SHUTDOWN_TIMEOUT": 1, "LOG_LEVEL": "DEBUG", "NOTIFICATION_CONSUMERS": 1}
+    with NativeStack(run_dir, NOTIFY_URL=inbox[0], **settings) as stack:
+        yield stack
 
 
 def test_a_reminder_notifies_each_time_and_its_authorization_is_seen_by_the_receiver_only(
-    stack: NativeStack, producer: httpx.Client, inbox: Any
+    stack: NativeStack, http: httpx.Client, inbox: Any
 ) -> None:
     """Not by who lists jobs or schedules, and not by who reads logs."""
     reminder = {
@@ -74,16 +65,16 @@ def test_a_reminder_notifies_each_time_and_its_authorization_is_seen_by_the_rece
         "start_datetime": int(time.time()) + 1,
         "notification_metadata": METADATA,
     }
-    made = producer.post(f"{API}/remind_me", json=reminder)
+    made = http.post(f"{API}/remind_me", json=reminder)
     assert made.status_code == 201, made.text
     wait_until(lambda: len(inbox[1]) == 2)
     shown = {name: value for name, value in METADATA.items() if name != "auth_header"}
     assert inbox[1] == [(SECRET, shown)] * 2
     path = made.headers["location"]
-    wait_until(lambda: producer.get(path).json()["status"] == "ended")
-    jobs = [producer.get(job["href"]).text for job in producer.get(path).json()["jobs"]]
+    wait_until(lambda: http.get(path).json()["status"] == "ended")
+    jobs = [http.get(job["href"]).text for job in http.get(path).json()["jobs"]]
     assert len(jobs) == 2
-    listings = [producer.get(f"{API}/{each}").text for each in ("jobs", "schedules", "consumers", "queues")]
+    listings = [http.get(f"{API}/{each}").text for each in ("jobs", "schedules", "consumers", "queues")]
     redis: Any = stack.redis()
     records = [str(redis.hgetall(key)) for key in redis.scan_iter("job:*")]
     assert records
@@ -91,7 +82,7 @@ def test_a_reminder_notifies_each_time_and_its_authorization_is_seen_by_the_rece
     assert all("do-not-tell" not in text for text in [made.text, *jobs, *listings, *records, stack.log])
 
 
-def test_what_is_wrong_with_a_reminder_is_told_without_repeating_its_authorization(producer: httpx.Client) -> None:
+def test_what_is_wrong_with_a_reminder_is_told_without_repeating_its_authorization(http: httpx.Client) -> None:
     """Also when the authorization is what is wrong."""
     good: dict[str, Any] = {"rrule": "FREQ=DAILY", "start_datetime": 1_893_456_000, "notification_metadata": METADATA}
     wrongs: list[tuple[dict[str, Any], str]] = [
@@ -104,7 +95,7 @@ def test_what_is_wrong_with_a_reminder_is_told_without_repeating_its_authorizati
         ({"notification_metadata": METADATA | {"title": None}}, "body.notification_metadata.title"),
     ]
     for wrong, field in wrongs:
-        answer = producer.post(f"{API}/remind_me", json={**good, **wrong})
+        answer = http.post(f"{API}/remind_me", json={**good, **wrong})
         assert answer.status_code == 422
         assert field in [error["field"] for error in answer.json()["errors"]]
         assert "do-not-tell" not in answer.text
@@ -113,19 +104,19 @@ def test_what_is_wrong_with_a_reminder_is_told_without_repeating_its_authorizati
 @pytest.mark.parametrize(
     "form", [{"kind": 2**53 + 1, "created_at": 1_795_245_213}, {"kind": "homework", "created_at": "2026-11-21"}]
 )
-def test_integers_stay_integers_and_texts_stay_texts(producer: httpx.Client, form: dict[str, Any]) -> None:
+def test_integers_stay_integers_and_texts_stay_texts(http: httpx.Client, form: dict[str, Any]) -> None:
     """Clients send either, and the receiver gets what was sent."""
     reminder = {"rrule": "FREQ=DAILY", "start_datetime": 1_893_456_000, "notification_metadata": METADATA | form}
-    made = producer.post(f"{API}/remind_me", json=reminder)
+    made = http.post(f"{API}/remind_me", json=reminder)
     assert made.status_code == 201, made.text
-    kept = producer.get(made.headers["location"]).json()["kwargs"]["notification"]
+    kept = http.get(made.headers["location"]).json()["kwargs"]["notification"]
     assert {name: kept[name] for name in form} == form
 
 
 @pytest.mark.parametrize("kind", [True, 2.5, None, "x" * 101, [1]])
-def test_a_kind_that_is_neither_is_refused(producer: httpx.Client, kind: Any) -> None:
+def test_a_kind_that_is_neither_is_refused(http: httpx.Client, kind: Any) -> None:
     """The problem names the field."""
     wrong = {"rrule": "FREQ=DAILY", "start_datetime": 1_893_456_000, "notification_metadata": METADATA | {"kind": kind}}
-    answer = producer.post(f"{API}/remind_me", json=wrong)
+    answer = http.post(f"{API}/remind_me", json=wrong)
     assert answer.status_code == 422
     assert all(error["field"].startswith("body.notification_metadata.kind") for error in answer.json()["errors"])

@@ -73,8 +73,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         }  # fmt: skip
         settings |= {"HELLO_EVERY": "1", "LOG_LEVEL": "DEBUG"}
         settings |= {name: value for name, value in ftp.environment().items() if name.startswith("FTP_")}
-        stack = NativeStack(folder / "run", whole=True, **settings).start()
-        closing.callback(stack.stop)
+        stack = closing.enter_context(NativeStack(folder / "run", whole=True, **settings))
         run = Run(stack, _secrets(settings))
         with stack.client() as http:
             _work(http)

@@ -1,7 +1,5 @@
 """The same HTTP interface on kombu's own transport (`redis+stock://`), which is there to compare with."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
@@ -10,26 +8,8 @@ from tests.support.ports import free_port
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    """A stack on kombu's own transport, whose jobs may run for three seconds."""
-    port = str(free_port())
-    stack = NativeStack(
-        tmp_path_factory.mktemp("stock") / "run",
-        REDIS_PORT=port,
-        BROKER_URL=f"redis+stock://127.0.0.1:{port}/0",
-        TASK_SOFT_TIME_LIMIT="3",
-    ).start()
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture
-def http(stack: NativeStack) -> Iterator[httpx.Client]:
-    """A client of that stack."""
-    with stack.client() as client:
-        yield client
+PORT = free_port()
+pytestmark = pytest.mark.stack(REDIS_PORT=PORT, BROKER_URL=f"redis+stock://127.0.0.1:{PORT}/0", TASK_SOFT_TIME_LIMIT=3)
 
 
 def test_a_job_succeeds_with_all_its_fields(http: httpx.Client) -> None:

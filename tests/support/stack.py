@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psutil
@@ -27,13 +27,14 @@ SMALL |= {"SMTP_HOST": "mail.invalid"}  # then no mail is caught here
 
 
 class NativeStack:
-    """A running stack: where it is, what it logs, and its processes."""
+    """A stack: where it is, what it logs, and its processes; as a context manager it runs in the block."""
 
-    def __init__(self, run_dir: Path, folder: Path = Path(), *, whole: bool = False, **settings: str) -> None:
+    def __init__(self, run_dir: Path, folder: Path = Path(), *, whole: bool = False, **settings: Any) -> None:
         self.run_dir = run_dir
         self.folder = folder
         ports = {name: str(free_port()) for name in PORTS}
-        self.settings = ports | {"RUN_DIR": str(run_dir)} | QUIET | ({} if whole else SMALL) | settings
+        given = {name: str(value) for name, value in settings.items()}
+        self.settings = ports | {"RUN_DIR": str(run_dir)} | QUIET | ({} if whole else SMALL) | given
         self.url = f"http://127.0.0.1:{self.settings['HTTP_PORT']}"
         self._log_path = run_dir.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,7 +49,7 @@ class NativeStack:
         """What all processes have printed so far."""
         return self._log_path.read_text()
 
-    def start(self) -> "NativeStack":
+    def start(self) -> Self:
         """Start it and return when it has announced that it is up."""
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -66,6 +67,15 @@ class NativeStack:
             raise
         assert not self._process_ended(), self.log
         return self
+
+    def __enter__(self) -> Self:
+        """Start it, unless it runs already."""
+        return self if self._process else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it, unless that has been done already."""
+        if not self._process_ended():
+            self.stop()
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Stop it as Ctrl-C does and return the exit code."""

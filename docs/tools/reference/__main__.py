@@ -6,11 +6,6 @@ from tempfile import TemporaryDirectory
 from docs.tools.reference.pages import pages
 from tests.support.stack import NativeStack
 
-with TemporaryDirectory() as folder:
-    stack = NativeStack(Path(folder) / "run").start()
-    try:
-        with stack.client() as http:
-            for path, text in pages(http).items():
-                path.write_text(text)
-    finally:
-        stack.stop()
+with TemporaryDirectory() as folder, NativeStack(Path(folder) / "run") as stack, stack.client() as http:
+    for path, text in pages(http).items():
+        path.write_text(text)
