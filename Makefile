@@ -11,66 +11,66 @@ up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three con
 down: .venv/native ## stop the stack, from another terminal
 	@python -m project.native down
 
-reset: .venv/native ## forget all jobs, results and schedules of a stack that is stopped; keep rows, mail and backups
+reset: .venv/native ## delete all jobs, results and schedules of a stopped stack; keep the database, mail and backups
 	@python -m project.native reset
 
-test: lint test-light ## check, and run the tests that need no Docker (5 minutes)
+test: lint test-light ## lint, and run the tests that need no Docker (5 minutes)
 
 test-light: .venv/dev
 	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m "not heavy" --numprocesses=3 --dist=loadfile
 
-test-heavy: .venv/dev ## the other tests that need no Docker, one at a time: storms, floods, outages, what takes long
+test-heavy: .venv/dev ## run the slow tests one at a time: storms, floods, outages
 	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m heavy
 
 RABBITMQ_TOO := $(addprefix tests/e2e/test_,jobs.py ids.py waiting.py taking_back.py overview.py consumers.py)
-test-rabbitmq: .venv/dev ## test what differs with RabbitMQ, and again what must not; a storm too
+test-rabbitmq: .venv/dev ## run the tests of the RabbitMQ broker, and a storm
 	pytest tests/rabbitmq tests/chaos/test_storm.py $(RABBITMQ_TOO) --broker rabbitmq --storm-jobs 800 \
 	  --numprocesses=2 --dist=loadfile
 
-test-celery: .venv/dev ## run Celery's own integration suite on the leased transport and on Celery's (over an hour)
+test-celery: .venv/dev ## run Celery's integration suite on the leased transport and on Celery's own (over an hour)
 	python -m tests.celery_suite $(TESTS)
 
-chaos: .venv/dev ## 100,000 jobs per way to write to disk while everything is killed; STORM_SEED=7 is another storm
+chaos: .venv/dev ## kill every process under 100,000 jobs, once per appendfsync mode; STORM_SEED=7 is another storm
 	pytest tests/chaos/test_storm.py -s --storm-jobs 100000 --storm-seed $(or $(STORM_SEED),3)
 
-test-docker: .venv/dev ## test the stack in containers; needs Docker with Compose v2
+test-docker: .venv/dev ## test the stack in containers (needs Docker with Compose v2)
 	pytest tests/docker
 
-bench-broker: .venv/dev ## measure the leased transport against Celery's own (some 10 minutes)
+bench-broker: .venv/dev ## benchmark the leased transport against Celery's own (about 10 minutes)
 	python -m benchmarks.broker
 
-doctor: .venv/native ## say what of the running stack is reachable, what is missing, and how to mend it
+doctor: .venv/native ## check the running stack and suggest a fix for each fault
 	@python -m project.health.doctor
 
 debug: .venv/native ## run the jobs of QUEUE one by one in this terminal, where breakpoint() works
 	@python -m project.debug $(QUEUE)
 
-redis-cli: .venv/native ## ask the stack's Redis; ARGS='LLEN default' runs one command
+redis-cli: .venv/native ## open a shell on the stack's Redis; ARGS='LLEN default' runs one command
 	@python -m project.native.redis_cli $(ARGS)
 
-lint: .venv/dev ## style, types, NGINX and Dockerfiles
+lint: .venv/dev ## check style, types and Dockerfiles
 	ruff check
 	ruff format --check
 	mypy
 	hadolint $$(git ls-files '*Dockerfile')
 
-format: .venv/dev ## put the code into the house style
+format: .venv/dev ## format the code
 	ruff check --fix
 	ruff format
 
-reference: .venv/dev ## write docs/reference/ anew from the code
+reference: .venv/dev ## generate docs/reference/ from the code
 	python -m docs.tools.reference
 
-lock: .venv/dev ## resolve requirements*.in into the hash-locked requirements*.lock
+lock: .venv/dev ## lock the dependencies: requirements*.in to requirements*.lock, with hashes
 	for name in requirements requirements-locust requirements-native requirements-dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --constraint requirements-dev.lock $(UPGRADE) $$name.in --output-file $$name.lock; done
 
-clean: ## stop the stack, then remove all that it has kept (backups too) and the caches; keep the venv
+clean: ## stop the stack and delete its state (backups too) and the caches; keep the venv
 	@if [ -x .venv/bin/python ]; then python -m project.native down; fi
 	rm -rf .run .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# pip never compiles, which would take minutes in silence; of pyftpdlib, which is pure Python, there are no wheels
+# Wheels only: compiling would take minutes without any output. pyftpdlib is pure Python and has no wheels
 WHEELS := --only-binary :all: --no-binary pyftpdlib
 .venv/native: requirements-native.lock
 .venv/dev: requirements-dev.lock

@@ -1,1 +1,1 @@
-"""What we measure, and against whom."""
+"""Benchmarks of the leased transport against other transports and task queues."""

@@ -1,4 +1,4 @@
-"""The peer without a framework: one redis-py process that does one job at a time, at least once."""
+"""A competitor without a framework: redis-py processes that run one job at a time, at least once."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.support.wait import wait_until
 
 
 def work(port: int) -> None:
-    """Move a job aside, do it, and store its result and forget it in one transaction."""
+    """Move a job to a list of its own, run it, then store its result and remove it in one transaction."""
     client = Redis(port=port)
     held = f"held:{os.getpid()}"
     client.incr("ready")

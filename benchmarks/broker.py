@@ -1,4 +1,4 @@
-"""The leased transport against kombu's own: `python -m benchmarks.broker [rounds]`; every row is A B A B in one run."""
+"""Measure the leased transport against kombu's own, alternating: `python -m benchmarks.broker [rounds]`."""
 
 import statistics
 import sys
@@ -110,7 +110,7 @@ class Bench:
         print(f"| {name} | {cells[0]} | {cells[1]} | {ratio:.2f} |", flush=True)
 
     def compare_with_peers(self, rounds: int) -> None:
-        """Print two leased solo consumers beside two processes of huey, and of a program without a framework."""
+        """Print the rates of two leased solo consumers, two huey processes, and two processes without a framework."""
         drains = {"huey": partial(peer.drain, jobs=10_000), "bare redis-py": partial(bare.drain, jobs=20_000)}
         leased = self.drain("solo", 1, 1, jobs=5000)
         for name, drain_peer in drains.items():

@@ -1,4 +1,4 @@
-"""RetryAfter rate: how many queued jobs per second a set of consumers ends, results stored."""
+"""Measure the drain rate: how many queued jobs per second a set of consumers ends, results stored."""
 
 import os
 import time
@@ -27,7 +27,7 @@ def fill(app: Celery, jobs: int) -> None:
 
 
 def drained(client: "Redis") -> bool:
-    """Tell whether nothing waits and nothing is held, whichever transport is at work."""
+    """Tell whether no job waits and none is held, with either transport."""
     pipeline: Any = client.pipeline(transaction=False)
     pipeline.llen("celery").zcard("leases:celery").hlen("unacked")
     return not any(pipeline.execute())
@@ -60,7 +60,7 @@ def drain(server: RedisServer, folder: Path, scheme: str, pool: str, slots: Sequ
 
 
 def warm(app: Celery, server: RedisServer, workers: int) -> None:
-    """Wait until every worker has answered and has done some jobs, and see that they do them well."""
+    """Wait until every worker has answered and has run some jobs, and check a result."""
     wait_until(lambda: len(app.control.ping(timeout=0.5)) == workers, 30)
     fill(app, 200)
     wait_until(lambda: drained(server.client), 30)

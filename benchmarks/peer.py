@@ -1,4 +1,4 @@
-"""The fastest peer that we know: huey, two worker processes; it loses the job of a worker that is killed."""
+"""The fastest other task queue that we know: huey, with two worker processes; it loses the job of a killed worker."""
 
 import os
 import signal

@@ -1,7 +1,7 @@
-"""What a pool is worth to jobs that wait: `python -m benchmarks.pools` (some five minutes).
+"""Measure the pools with I/O-bound jobs: `python -m benchmarks.pools` (about five minutes).
 
-60 jobs that wait for a second each, on one consumer: prefork with 2 processes, threads with 50, in turns. Left out:
-jobs that compute, where threads share one core (`python -m benchmarks.broker` has those).
+60 jobs that wait for a second each run on one consumer: prefork with 2 processes and threads with 50, alternating.
+CPU-bound jobs, for which threads share one core, are in `python -m benchmarks.broker`.
 """
 
 import time
@@ -22,7 +22,7 @@ POOLS = {"prefork": 2, "threads": 50}
 
 
 def main() -> None:
-    """Measure each pool in each round, and print the medians, what lies between, and their ratio."""
+    """Measure each pool in each round, and print the medians, the ranges and the ratio."""
     seconds: dict[str, list[float]] = {pool: [] for pool in POOLS}
     memory: dict[str, float] = {}
     with TemporaryDirectory() as name:

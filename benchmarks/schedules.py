@@ -1,7 +1,7 @@
-"""What 10,000 schedules cost: `python -m benchmarks.schedules` (some two minutes).
+"""Measure the cost of 10,000 schedules: `python -m benchmarks.schedules` (about two minutes).
 
-Each fires once a minute, spread over the minute; one scheduler, no consumer. Printed are how late jobs were submitted,
-and what the scheduler and Redis needed.
+Each schedule fires once a minute, spread over the minute, with one scheduler and no consumer. Print how late the jobs
+were submitted, and the CPU time and memory of the scheduler and Redis.
 """
 
 import sys
@@ -25,7 +25,7 @@ EVERY = 60  # seconds
 
 
 def main(count: int) -> None:
-    """Make schedules, let them fire for a minute, and print what was measured."""
+    """Create schedules, let them fire for a minute, and print the measurements."""
     with TemporaryDirectory() as name:
         server = RedisServer(Path(name), "--appendonly", "yes")
         try:
@@ -43,7 +43,7 @@ def measure(server, folder, count):
     process = SchedulerProcess(folder, "one", **QUIET | {"REDIS_PORT": str(server.port)}).ready()
     try:
         wait_until(lambda: process.leads)
-        # what became due while the schedules were made is no measure
+        # ignore schedules that became due while they were being created
         wait_until(lambda: not server.client.zcount("schedules::schedule", 0, time.time()), 60)
         watched = psutil.Process(process.process.pid)
         cpu, begun = sum(watched.cpu_times()[:2]), time.time()
@@ -55,7 +55,7 @@ def measure(server, folder, count):
 
 
 def make(scheduler, count):
-    """Make schedules whose times are spread evenly over a minute."""
+    """Create schedules with times spread evenly over a minute."""
     now = datetime.now(UTC)
     for number in range(count):
         start = now - timedelta(seconds=EVERY * number / count)
@@ -63,7 +63,7 @@ def make(scheduler, count):
 
 
 def report(server, scheduler, begun, figures):
-    """Print how late jobs were submitted (seconds) that were due since *begun*, and the other figures."""
+    """Print the delays (in seconds) of jobs that became due since *begun*, and the other figures."""
     late, cursor = [], None
     while True:
         page, cursor = scheduler.page(1000, cursor)

@@ -1,4 +1,4 @@
-"""The load test: it measures the job, not only the POST. It is a client like any other and imports nothing of ours."""
+"""The load test measures whole jobs, not only the POST. It is an ordinary client and imports nothing of the project."""
 
 import os
 import random
@@ -13,7 +13,7 @@ from request_guard import RequestGuard, check_form
 from locust import HttpUser, between, events, task
 
 SUM = "/producer/api/sum"
-# a few milliseconds of work: what is measured is the stack, and two cores survive a hundred users
+# a few milliseconds of work, so that the test measures the stack and two cores can serve a hundred users
 LARGEST = 100_000
 POLL_PAUSE = 0.1  # seconds
 PATIENCE = 60  # seconds until a job that has not ended counts as lost
@@ -31,7 +31,7 @@ def guard_pages(environment: Any, **_: Any) -> None:
 
 
 class Client(HttpUser):
-    """A user whose requests go straight to the stack, whatever proxy the environment names."""
+    """A user that sends requests directly to the stack, without the proxies of the environment."""
 
     abstract = True
 
@@ -65,12 +65,12 @@ class Waiter(Client):
 
 
 def submit(client: Any, number: int, name: str) -> str | None:
-    """Submit a sum and return the job's address, or None and a failed row if it was not accepted."""
+    """Submit a sum and return the path of the job, or record a failure and return None."""
     with client.post(SUM, json={"number": number}, name=name, catch_response=True) as response:
         if response.status_code != 202:
             response.failure(f"status {response.status_code}, not 202")
             return None
-        # its path alone: an answer must not send the load elsewhere
+        # only the path: a response must not redirect the load to another host
         return urlsplit(str(response.headers["Location"])).path
 
 
@@ -87,7 +87,7 @@ def wait_for(client: Any, location: str) -> dict[str, Any] | None:
 
 
 def report(job: dict[str, Any] | None, expected: int) -> None:
-    """Fire one row each for queue wait, run time and end to end, by the stack's own clock."""
+    """Record queue wait, run time and end-to-end time, by the stack's own clock."""
     if job is None or job["result"] != expected:
         found = f"{job['status']} {job['error'] or job['result']}" if job else "no answer"
         fire("end to end", None, error=ValueError(f"{found}, not SUCCESS {expected}"))
@@ -99,8 +99,8 @@ def report(job: dict[str, Any] | None, expected: int) -> None:
 
 
 def fire(what: str, time: timedelta | None, error: Exception | None = None) -> None:
-    """Add a measurement, or a failure, to a row of the statistics."""
-    # `time and ...` would hand on timedelta(0), which is falsy, and Locust would drop the row
+    """Add a measurement, or a failure, to the statistics."""
+    # not `time and ...`: timedelta(0) is falsy, and Locust would drop the row
     milliseconds = None if time is None else time.total_seconds() * 1000
     measured: dict[str, Any] = {"response_time": milliseconds, "response_length": 0, "exception": error}
     events.request.fire(request_type="JOB", name=f"job: {what}", context={}, **measured)

@@ -1,4 +1,4 @@
-"""What the load test's pages may be asked: nothing by other sites, and no load for other servers or without a limit.
+"""Protect the load test's pages: no requests from other sites, one target host, a limited number of users.
 
 The rules for Host and Origin are those of project/request_guard.py. This folder is a client of the stack and imports
 nothing of it.
@@ -28,7 +28,7 @@ class RequestGuard:
         self._hosts = (LOOPBACK | chosen | {f"[{bound}]" if ":" in bound else bound}) - {""}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer 421 or 403, or pass the request on and drop the headers that let other sites read the answer."""
+        """Answer 421 or 403, or pass the request on and drop the headers that let other sites read the response."""
         if status := self._refusal(Request(environ)):
             return _problem(status)(environ, start_response)
 
@@ -49,13 +49,13 @@ class RequestGuard:
 
 
 def check_form(own_host: str, most_users: int) -> Response | None:
-    """Refuse what would load another server, or this one with too many users; as a Flask before_request function.
+    """Refuse another target host and too many users; a Flask before_request function.
 
     Locust's page shows the message of an answer with success=false.
     """
     if request.method in SAFE_METHODS:
         return None
-    if request.path.endswith("/user"):  # it sets any attribute of a user class, the host among them
+    if request.path.endswith("/user"):  # this form can set any attribute of a user class, also its host
         return _refuse("User classes cannot be changed here; edit locust/locustfile.py.")
     if request.form.get("host", own_host).rstrip("/") != own_host.rstrip("/"):
         return _refuse(f"The load test is for {own_host} only.")
@@ -65,7 +65,7 @@ def check_form(own_host: str, most_users: int) -> Response | None:
 
 
 def _number(text: str) -> int:
-    """Return the number as Locust reads it; what is no number is left for Locust to refuse."""
+    """Return the number as Locust parses it; invalid numbers become 0, and Locust refuses them."""
     try:
         return int(text)
     except ValueError:

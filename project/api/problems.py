@@ -19,7 +19,7 @@ from project.task_options.body_limits import MOST_ERRORS
 
 DOES_NOT_FIT = "The request does not fit what the task accepts."
 LONGEST_FIELD, LONGEST_MESSAGE = 100, 300
-NOTHING_HERE = f"Nothing is here; GET {API}/tasks lists the tasks."
+NOTHING_HERE = f"There is nothing at this address; GET {API}/tasks lists the tasks."
 
 
 class InvalidField(BaseModel):

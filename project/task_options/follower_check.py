@@ -20,7 +20,7 @@ def check_followers(app: Celery) -> None:
             _check_follower(app, name, option, follower)
     for name in sorted(declared):
         if cycle := _cycle(declared, [name]):
-            raise TypeError(f"run_after and on_failure lead round in a circle: {' -> '.join(cycle)}")
+            raise TypeError(f"run_after and on_failure form a cycle: {' -> '.join(cycle)}")
 
 
 def _check_follower(app: Celery, name: str, option: str, follower: str) -> None:

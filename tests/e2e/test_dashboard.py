@@ -80,5 +80,5 @@ def test_the_page_about_metrics_lists_all_that_flower_offers(stack: NativeStack,
     url = f"http://127.0.0.1:{stack.settings['FLOWER_PORT']}/dashboard/metrics"
     offered = wait_until(lambda: offered_metrics(text) if "task-succeeded" in (text := httpx.get(url).text) else None)
     assert offered
-    assert listed_metrics("What Flower offers") == {line for line in offered if line[0].startswith("flower_")}
-    assert listed_metrics("What the producer offers") >= {line for line in offered if not line[0].startswith("flower_")}
+    assert listed_metrics("Metrics of Flower") == {line for line in offered if line[0].startswith("flower_")}
+    assert listed_metrics("Metrics of the producer") >= {line for line in offered if not line[0].startswith("flower_")}

@@ -140,7 +140,7 @@ def test_a_body_that_is_too_large_is_shown_as_413(page: Page) -> None:
     """A problem that NGINX makes is shown like those of the producer."""
     submit(page, "wait_and_return", message="x" * (1024 * 1024))
     alert = page.get_by_role("form", name="wait_and_return").get_by_role("alert")
-    expect(alert).to_have_text(re.compile("^413 .*The body may have 1 MiB at most"))
+    expect(alert).to_have_text(re.compile("^413 .*The body may have at most 1 MiB"))
 
 
 def test_an_empty_field_is_left_out(page: Page) -> None:

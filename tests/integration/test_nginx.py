@@ -96,7 +96,7 @@ def test_a_mail_of_the_largest_size_passes_however_it_is_escaped(http: httpx.Cli
     """Also in a schedule; what is larger is refused, and the answer says how large it may be."""
     for size, status in ((2_600_000, 502), (3 * 2**20 + 1, 413)):  # 502: nobody is behind this NGINX
         problem = assert_problem(http.post(f"/producer/api/{path}", content=b" " * size), status)
-    assert problem["detail"] == "The body may have 3 MiB at most."
+    assert problem["detail"] == "The body may have at most 3 MiB."
 
 
 @pytest.mark.parametrize(

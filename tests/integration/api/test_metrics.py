@@ -44,4 +44,4 @@ def test_methods_that_nobody_knows_are_counted_as_one(http: httpx.Client) -> Non
 def test_the_page_about_metrics_lists_all_that_the_producer_offers(http: httpx.Client) -> None:
     """With their types, and nothing else."""
     http.get("/producer/health/live")
-    assert listed_metrics("What the producer offers") == offered_metrics(http.get("/producer/metrics").text)
+    assert listed_metrics("Metrics of the producer") == offered_metrics(http.get("/producer/metrics").text)

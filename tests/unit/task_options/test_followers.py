@@ -87,4 +87,4 @@ create_celery_app(Settings())
 def test_a_circle_of_followers_is_refused_at_import() -> None:
     """Its jobs would go round for ever; in a process that ends, as tasks are registered."""
     done = subprocess.run([sys.executable, "-W", "error", "-c", CIRCLE], capture_output=True, text=True, check=False)
-    assert "TypeError: run_after and on_failure lead round in a circle: a -> b -> c -> a" in done.stderr
+    assert "TypeError: run_after and on_failure form a cycle: a -> b -> c -> a" in done.stderr
