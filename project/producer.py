@@ -29,7 +29,7 @@ from project.api.parameters import BODY_LIMIT
 from project.api.paths import API, PRODUCER
 from project.api.problems import add_error_handlers, document_problems
 from project.celery_config.app import create_celery_app
-from project.health.checks import RecentChecks
+from project.health.recent_checks import RecentChecks
 from project.inbox.inbox import Inbox
 from project.integrations.database.engine import POOL
 from project.jobs.service import Jobs

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from project.api.event_feed import Feed
 from project.errors import UnsupportedContentType
-from project.health.checks import RecentChecks
+from project.health.recent_checks import RecentChecks
 from project.jobs.service import Jobs
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import Settings

@@ -12,7 +12,7 @@ from project.api.deps import ChecksDep, CheckThreads, JobsDep
 from project.api.paths import PRODUCER
 from project.api.problems import problem_responses
 from project.errors import NotReady
-from project.health.checks import RecentChecks
+from project.health.recent_checks import RecentChecks
 from project.integrations.check import Check
 
 DEEP = 10  # seconds for all checks

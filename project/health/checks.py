@@ -1,7 +1,5 @@
 """Look at everything the stack talks to, side by side: `/producer/health/ready?deep=1` and `make doctor` ask here."""
 
-import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -52,21 +50,3 @@ def _run(name: str, check: Callable[[Settings], Check], settings: Settings) -> C
         return check(settings)
     except Exception as error:  # its text may hold an address with a password: the type must do
         return Check(name, "failed", f"the check itself broke: {type(error).__name__}", "report it, with the log")
-
-
-class RecentChecks:
-    """The checks' findings, at most some seconds old: whoever asks often does not wear out what is asked."""
-
-    def __init__(self, settings: Settings, keep: float = 5) -> None:
-        self._settings, self._keep = settings, keep
-        self._lock = threading.Lock()
-        self._found: list[Check] = []
-        self._until = 0.0
-
-    def __call__(self) -> list[Check]:
-        """Return the findings; who asks while others are being made waits for those."""
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._found = run_checks(self._settings)
-                self._until = time.monotonic() + self._keep
-            return self._found

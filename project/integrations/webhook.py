@@ -1,63 +1,49 @@
-"""POST notifications to NOTIFY_URL; whoever knows that address can post there, so no error has it."""
+"""POST notifications to NOTIFY_URL. The URL is a secret: anyone who has it can post there, so no error contains it."""
 
-import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from project.integrations.check import CHECK_TIMEOUT, Check
-from project.proxies import proxy_for
 from project.settings import Settings
 
 TIMEOUT = 10  # seconds that a notification may take in all
-# Too Early and Too Many Requests say so in their names, and Request Timeout is about this request
+#: Answers that mean "try again": Request Timeout, Too Early, Too Many Requests.
 LATER = (408, 425, 429)
-FAILURES = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 
 
 class NotifyRefused(Exception):
-    """The receiver said no, and would say so again."""
+    """The receiver refused the notification, and would refuse it again."""
 
 
 class NotifyFailed(Exception):
-    """The notification was not taken for now."""
+    """The receiver did not take the notification now; a retry may succeed."""
 
 
 def post(settings: Settings, notification: dict[str, Any], headers: dict[str, str]) -> None:
-    """POST a notification as JSON; raise NotifyRefused if the receiver does not want it, else NotifyFailed."""
+    """POST a notification as JSON; raise NotifyRefused if a retry is of no use, else NotifyFailed."""
+    from project.integrations import http_request  # noqa: PLC0415 - only what sends needs httpx
+
+    url = settings.notify_url.get_secret_value()
     try:
-        url = settings.notify_url.get_secret_value()
-        code = asyncio.run(_ask("POST", url, TIMEOUT, json=notification, headers=headers))
-    except FAILURES as error:  # the texts of some have the address
-        raise NotifyFailed(f"NOTIFY_URL does not answer: {type(error).__name__}") from None
-    if httpx.codes.is_success(code):
+        code = http_request.status_code("POST", url, TIMEOUT, json=notification, headers=headers)
+    except http_request.NoAnswer as error:
+        raise NotifyFailed(f"NOTIFY_URL does not answer: {error}") from None
+    if 200 <= code < 300:
         return
-    refused = httpx.codes.is_client_error(code) and code not in LATER
+    refused = 400 <= code < 500 and code not in LATER
     raise (NotifyRefused if refused else NotifyFailed)(f"NOTIFY_URL answered {code}")
 
 
 def check(settings: Settings) -> Check:
-    """Say whether the receiver answers at all; nothing is posted, so not whether it would take a notification."""
+    """Check whether the receiver answers; nothing is posted, so whether it takes notifications stays unknown."""
+    from project.integrations import http_request  # noqa: PLC0415 - as above
+
     name, url = "webhook", settings.notify_url.get_secret_value()
     if not url:
         return Check(name, "off", "NOTIFY_URL is empty")
     host = urlsplit(url).hostname
     try:
-        asyncio.run(_ask("HEAD", url, CHECK_TIMEOUT))
-    except FAILURES as error:
-        return Check(name, "failed", f"{host} does not answer: {type(error).__name__}", "correct NOTIFY_URL")
+        http_request.status_code("HEAD", url, CHECK_TIMEOUT)
+    except http_request.NoAnswer as error:
+        return Check(name, "failed", f"{host} does not answer: {error}", "correct NOTIFY_URL")
     return Check(name, "ok", f"{host} answers")
-
-
-async def _ask(method: str, url: str, seconds: float, **request: Any) -> int:
-    """Return the status of the answer, whose body is not read: it may have no end.
-
-    Raises a TimeoutError after those seconds: the timeouts of httpx begin anew with each byte.
-    """
-    async with (
-        asyncio.timeout(seconds),
-        httpx.AsyncClient(timeout=seconds, transport=httpx.AsyncHTTPTransport(proxy=proxy_for(url))) as client,
-        client.stream(method, url, **request) as answer,
-    ):
-        return answer.status_code
