@@ -85,7 +85,7 @@ def _add_take_back(router: APIRouter, task: JobTask) -> None:
         async def answer() -> Job[Any]:
             if how.wait:
                 await jobs.wait(task, job_id, how.wait)
-            return await run_sync(jobs.take_back, task, job_id, how.traceback)
+            return await run_sync(jobs.cancel_or_collect, task, job_id, how.traceback)
 
         return await long_poll(request, response, how.wait, answer())
 

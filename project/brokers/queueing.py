@@ -10,7 +10,7 @@ from redis import Redis
 from project.brokers import job_records, queue_depths, rabbitmq
 from project.brokers.broadcast import broadcast
 from project.leased_transport import control
-from project.leased_transport.control import TakenBack
+from project.leased_transport.control import Outcome
 from project.settings import Settings
 
 
@@ -24,7 +24,7 @@ class Queueing:
         """Let failed or revoked jobs wait again under their ids; return which did."""
         return control.requeue(self._redis, job_ids)
 
-    def stop(self, job_id: str, run: TakenBack) -> None:
+    def stop(self, job_id: str, run: Outcome) -> None:
         """End the process of a job that was taken back while it ran; if that fails, what it reports is refused."""
         self._tell_consumers(job_id, run.token)
 
@@ -48,7 +48,7 @@ class UnleasedQueueing(Queueing):
         """Let failed or revoked jobs wait again under their ids; return which did."""
         return [job_id for job_id in job_ids if job_records.requeue(self._app, self._redis, job_id)]
 
-    def stop(self, job_id: str, run: TakenBack) -> None:
+    def stop(self, job_id: str, run: Outcome) -> None:
         """End the process of a job that was taken back while it ran; if that fails, what it reports is refused."""
         self._tell_consumers(job_id, run.nonce)
 

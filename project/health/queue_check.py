@@ -5,7 +5,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from project.integrations.check import Check
-from project.jobs import listing
+from project.leased_transport import listing
 from project.settings import Settings
 
 

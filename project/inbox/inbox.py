@@ -24,7 +24,7 @@ from project.inbox.messages import BadMessage, Message
 from project.inbox.redis_list import InboxList
 from project.jobs.service import Jobs
 from project.jobs.submit_options import SubmitOptions
-from project.leased_transport import records
+from project.leased_transport import keys
 from project.settings import Settings
 
 WAIT = 1  # seconds: how long to block, how often to look for Celery's messages
@@ -45,9 +45,9 @@ class Inbox:
         self._jobs = jobs
         self._tasks = {task.name: (task, arguments_model(task)) for task in jobs.tasks()}
         self._queues = {name for task in jobs.tasks() for name in task.app.amqp.queues}
-        of_celery = [] if messages.NOT_CHOSEN in self._queues else records.lists(messages.NOT_CHOSEN)
+        of_celery = [] if messages.NOT_CHOSEN in self._queues else keys.waiting(messages.NOT_CHOSEN)
         if settings.broker.startswith("redis+stock:"):  # its own keys have a prefix that other programs do not know
-            of_celery += [name for queue in sorted(self._queues) for name in records.lists(queue)]
+            of_celery += [name for queue in sorted(self._queues) for name in keys.waiting(queue)]
         self._one_step = settings.broker == settings.records  # else the broker is not where the inbox is
         self._redis = Redis.from_url(
             settings.records,
@@ -105,7 +105,7 @@ class Inbox:
         too_long = entry.length > len(entry.text)
         reason = messages.TOO_LONG if too_long else self._obstacle(partial(self._submit, entry.text, None))
         if reason:
-            self._list.put_aside(entry, reason)
+            self._list.reject(entry, reason)
 
     def _submit_delivered(self, delivery: Delivery) -> None:
         """Make a message that RabbitMQ has delivered a job, or put it aside."""

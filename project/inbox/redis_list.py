@@ -1,4 +1,4 @@
-"""The Redis list `inbox`: find the next message, take it out, put it back, or put it aside with a reason."""
+"""The Redis list `inbox`: find the next message, take it out, put it back, or reject it with a reason."""
 
 import json
 import logging
@@ -16,8 +16,8 @@ INBOX, REJECTED = "inbox", "inbox:rejected"
 KEPT = 10_000  # rejected messages; older ones are dropped
 SHOWN = 10_000  # characters of a rejected message; they share Redis' memory with the jobs
 REASON = 1000  # characters of a reason: it may quote the message
-NEXT_MESSAGE, PUT_ASIDE, PUT_BACK = (
-    Script(name, Path(__file__).parent / "lua") for name in ("next_message", "put_aside", "put_back")
+NEXT_MESSAGE, REJECT, PUT_BACK = (
+    Script(name, Path(__file__).parent / "lua") for name in ("next_message", "reject", "put_back")
 )
 
 log = logging.getLogger(__name__)
@@ -59,26 +59,26 @@ class InboxList:
         """Let a message that was taken out be the next one."""
         PUT_BACK(self._client, [INBOX], [text])
 
-    def put_aside(self, entry: Entry, reason: str) -> None:
+    def reject(self, entry: Entry, reason: str) -> None:
         """Move a message to the rejected ones."""
-        told = _told(entry, reason)
-        if PUT_ASIDE(self._client, [INBOX, REJECTED], [entry.text, entry.length, told, KEPT]):
+        rejected = _rejected(entry, reason)
+        if REJECT(self._client, [INBOX, REJECTED], [entry.text, entry.length, rejected, KEPT]):
             log.warning("rejected a message of the inbox: %s", _short(reason))
 
     def keep(self, text: bytes, reason: str) -> None:
-        """Put a message aside that RabbitMQ gives up when it is acknowledged."""
-        told = _told(Entry(text, len(text)), reason)
-        self._client.pipeline().lpush(REJECTED, told).ltrim(REJECTED, 0, KEPT - 1).execute()
+        """Keep a rejected message that RabbitMQ deletes when it is acknowledged."""
+        rejected = _rejected(Entry(text, len(text)), reason)
+        self._client.pipeline().lpush(REJECTED, rejected).ltrim(REJECTED, 0, KEPT - 1).execute()
         log.warning("rejected a message of RabbitMQ: %s", _short(reason))
 
 
-def _told(entry: Entry, reason: str) -> str:
+def _rejected(entry: Entry, reason: str) -> str:
     """Return what is kept of a rejected message, as JSON."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     message = entry.text.decode(errors="backslashreplace")
-    told = {"message": message[:SHOWN], "reason": _short(reason), "at": at}
+    rejected = {"message": message[:SHOWN], "reason": _short(reason), "at": at}
     length = len(message) if entry.length == len(entry.text) else entry.length
-    return json.dumps(told | {"length": length} if length > SHOWN else told)
+    return json.dumps(rejected | {"length": length} if length > SHOWN else rejected)
 
 
 def _short(reason: str) -> str:

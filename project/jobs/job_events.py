@@ -11,7 +11,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-ALL = "jobs"  # the channel of every job's changes
+from project.leased_transport import keys
+
+ALL = keys.ALL_CHANGES  # the channel of the changes of all jobs
 ALWAYS = "jobs:watch"  # nobody publishes here; a subscription to it keeps the connection open between waiters
 HELD = 1000  # changes kept for a listener that is slow to take them; older ones are dropped
 PAUSE = 0.5  # seconds between two attempts to reach Redis
@@ -61,9 +63,10 @@ class Changes:
 
     @asynccontextmanager
     async def watch(self, name: str) -> AsyncIterator[asyncio.Queue[Change]]:
-        """Listen to a channel: `job:<id>` or ALL; what happens after the block was entered is heard.
+        """Listen to a channel: that of a job (`job:<id>`), or ALL.
 
-        It is entered when Redis has confirmed the subscription; while Redis is away, that takes until it is back.
+        The block is entered when Redis has confirmed the subscription, or when it is back if it is away; the queue gets
+        every change from then on.
         """
         queue: asyncio.Queue[Change] = asyncio.Queue(HELD)
         channel = self._channels.setdefault(name, Channel())

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 
-TAKEN = "taken"  # the hash in which take.lua counts, per queue, the jobs that were taken
+from project.leased_transport import keys
+
 UNKNOWN, LONGEST = 5, 60  # seconds: what a client is told when nothing is known, and at most
 APART = 1.0  # seconds between two looks
 
@@ -37,7 +38,7 @@ class RetryAfter:
         now, last = time.monotonic(), self._looks.get(queue)
         if last and now - last.at < APART:
             return last.rate
-        taken = int(self._client.hget(TAKEN, queue) or 0)
+        taken = int(self._client.hget(keys.FETCH_COUNTS, queue) or 0)
         if last is None or now - last.at > LONGEST:
             self._looks[queue] = Look(now, taken, 0)
             return 0

@@ -29,13 +29,12 @@ from project.errors import (
     TooManyListeners,
     UnknownJob,
 )
-from project.jobs import listing, summaries
 from project.jobs.circuit_breaker import CircuitBreaker
 from project.jobs.job_events import PAUSE, Changes
 from project.jobs.models import ENDED, Accepted, Change, Consumer, Job, JobPage, ListedJob, Queue
 from project.jobs.retry_after import RetryAfter
 from project.jobs.submit_options import SubmitOptions
-from project.leased_transport import JobExists, QueueFull, control, records
+from project.leased_transport import JobExists, QueueFull, control, keys, listing, records, summaries
 from project.settings import Settings
 
 log = logging.getLogger("glassqueue.job")
@@ -131,7 +130,7 @@ class Jobs:
         if job.ready or not seconds or self._is_full():
             return job
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self.changes.watch(records.key(job_id)) as changes:
+            async with asyncio.timeout(seconds), self.changes.watch(keys.job(job_id)) as changes:
                 await self._end_of(task, job_id, changes)
         return await run_sync(self.look_up, task, job_id, traceback)
 
@@ -165,7 +164,7 @@ class Jobs:
 
         Raises UnknownJob if it is forgotten meanwhile.
         """
-        async with self.changes.watch(records.key(job_id)) as changes:
+        async with self.changes.watch(keys.job(job_id)) as changes:
             job = await self._look_up_patiently(task, job_id)
             yield job
             status: str = job.status
@@ -178,15 +177,15 @@ class Jobs:
                     job = await self._look_up_patiently(task, job_id)
                     yield job
 
-    def take_back(self, task: JobTask, job_id: str, traceback: bool = False) -> Job[Any]:
-        """Revoke a job that waits or runs, hand over and forget one that has ended; UnknownJob the second time."""
+    def cancel_or_collect(self, task: JobTask, job_id: str, traceback: bool = False) -> Job[Any]:
+        """Revoke a job that waits or runs, or return and delete one that has ended; raise UnknownJob."""
         with self.available():
-            taken_back = control.take_back(self._redis, job_id, task.name, self._ttl)
-            if taken_back is None:
+            outcome = control.cancel_or_collect(self._redis, job_id, task.name, self._ttl)
+            if outcome is None:
                 raise UnknownJob
-            if taken_back.outcome == "stopped":
-                self._queueing.stop(job_id, taken_back)
-        return Job[Any].from_record(job_id, taken_back.record, traceback=traceback)
+            if outcome.action == "stopped":
+                self._queueing.stop(job_id, outcome)
+        return Job[Any].from_record(job_id, outcome.record, traceback=traceback)
 
     def requeue(self, job_id: str) -> Accepted:
         """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""

@@ -10,7 +10,7 @@ from celery import current_task
 from celery.utils.saferepr import saferepr
 from redis import Redis
 
-from . import records, scripts
+from . import keys, scripts
 from .errors import JobExists, QueueFull
 
 #: Not stored, to keep waiting jobs small: known again on delivery, or of no use to a Redis backend.
@@ -43,13 +43,13 @@ def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
     kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in (*EMPTY, job_id)}
     carried = {k: v for k, v in properties.items() if k not in DERIVED_PROPERTIES and v and v != job_id}
     priority = channel._get_message_priority(message)
-    if priority != records.DEFAULT_PRIORITY:
+    if priority != keys.DEFAULT_PRIORITY:
         carried["priority"] = priority
     parent = headers.get("parent_id") or (current_task.request.id if current_task else "")
     record = [part for field in headers.get("record", {}).items() for part in field]
     kinds = (properties["body_encoding"], message["content-type"], message["content-encoding"])
     return [f"job:{job_id}", queue], [
-        job_id, properties["delivery_tag"], headers["task"], records.step(priority),
+        job_id, properties["delivery_tag"], headers["task"], keys.step(priority),
         orjson.dumps([message["body"], *kinds, kept, carried], default=str), due_at(eta) if eta else "",
         channel.queue_limit, headers.get("attempt") or "", headers.get("replaced_task_nesting") or 0,
         parent, channel.recent_limit, *(headers.get("taken_from") or ("", "")), len(record), *record,
@@ -70,11 +70,11 @@ def admit(client: Redis, call: Call) -> None:
 def admit_many(client: Redis, calls: Sequence[Call]) -> None:
     """Admit jobs in one round trip, leave known ones as they are, and raise QueueFull if any did not fit."""
     pipeline: Any = client.pipeline(transaction=False).script_load(scripts.ADMIT.text)
-    for keys, args in calls:
-        pipeline.evalsha(scripts.ADMIT.sha, len(keys), *keys, *args)
-    for answer, (keys, args) in zip(pipeline.execute()[1:], calls, strict=True):
+    for names, args in calls:
+        pipeline.evalsha(scripts.ADMIT.sha, len(names), *names, *args)
+    for answer, (names, args) in zip(pipeline.execute()[1:], calls, strict=True):
         if answer == b"FULL":
-            raise QueueFull(keys[1], args[6])
+            raise QueueFull(names[1], args[6])
 
 
 def due_at(eta: str) -> float:

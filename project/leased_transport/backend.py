@@ -8,7 +8,7 @@ from celery import states
 from celery.backends import redis
 from celery.exceptions import TaskRevokedError
 
-from . import errors, records, scripts
+from . import errors, keys, scripts
 from .errors import LONGEST_MESSAGE, LONGEST_TRACEBACK, bounded, describe
 from .lease_keeper import LEDGER
 
@@ -97,7 +97,7 @@ class Backend(redis.RedisBackend):
                 logger.warning("late ending refused, another attempt owns the job: %s", late)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        raw = self.client.hgetall(records.key(task_id))
+        raw = self.client.hgetall(keys.job(task_id))
         record = {name.decode(): value for name, value in raw.items()}
         state = record.get("status", b"PENDING").decode()
         meta = {"task_id": task_id, "status": state, "result": None, "traceback": None, "children": []}
@@ -127,8 +127,8 @@ class Backend(redis.RedisBackend):
 
     def task_result_exists(self, task_id: str) -> bool:
         """Tell whether a job is known, waiting ones included."""
-        return bool(self.client.exists(records.key(task_id)))
+        return bool(self.client.exists(keys.job(task_id)))
 
     def _forget(self, task_id: str) -> None:
-        if self.client.hget(records.key(task_id), "status") in (b"SUCCESS", b"FAILURE", b"REVOKED"):
-            self.client.delete(records.key(task_id))
+        if self.client.hget(keys.job(task_id), "status") in (b"SUCCESS", b"FAILURE", b"REVOKED"):
+            self.client.delete(keys.job(task_id))

@@ -1,46 +1,41 @@
-"""Take a job back, or run it again: atomic steps on its record."""
+"""Cancel, collect and requeue jobs, each in one atomic step."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from redis import Redis
 
-from . import records
-from .scripts import Script
-
-TAKE_BACK, REQUEUE = Script("take_back"), Script("requeue")
-
-Outcome = Literal["cancelled", "stopped", "handed over"]
+from . import keys, records, scripts
 
 
-class TakenBack(NamedTuple):
-    """What became of a job that was taken back, and its record afterwards (its last one, if handed over)."""
+class Outcome(NamedTuple):
+    """What was done with a job, and its record afterwards (its last one, if it was collected)."""
 
-    outcome: Outcome
+    action: Literal["cancelled", "stopped", "collected"]
     record: dict[str, str]
     token: str
     nonce: str
 
 
-def take_back(client: Redis, job_id: str, task: str = "", ttl: int = 86_400) -> TakenBack | None:
-    """Revoke a job that waits or runs, hand over and forget one that has ended; None if there is no such job.
+def cancel_or_collect(client: Redis, job_id: str, task: str = "", ttl: int = 86_400) -> Outcome | None:
+    """Revoke a job that waits or runs, or return and delete the record of one that has ended.
 
-    A job that runs loses its lease at once, so whatever its process still reports is refused; stopping that process is
-    the caller's business.
+    Returns None for a job that is unknown, revoked or of another task. A running job loses its lease at once, so
+    whatever its process still reports is refused; the caller has to stop that process.
     """
-    answer = TAKE_BACK(client, [records.key(job_id)], [job_id, task, ttl])
+    answer = scripts.CANCEL_OR_COLLECT(client, [keys.job(job_id)], [job_id, task, ttl])
     if answer is None:
         return None
-    outcome, token, flat = answer
+    action, token, flat = answer
     raw = dict(zip(flat[::2], flat[1::2], strict=True))
     record = records.readable(raw)
     assert record is not None
-    return TakenBack(outcome.decode(), record, (token or b"").decode(), raw.get(b"nonce", b"").decode())
+    return Outcome(action.decode(), record, (token or b"").decode(), raw.get(b"nonce", b"").decode())
 
 
 def requeue(client: Redis, job_ids: Sequence[str]) -> list[str]:
-    """Let failed or revoked jobs wait again under their ids; return which did, leaving out jobs in any other state."""
-    pipeline: Any = client.pipeline(transaction=False).script_load(REQUEUE.text)
+    """Queue failed or revoked jobs again under the same ids; return the ids of those that were queued."""
+    pipeline: Any = client.pipeline(transaction=False).script_load(scripts.REQUEUE.text)
     for job_id in job_ids:
-        pipeline.evalsha(REQUEUE.sha, 1, records.key(job_id), job_id)
+        pipeline.evalsha(scripts.REQUEUE.sha, 1, keys.job(job_id), job_id)
     return [job_id for job_id, done in zip(job_ids, pipeline.execute()[1:], strict=True) if done]

@@ -137,13 +137,13 @@ class LeaseKeeper:
         """
         holds = [hold for tag in tags if (hold := self.held.pop(tag, None)) and not hold.ended]
         if holds:
-            self._tend(what, reversed(holds), [])
+            self._renew_or_hand_back(what, reversed(holds), [])
 
-    def _tend(self, what: str, holds: Iterable[Hold], queues: list[str]) -> set[str]:
+    def _renew_or_hand_back(self, what: str, holds: Iterable[Hold], queues: list[str]) -> set[str]:
         assert self.client is not None
         known = [what, self.options.lease, self.options.max_attempts, self.options.result_ttl]
         named = [value for hold in holds for value in (hold.id, hold.token, hold.queue)]
-        lost, expired = scripts.TEND(self.client, queues, known + named)
+        lost, expired = scripts.RENEW_AND_REAP(self.client, queues, known + named)
         _log_expired([raw.decode(errors="replace") for raw in expired])
         return {raw.decode() for raw in lost}
 
@@ -165,9 +165,9 @@ class LeaseKeeper:
             if self.standby:
                 self.standby.close()
 
-    def tend(self) -> None:
+    def renew_and_reap(self) -> None:
         """Renew all leases, and put back the jobs of consumers that died."""
-        for tag in self._tend("renew", list(self.held.values()), self.queues):
+        for tag in self._renew_or_hand_back("renew", list(self.held.values()), self.queues):
             if (hold := self.held.pop(tag, None)) and not hold.ended:
                 logger.warning("lost the lease of job_id=%s: it is not this consumer's any more", hold.id)
         if self.standby:
@@ -178,7 +178,7 @@ class LeaseKeeper:
         while not self.stopping:
             try:
                 if time.monotonic() >= due:
-                    self.tend()
+                    self.renew_and_reap()
                     due = time.monotonic() + self.options.lease / 3
                 if self.backlog and time.monotonic() - self.delivered_at > PATIENCE:
                     self.impatient = True

@@ -13,7 +13,7 @@ from celery import current_app
 from celery.utils.functional import maybe_list
 from kombu.serialization import dumps, loads
 
-from .records import DEFAULT_PRIORITY
+from .keys import DEFAULT_PRIORITY
 
 #: What Celery's headers and apply_async call the same thing.
 AS_OPTIONS = {"group": "group_id"} | {

@@ -38,4 +38,6 @@ def recoverable(exc: Exception) -> Exception:
     return ConnectionError(str(exc)) if any(word in text for word in TRANSIENT) else exc
 
 
-ADMIT, TAKE, FINISH, TEND, PURGE, READ = map(Script, ("admit", "take", "finish", "tend", "purge", "read"))
+ADMIT, FETCH, RENEW_AND_REAP, FINISH = map(Script, ("admit", "fetch", "renew_and_reap", "finish"))
+READ, SEARCH, SUMMARIZE = map(Script, ("read", "search", "summarize"))
+CANCEL_OR_COLLECT, REQUEUE, PURGE = map(Script, ("cancel_or_collect", "requeue", "purge"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .records import DEFAULT_PRIORITY
+from .keys import DEFAULT_PRIORITY
 
 LEASED: dict[str, Any] = {
     "broker_transport": f"{__package__}.transport:Transport",

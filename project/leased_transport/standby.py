@@ -29,7 +29,7 @@ class Standby:
     """Shows the leases of this process to another one, which renews them if this one does not in time."""
 
     def __init__(self, pool: Any, consumer: str, lease: float, max_attempts: int, result_ttl: int) -> None:
-        """Start the other process, with what *pool* connects to and what tend.lua is told."""
+        """Start the other process, with what *pool* connects to and what renew_and_reap.lua is told."""
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as this process lives
         self._file.truncate(SEQUENCE.size + 2 * HALF)
         self._board = mmap.mmap(self._file.fileno(), 0)
@@ -40,7 +40,7 @@ class Standby:
             "parent": os.getpid(),
             "consumer": consumer,
             "lease": lease,
-            "script": scripts.TEND.text,
+            "script": scripts.RENEW_AND_REAP.text,
             "arguments": ["renew", lease, max_attempts, result_ttl],
             "greeting": _greeting(kwargs),
             "address": _address(kwargs, issubclass(pool.connection_class, SSLConnection)),

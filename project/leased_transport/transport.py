@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, NoScriptError, ResponseError
 from redis.retry import Retry
 
-from . import admission, records, scripts
+from . import admission, keys, scripts
 from .errors import Rejected
 from .lease_keeper import LEDGER, PATIENCE, Options
 from .messages import envelope
@@ -54,7 +54,7 @@ class Channel(redis.Channel):
 
     QoS = QoS
     body_encoding = None  # bodies of text travel as they are
-    priority_steps, default_priority = records.PRIORITY_STEPS, records.DEFAULT_PRIORITY
+    priority_steps, default_priority = keys.PRIORITY_STEPS, keys.DEFAULT_PRIORITY
     # set by our consumer: whether jobs run in this process, whose pool gains from it, and a job's hard time limit
     fetch_ahead = False
     hard_limit: Callable[[dict[str, Any]], float] = staticmethod(lambda _: math.inf)
@@ -121,7 +121,7 @@ class Channel(redis.Channel):
         queues = self._queue_cycle.consume(len(queues))
         self._asked = self._next
         if self._asked == "take":
-            command = ["EVALSHA", scripts.TAKE.sha, len(queues), *queues, *self._demand()]
+            command = ["EVALSHA", scripts.FETCH.sha, len(queues), *queues, *self._demand()]
         else:
             command = ["BRPOP", *(f"bell:{queue}" for queue in queues), self.brpop_timeout]
         self._in_poll, self._brpop_sent_at = self.client.connection, monotonic()
@@ -158,7 +158,7 @@ class Channel(redis.Channel):
             return self.client.parse_response(connection, "EVALSHA" if self._asked == "take" else "BRPOP")
         except NoScriptError:
             with self.conn_or_acquire() as client:
-                client.script_load(scripts.TAKE.text)
+                client.script_load(scripts.FETCH.text)
             raise Empty from None
         except (ResponseError, *self.connection_errors) as exc:
             connection.disconnect()

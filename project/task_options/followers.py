@@ -18,7 +18,7 @@ from kombu.utils.functional import retry_over_time
 from redis.exceptions import ConnectionError, TimeoutError
 
 from project.derived_ids import derived_id
-from project.leased_transport import records
+from project.leased_transport import keys
 from project.leased_transport.errors import describe
 
 PATIENT = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}  # seconds between two tries
@@ -99,7 +99,7 @@ def _submit(follower: Signature, report: Failure, request: Any) -> Any:
 
 def _follower(app: Celery, parent_id: str, option: str, name: str) -> Signature:
     # when it was submitted: a job that was forgotten can have had the same id, and a follower that is known still
-    read = partial(app.backend.client.hget, records.key(parent_id), "submitted_at")
+    read = partial(app.backend.client.hget, keys.job(parent_id), "submitted_at")
     submitted_at = (retry_over_time(read, (ConnectionError, TimeoutError), **PATIENT) or b"").decode()
     child_id = derived_id("follower", f"{parent_id}/{submitted_at}/{option}/{name}")
     return app.signature(name, options={"task_id": child_id})

@@ -10,7 +10,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from project.leased_transport import records
+from project.leased_transport import keys
 from project.settings import get_settings
 
 KEPT = 24 * 60 * 60  # seconds: longer than a job that runs again may have to wait for its consumer
@@ -29,7 +29,7 @@ class Once:
 
         An id that was forgotten can be given to another job; tries and requeues do not change when it was submitted.
         """
-        submitted_at = (_redis().hget(records.key(job_id), "submitted_at") or b"").decode()
+        submitted_at = (_redis().hget(keys.job(job_id), "submitted_at") or b"").decode()
         self.name = hashlib.sha256(json.dumps([job_id, submitted_at, content]).encode()).hexdigest()[:32]
         self._key, self._ttl = f"sent:{job_id}:{self.name}", max(KEPT, get_settings().result_ttl)
 

@@ -11,19 +11,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from project.brokers import base
+from project.leased_transport import keys
 from project.leased_transport.scripts import Script
 
 EVERY, KEPT = 2, 8  # seconds between two signs of life, and until one is forgotten
-NAMES = "consumers"  # the set of names; each has a key of its own that expires
 
 PRESENT = Script("present", Path(__file__).parent / "lua")
 
 log = logging.getLogger(__name__)
-
-
-def key(name: str) -> str:
-    """Return the key that a consumer keeps alive."""
-    return f"consumer:{name}"
 
 
 def connect(redis_url: str, timeout: float) -> None:
@@ -56,9 +51,9 @@ def _stay(client: Redis, consumer: dict[str, Any], ended: threading.Event) -> No
     name, text = consumer["name"], json.dumps(consumer)
     while True:
         try:
-            PRESENT(client, [key(name), NAMES], [name, text, KEPT])
+            PRESENT(client, [keys.consumer(name), keys.CONSUMERS], [name, text, KEPT])
             if ended.wait(EVERY):
-                client.delete(key(name))
+                client.delete(keys.consumer(name))
                 return
         except RedisError as error:
             log.debug("Redis is away: %r", error)

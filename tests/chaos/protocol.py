@@ -6,14 +6,14 @@ from typing import Any
 import orjson
 from redis import Redis
 
-from project.leased_transport import records, scripts
+from project.leased_transport import keys, scripts
 
 QUEUE, LEASE, MAX_ATTEMPTS, TTL = "celery", 60, 3, 1000
 MESSAGE = orjson.dumps(["[[], {}, {}]", None, "application/json", "utf-8", {"id": "x", "task": "add"}, {}])
 
 
 @dataclass(frozen=True)
-class Taken:
+class Fetched:
     """A job and the token of the attempt that holds it."""
 
     id: str
@@ -28,34 +28,34 @@ def admit(client: Redis, job_id: str, nonce: str, due: float | str = "", **optio
     return answer.decode()
 
 
-def take(client: Redis, n: int = 1, lease: float = LEASE, consumer: str = "test") -> list[Taken]:
-    """Take up to n jobs."""
-    values = iter(scripts.TAKE(client, [QUEUE], [n, lease, consumer, 0, 3, 5, 6, 9]))
-    return [Taken(job_id.decode(), token) for job_id, token, *_ in zip(*[values] * 5, strict=True)]
+def fetch(client: Redis, n: int = 1, lease: float = LEASE, consumer: str = "test") -> list[Fetched]:
+    """Fetch up to n jobs."""
+    values = iter(scripts.FETCH(client, [QUEUE], [n, lease, consumer, 0, 3, 5, 6, 9]))
+    return [Fetched(job_id.decode(), token) for job_id, token, *_ in zip(*[values] * 5, strict=True)]
 
 
-def finish(client: Redis, job: Taken, status: str = "SUCCESS") -> bool:
+def finish(client: Redis, job: Fetched, status: str = "SUCCESS") -> bool:
     """End a job; False if the attempt was fenced off."""
     refused = scripts.FINISH(client, [], [TTL, job.id, job.token, status, 2, "result", "1"])
     return not refused
 
 
-def tend(client: Redis, what: str = "renew", *jobs: Taken, collect: bool = True) -> list[str]:
+def renew_and_reap(client: Redis, action: str = "renew", *jobs: Fetched, collect: bool = True) -> list[str]:
     """Renew or hand back leases and collect expired ones; return the ids that were lost before."""
     held = [value for job in jobs for value in (job.id, job.token, QUEUE)]
-    lost, _ = scripts.TEND(client, [QUEUE] if collect else [], [what, LEASE, MAX_ATTEMPTS, TTL, *held])
+    lost, _ = scripts.RENEW_AND_REAP(client, [QUEUE] if collect else [], [action, LEASE, MAX_ATTEMPTS, TTL, *held])
     return [raw.decode().partition(":")[2] for raw in lost]
 
 
 def expire(client: Redis, job_id: str) -> None:
     """Let the lease of a job run out at once."""
-    client.zadd(f"leases:{QUEUE}", {job_id: 1}, xx=True)
+    client.zadd(keys.leases(QUEUE), {job_id: 1}, xx=True)
 
 
 def places(client: Redis, job_id: str) -> list[str]:
     """Return where a job that can still run stands: waiting, delayed or leased."""
     raw = job_id.encode()
-    lists = records.lists(QUEUE)
+    lists = keys.waiting(QUEUE)
     found = ["waiting"] * sum(client.lrange(name, 0, -1).count(raw) for name in lists)
-    found += ["delayed"] * (client.zscore(f"delayed:{QUEUE}", job_id) is not None)
-    return found + ["leased"] * (client.zscore(f"leases:{QUEUE}", job_id) is not None)
+    found += ["delayed"] * (client.zscore(keys.delayed(QUEUE), job_id) is not None)
+    return found + ["leased"] * (client.zscore(keys.leases(QUEUE), job_id) is not None)

@@ -25,7 +25,7 @@ moments = pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.fixture
 def cut(server: RedisServer, moment: str) -> Iterator[Redis]:
     """A client whose first script call is cut at *moment*; later calls pass."""
-    protocol.take(server.client)  # both ends know the scripts
+    protocol.fetch(server.client)  # both ends know the scripts
     seen: list[int] = []
 
     def plan(number: int, data: bytes) -> str | None:
@@ -56,23 +56,23 @@ def test_a_cut_take_leaves_the_job_waiting_or_leased(cut: Redis, redis: Redis, m
     """A job whose take was not heard of is waiting still, or leased to nobody until the lease runs out."""
     protocol.admit(redis, "a", "n")
     with pytest.raises(ConnectionError):
-        protocol.take(cut)
+        protocol.fetch(cut)
     assert protocol.places(redis, "a") == (["waiting"] if moment == "before" else ["leased"])
     protocol.expire(redis, "a")
-    protocol.tend(redis)
-    assert [job.id for job in protocol.take(cut)] == ["a"]
+    protocol.renew_and_reap(redis)
+    assert [job.id for job in protocol.fetch(cut)] == ["a"]
 
 
 @moments
 def test_a_cut_renewal_keeps_the_lease(cut: Redis, redis: Redis, moment: str) -> None:
     """The lease stays as it was, or is renewed; the job has one owner either way."""
     protocol.admit(redis, "a", "n")
-    (job,) = protocol.take(redis, lease=30)
+    (job,) = protocol.fetch(redis, lease=30)
     with pytest.raises(ConnectionError):
-        protocol.tend(cut, "renew", job)
+        protocol.renew_and_reap(cut, "renew", job)
     left = float(redis.zscore("leases:celery", "a") or 0) - time.time()
     assert left < 31 if moment == "before" else left > 31
-    assert protocol.tend(cut, "renew", job) == []
+    assert protocol.renew_and_reap(cut, "renew", job) == []
     assert protocol.finish(redis, job)
 
 
@@ -80,7 +80,7 @@ def test_a_cut_renewal_keeps_the_lease(cut: Redis, redis: Redis, moment: str) ->
 def test_a_cut_end_is_all_or_nothing_and_its_retry_changes_nothing(cut: Redis, redis: Redis, moment: str) -> None:
     """The job is leased still, or ended with result and without lease; ending it again gives the same record."""
     protocol.admit(redis, "a", "n")
-    (job,) = protocol.take(redis)
+    (job,) = protocol.fetch(redis)
     with pytest.raises(ConnectionError):
         protocol.finish(cut, job)
     assert protocol.places(redis, "a") == (["leased"] if moment == "before" else [])
@@ -95,13 +95,13 @@ def test_a_cut_end_is_all_or_nothing_and_its_retry_changes_nothing(cut: Redis, r
 def test_a_cut_return_puts_the_job_back_once(cut: Redis, redis: Redis, moment: str) -> None:
     """Handing back twice, because the first answer was lost, leaves one waiting job."""
     protocol.admit(redis, "a", "n")
-    (job,) = protocol.take(redis)
+    (job,) = protocol.fetch(redis)
     with pytest.raises(ConnectionError):
-        protocol.tend(cut, "return", job)
+        protocol.renew_and_reap(cut, "return", job)
     assert protocol.places(redis, "a") == (["leased"] if moment == "before" else ["waiting"])
-    protocol.tend(cut, "return", job)
+    protocol.renew_and_reap(cut, "return", job)
     assert protocol.places(redis, "a") == ["waiting"]
-    assert [job.id for job in protocol.take(redis, 2)] == ["a"]
+    assert [job.id for job in protocol.fetch(redis, 2)] == ["a"]
 
 
 @moments
@@ -109,10 +109,10 @@ def test_a_cut_cancel_is_all_or_nothing(cut: Redis, redis: Redis, moment: str) -
     """The job waits still, or is revoked and never taken."""
     protocol.admit(redis, "a", "n")
     with pytest.raises(ConnectionError):
-        control.take_back(cut, "a")
-    control.take_back(cut, "a")
+        control.cancel_or_collect(cut, "a")
+    control.cancel_or_collect(cut, "a")
     assert records.read(redis, "a")["status"] == "REVOKED"  # type: ignore[index]
-    assert protocol.take(redis) == []
+    assert protocol.fetch(redis) == []
 
 
 @moments

@@ -8,7 +8,7 @@ from redis import Redis
 
 from project.leased_transport import control, records
 from tests.chaos import protocol
-from tests.chaos.protocol import Taken
+from tests.chaos.protocol import Fetched
 from tests.support.processes import RedisServer
 
 FINAL = {"SUCCESS", "FAILURE", "REVOKED"}
@@ -25,8 +25,8 @@ class Protocol(RuleBasedStateMachine):
         super().__init__()
         self.client.flushall()
         self.nonces: dict[str, str] = {}
-        self.owner: dict[str, Taken] = {}  # job -> the attempt that may end it
-        self.stale: list[Taken] = []  # attempts that lost their job
+        self.owner: dict[str, Fetched] = {}  # job -> the attempt that may end it
+        self.stale: list[Fetched] = []  # attempts that lost their job
         self.ended: dict[str, str] = {}
         self.deaths: dict[str, int] = {}
         self.unsure: set[str] = set()  # lease ran out, not yet collected
@@ -39,22 +39,22 @@ class Protocol(RuleBasedStateMachine):
         assert answer == ("OK" if nonce == expected else "EXISTS")
 
     @rule(n=st.integers(1, 3))
-    def take(self, n: int) -> None:
+    def fetch(self, n: int) -> None:
         """Whatever is taken was free, and the attempt is newer than all before."""
-        for job in protocol.take(self.client, n):
+        for job in protocol.fetch(self.client, n):
             assert job.id not in self.owner and job.id not in self.ended
             assert all(old.token < job.token for old in self.stale if old.id == job.id)
             self.owner[job.id] = job
 
     @precondition(lambda self: self.owner)
-    @rule(random=pick, what=st.sampled_from(["renew", "return", "death"]))
-    def tend(self, random, what: str) -> None:
+    @rule(random=pick, action=st.sampled_from(["renew", "return", "death"]))
+    def renew_or_hand_back(self, random, action: str) -> None:
         """A renewed job stays, a returned one waits, a third death is the last."""
         job = random.choice(list(self.owner.values()))
-        assert protocol.tend(self.client, what, job, collect=False) == []
+        assert protocol.renew_and_reap(self.client, action, job, collect=False) == []
         self.unsure.discard(job.id)
-        if what != "renew":
-            self._loses(job.id, counted=what == "death")
+        if action != "renew":
+            self._loses(job.id, counted=action == "death")
 
     @precondition(lambda self: self.owner)
     @rule(random=pick, collect=st.booleans())
@@ -64,7 +64,7 @@ class Protocol(RuleBasedStateMachine):
         protocol.expire(self.client, job_id)
         self.unsure.add(job_id)
         if collect:
-            protocol.tend(self.client)
+            protocol.renew_and_reap(self.client)
             for each in list(self.unsure):
                 self._loses(each, counted=True)
             self.unsure.clear()
@@ -117,27 +117,27 @@ class Protocol(RuleBasedStateMachine):
             self.ended[job.id] = "SUCCESS"
 
     @precondition(lambda self: self.stale)
-    @rule(random=pick, what=st.sampled_from(["renew", "return", "death"]))
-    def tend_late(self, random, what: str) -> None:
+    @rule(random=pick, action=st.sampled_from(["renew", "return", "death"]))
+    def renew_or_hand_back_late(self, random, action: str) -> None:
         """An attempt that lost its job can neither renew nor return it."""
         job = random.choice(self.stale)
         before = protocol.places(self.client, job.id)
-        assert protocol.tend(self.client, what, job, collect=False) in ([], [job.id])
+        assert protocol.renew_and_reap(self.client, action, job, collect=False) in ([], [job.id])
         assert protocol.places(self.client, job.id) == before
 
     @rule(job_id=IDS)
-    def take_back(self, job_id: str) -> None:
+    def cancel_or_collect(self, job_id: str) -> None:
         """A waiting or running job is revoked, an ended one handed over once; the id is free again then."""
-        taken_back = control.take_back(self.client, job_id)
-        outcome = taken_back and taken_back.outcome
+        outcome = control.cancel_or_collect(self.client, job_id)
+        action = outcome and outcome.action
         if job_id not in self.nonces or self.ended.get(job_id) == "REVOKED":
-            assert outcome is None
+            assert action is None
         elif job_id in self.ended:
-            assert outcome == "handed over"
+            assert action == "collected"
             del self.ended[job_id], self.nonces[job_id]
             self.deaths.pop(job_id, None)
         else:
-            assert outcome == ("stopped" if job_id in self.owner else "cancelled")
+            assert action == ("stopped" if job_id in self.owner else "cancelled")
             self.stale += [self.owner.pop(job_id)] if job_id in self.owner else []
             self.unsure.discard(job_id)
             self.ended[job_id] = "REVOKED"
@@ -170,7 +170,7 @@ class Protocol(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("examples", [30])
 def test_a_random_walk_finds_no_lost_and_no_doubly_owned_job(server: RedisServer, examples: int) -> None:
-    """Submit, take, renew, expire, end, return, take back and requeue in any order keep the protocol's promises."""
+    """Submit, fetch, renew, expire, end, return, cancel, collect and requeue in any order keep the protocol's promises."""
     Protocol.client = server.client
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     chosen = settings(

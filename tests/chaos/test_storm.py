@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from project.jobs.models import ENDED
-from project.leased_transport import records
+from project.leased_transport import keys
 from tests.chaos.storm import Clients, Killer, Submitted
 from tests.support.http import finished, submit
 from tests.support.stack import NativeStack
@@ -87,7 +87,7 @@ def _more_ended(redis: Redis, before: int) -> int:
 
 def _nothing_left(redis: Redis) -> bool:
     """Tell whether queues, delayed jobs and leases are all empty."""
-    keys = [key for queue in QUEUES for key in (*records.lists(queue), f"leases:{queue}", f"delayed:{queue}")]
+    keys = [key for queue in QUEUES for key in (*keys.waiting(queue), keys.leases(queue), keys.delayed(queue))]
     try:
         return redis.exists(*keys) == 0
     except RedisError:  # it is being started again

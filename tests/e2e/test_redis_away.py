@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from project.leased_transport import records
+from project.leased_transport import keys
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
@@ -29,7 +29,7 @@ def _redis(stack: NativeStack) -> int:
 def _subscriptions(stack: NativeStack, job_id: str) -> int:
     """Return how many producers listen to a job."""
     with stack.redis() as client:
-        return client.pubsub_numsub(records.key(job_id))[0][1]
+        return client.pubsub_numsub(keys.job(job_id))[0][1]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from project.leased_transport import records
+from project.leased_transport import keys
 
 KNOWN: Any = {"task": "sum", "queue": "cpu", "submitted_at": "2026-11-21T12:00:00Z"}
 
@@ -21,14 +21,14 @@ def ended(redis: Redis) -> Iterator[Any]:
 
     def write(**fields: Any) -> str:
         written.append(job_id := f"test.{uuid4()}")
-        redis.hset(records.key(job_id), mapping=KNOWN | fields)
-        redis.zadd("jobs:recent", {job_id: float(redis.time()[0])})
+        redis.hset(keys.job(job_id), mapping=KNOWN | fields)
+        redis.zadd(keys.RECENT, {job_id: float(redis.time()[0])})
         return job_id
 
     yield write
     for job_id in written:
-        redis.delete(records.key(job_id))
-        redis.zrem("jobs:recent", job_id)
+        redis.delete(keys.job(job_id))
+        redis.zrem(keys.RECENT, job_id)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,6 @@ def test_a_job_with_an_unusual_ending_is_shown(
 
 def test_a_record_without_a_task_is_no_job(http: httpx.Client, redis: Redis) -> None:
     """What Celery writes of a step of a chain that was never submitted is not a job yet."""
-    redis.hset(records.key("test.step"), mapping={"status": "FAILURE", "error": json.dumps({})})
+    redis.hset(keys.job("test.step"), mapping={"status": "FAILURE", "error": json.dumps({})})
     assert http.get("/producer/api/jobs/test.step").status_code == 404
-    redis.delete(records.key("test.step"))
+    redis.delete(keys.job("test.step"))

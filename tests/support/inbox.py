@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from project.inbox.redis_list import INBOX, REJECTED
-from project.leased_transport import records
+from project.leased_transport import keys, records
 from tests.support.wait import wait_until
 
 LIMIT = 5  # jobs that a queue may hold in these tests
@@ -23,8 +23,8 @@ def rejected(redis: Any, count: int = 1) -> list[dict[str, Any]]:
 
 def jobs(redis: Any, queue: str = "cpu") -> list[dict[str, Any]]:
     """Return the records of waiting jobs, the next one first, each with its id and its arguments."""
-    ids = [raw.decode() for name in records.lists(queue) for raw in reversed(redis.lrange(name, 0, -1))]
-    stored = [json.loads(redis.hget(records.key(job_id), "message")) for job_id in ids]
+    ids = [raw.decode() for name in keys.waiting(queue) for raw in reversed(redis.lrange(name, 0, -1))]
+    stored = [json.loads(redis.hget(keys.job(job_id), "message")) for job_id in ids]
     found = [records.read(redis, job_id) or {} for job_id in ids]
     return [
         record | {"job_id": job_id, "kwargs": json.loads(message[0])[1]}

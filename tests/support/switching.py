@@ -8,7 +8,7 @@ from redis import Redis
 
 from project.brokers.queueing import queueing_of
 from project.celery_config.app import create_celery_app
-from project.leased_transport import control, records
+from project.leased_transport import control, keys, records
 from project.settings import Settings
 from tests.support.processes import RedisServer, Worker
 from tests.support.wait import wait_until
@@ -61,7 +61,7 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
     waiting = [old.submit("sum", kwargs={"number": 4}, priority=priority) for priority in (None, 0, 9)]
     delayed = old.submit("sum", kwargs={"number": 4}, countdown=1)
     revoked = old.submit("sum", kwargs={"number": 4})
-    assert control.take_back(old.redis, revoked)
+    assert control.cancel_or_collect(old.redis, revoked)
     consumer.kill()
     consumer = new.consumer("cpu,default")
     fresh = new.submit("sum", kwargs={"number": 4})
@@ -75,5 +75,5 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
 
 def _nothing_left(redis: Redis) -> bool:
     queues = ("cpu", "default")
-    keys = [key for name in queues for key in (*records.lists(name), f"leases:{name}", f"delayed:{name}")]
+    keys = [key for name in queues for key in (*keys.waiting(name), keys.leases(name), keys.delayed(name))]
     return redis.exists(*keys, "broker:stock", "broker:amqp", "inbox:rejected") == 0

@@ -10,7 +10,7 @@ from celery import Celery
 from redis import Redis
 
 from project.celery_config.app import create_celery_app
-from project.leased_transport import records
+from project.leased_transport import keys, records
 from project.settings import Settings
 from tests.support.processes import RedisServer, Worker
 from tests.support.wait import wait_until
@@ -39,7 +39,7 @@ class Tasks:
 
     def submit(self, task: str, *args: Any, queue: str = "prefork", **options: Any) -> str:
         """Submit a job of the default priority and return its id."""
-        options.setdefault("priority", records.DEFAULT_PRIORITY)
+        options.setdefault("priority", keys.DEFAULT_PRIORITY)
         return str(self.app.send_task(task, args, queue=queue, **options).id)
 
     def record(self, job_id: str) -> dict[str, Any]:

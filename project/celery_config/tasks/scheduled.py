@@ -7,7 +7,7 @@ from celery import current_app, current_task
 
 from project.celery_config.task import shared_task
 from project.integrations import webhook
-from project.leased_transport import records
+from project.leased_transport import keys
 from project.schedules.store import Store, as_stored
 from project.settings import get_settings
 from project.task_options.retry import ALWAYS, ONCE
@@ -20,7 +20,7 @@ def purge_records() -> dict[str, int]:
     """Delete old rows of the database, and take out of the indexes what has expired."""
     store, settings = Store(current_app), get_settings()
     # first: while the database is away the indexes must not grow
-    jobs = _forget_gone(store.client, "jobs:recent", records.key)
+    jobs = _forget_gone(store.client, keys.RECENT, keys.job)
     schedules = _forget_gone(store.client, store.index, str)
     from project.integrations.database import history as records_in_database  # noqa: PLC0415 - only what runs needs SQLAlchemy
 

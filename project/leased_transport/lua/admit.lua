@@ -17,7 +17,7 @@ if old[2] then
   end
   -- The new message takes the place of the run that publishes it; a new token fences that run off.
   redis.call('ZREM', 'leases:' .. old[5], id)
-  redis.call('HSET', key, 'left', old[3] or '') -- this attempt gave up its lease by itself: see tend.lua
+  redis.call('HSET', key, 'left', old[3] or '') -- this attempt gave up its lease by itself: see renew_and_reap.lua
   redis.call('HINCRBY', key, 'token', 1)
   redis.call('HINCRBY', key, 'returned', 1)
   redis.call('HDEL', key, 'progress')
@@ -40,7 +40,7 @@ if due ~= '' and tonumber(due) > now then
   redis.call('ZADD', 'delayed:' .. queue, due, id)
 else
   redis.call('LPUSH', list_of(queue, step), id)
-  ring(queue)
+  wake(queue)
 end
 redis.call('ZADD', 'jobs:recent', now, id)
 redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(kept + 1))

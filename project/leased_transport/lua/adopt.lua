@@ -24,7 +24,7 @@ for i = 2, #ARGV do
       redis.call('RPUSH', list_of(queue, step), id)
       announce(id, task, queue, 'PENDING')
     end
-    ring(queue)
+    wake(queue)
     moved = moved + 1
   end
 end

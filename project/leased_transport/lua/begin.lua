@@ -9,7 +9,7 @@ if nonce ~= (mine or '') and nonce ~= moving then return end
 if FINAL[status] and (nonce == '' or asked ~= nonce) then return end
 task, queue = task or name, queue or place
 local before = status and not FINAL[status] and not WAITING[status] and redis.call('HGET', key, 'consumer') or ''
-if status and nonce ~= '' then settled_at(id, broker, nonce) end
+if status and nonce ~= '' then set_message_location(id, broker, nonce) end
 redis.call('HDEL', key, 'asked', 'finished_at', 'error', 'exception', 'traceback', 'progress')
 redis.call('HSETNX', key, 'submitted_at', stamp)
 redis.call('HSET', key, 'task', task, 'queue', queue, 'queued', 1, 'status', 'STARTED', 'started_at', stamp,

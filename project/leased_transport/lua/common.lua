@@ -26,12 +26,12 @@ local function score(set, queue, id)
   return type(found) == 'string' and found or ''
 end
 
-local function ring(queue)
+local function wake(queue)
   if redis.call('LLEN', 'bell:' .. queue) == 0 then redis.call('LPUSH', 'bell:' .. queue, 1) end
 end
 
 -- From now on the message of a job is the one with this nonce, in this kind of broker; it waits nowhere else any more.
-local function settled_at(id, broker, nonce)
+local function set_message_location(id, broker, nonce)
   local key = 'job:' .. id
   local old, queue, step = unpack(redis.call('HMGET', key, 'broker', 'queue', 'step'))
   if old ~= broker then
@@ -62,7 +62,7 @@ end
 -- Put a leased job back at the head of its queue. why: return (it never ran: no attempt), stop (it ran, its consumer
 -- stopped politely) or death (its consumer died or lost the lease; too many deaths end the job).
 -- Returns its status then, or nothing if it was not there or had ended.
-local function put_back(id, queue, why, max_attempts, ttl)
+local function hand_back(id, queue, why, max_attempts, ttl)
   local key = 'job:' .. id
   redis.call('ZREM', 'leases:' .. queue, id)
   local status, task, step = unpack(redis.call('HMGET', key, 'status', 'task', 'step'))
@@ -76,7 +76,7 @@ local function put_back(id, queue, why, max_attempts, ttl)
   redis.call('HDEL', key, 'progress') -- of the run that is over
   redis.call('HSET', key, 'status', 'PENDING')
   redis.call('RPUSH', list_of(queue, step), id)
-  ring(queue)
+  wake(queue)
   announce(id, task, queue, 'PENDING')
   return 'PENDING'
 end

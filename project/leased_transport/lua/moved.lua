@@ -5,7 +5,7 @@
 local key, id, kind, nonce, due = KEYS[1], unpack(ARGV)
 local status, moving, task, queue = unpack(redis.call('HMGET', key, 'status', 'moving', 'task', 'queue'))
 if moving ~= nonce then return end
-settled_at(id, kind, nonce)
+set_message_location(id, kind, nonce)
 if FINAL[status] then return end
 if not WAITING[status] then
   redis.call('HINCRBY', key, 'token', 1) -- fences off a run that still goes on

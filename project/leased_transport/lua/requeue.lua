@@ -15,6 +15,6 @@ redis.call('HINCRBY', KEYS[1], 'token', 1) -- fences a run that is still going s
 redis.call('HINCRBY', KEYS[1], 'returned', 1)
 redis.call('PERSIST', KEYS[1])
 redis.call('LPUSH', list_of(queue, step), ARGV[1])
-ring(queue)
+wake(queue)
 announce(ARGV[1], task, queue, 'PENDING')
 return 1

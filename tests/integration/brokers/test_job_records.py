@@ -50,7 +50,7 @@ def test_only_a_job_that_is_still_wanted_is_delayed_by_its_retry(tasks: Tasks, w
     for name, job_id in jobs.items():
         tasks.came(name)
         if name == "cancelled":
-            control.take_back(tasks.redis, job_id)
+            control.cancel_or_collect(tasks.redis, job_id)
         tasks.open(name)
     wait_until(lambda: tasks.log("unleased").count(b"error=Retry: 'Retry in 60s'") == 2)
     # the record of a job that another program submitted names the queue that its task declares

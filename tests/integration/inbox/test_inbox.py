@@ -10,8 +10,8 @@ from redis import Redis
 
 from project.brokers import queue_depths
 from project.inbox.messages import LONGEST
-from project.inbox.redis_list import INBOX, PUT_ASIDE, REASON, REJECTED, SHOWN
-from project.leased_transport import records, scripts
+from project.inbox.redis_list import INBOX, REASON, REJECT, REJECTED, SHOWN
+from project.leased_transport import keys, scripts
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
 from tests.support.inbox import LIMIT, jobs, push, rejected
@@ -85,7 +85,7 @@ def test_a_message_may_choose_its_id_and_its_queue_and_its_time(redis: Any) -> N
 )
 def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, message: Any, reason: str) -> None:
     """The text is kept as it came, and those behind it go on."""
-    redis.lpush(records.key("key-is-a-list"), "what another program has put there")
+    redis.lpush(keys.job("key-is-a-list"), "what another program has put there")
     push(redis, message, {"task": "sum", "args": [1]})
     (told,) = rejected(redis)
     text = message if isinstance(message, str | bytes) else json.dumps(message)
@@ -207,8 +207,8 @@ def test_of_rejected_messages_the_latest_are_kept(redis: Any) -> None:
     """In a list of their own here, so that the producer does not interfere."""
     for number in range(4):
         redis.lpush("elsewhere", number)
-        assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [number, 1, f"told {number}", 2]) == 1
-    assert PUT_ASIDE(redis, ["elsewhere", REJECTED], [3, 1, "gone", 2]) == 0
+        assert REJECT(redis, ["elsewhere", REJECTED], [number, 1, f"told {number}", 2]) == 1
+    assert REJECT(redis, ["elsewhere", REJECTED], [3, 1, "gone", 2]) == 0
     assert redis.lrange(REJECTED, 0, -1) == [b"told 3", b"told 2"]
 
 

@@ -15,7 +15,7 @@ import pytest
 from project.inbox import amqp_reader
 from project.inbox.messages import LONGEST
 from project.inbox.redis_list import INBOX, REJECTED
-from project.leased_transport import records
+from project.leased_transport import keys, records
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
 from tests.support.inbox import push, rejected
@@ -83,7 +83,7 @@ def _jobs(redis: Any) -> list[str]:
 
 def _queued(redis: Any, count: int) -> bool:
     jobs = _jobs(redis)
-    return len(jobs) == count and all(redis.hexists(records.key(job_id), "queued") for job_id in jobs)
+    return len(jobs) == count and all(redis.hexists(keys.job(job_id), "queued") for job_id in jobs)
 
 
 def _is_past(moment: float) -> bool:

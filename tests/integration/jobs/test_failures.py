@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from project.jobs import summaries
 from project.jobs.models import Job, ListedJob
-from project.leased_transport import records
+from project.leased_transport import keys, records, summaries
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
 
@@ -55,7 +54,7 @@ def test_a_job_that_succeeds_after_all_keeps_no_error(each: Tasks) -> None:
     each.ended(job_id)
     job = look_up(each, job_id)
     assert (job.status, job.error, job.traceback, job.due_at) == ("SUCCESS", None, None, None)
-    assert not each.redis.hexists(records.key(job_id), "traceback")
+    assert not each.redis.hexists(keys.job(job_id), "traceback")
 
 
 def test_a_delayed_job_shows_when_it_is_due(each: Tasks) -> None:
@@ -79,7 +78,7 @@ def test_a_long_message_and_its_traceback_are_kept_in_part(each: Tasks, retry: b
     assert len(job.traceback.encode()) < 65 * KIB
     assert job.traceback.startswith("Traceback")
     assert "bytes left out]" in job.traceback
-    assert each.redis.memory_usage(records.key(job_id)) < 300 * KIB
+    assert each.redis.memory_usage(keys.job(job_id)) < 300 * KIB
     if not retry:
         assert len(str(each.app.AsyncResult(job_id).result)) < 17 * KIB
 

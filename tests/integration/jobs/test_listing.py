@@ -11,8 +11,8 @@ from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.client.show import job_row
 from project.jobs.service import Jobs
-from project.jobs.summaries import LONGEST
-from project.leased_transport import records
+from project.leased_transport import keys
+from project.leased_transport.summaries import LONGEST
 from project.settings import Settings
 
 LARGE = "x" * 1_000_000
@@ -30,7 +30,7 @@ def jobs(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Jobs]:
 def _job(jobs: Jobs, redis: Any, **fields: Any) -> str:
     """Submit a job and give it its end; return its id."""
     job_id = jobs.submit(sum_to_n_job, {"number": 1}).job_id
-    redis.hset(records.key(job_id), mapping=fields)
+    redis.hset(keys.job(job_id), mapping=fields)
     return job_id
 
 
@@ -93,5 +93,5 @@ def test_what_a_list_shows_of_a_job_is_what_a_look_at_it_shows(jobs: Jobs, redis
 def test_a_key_of_another_type_breaks_no_list(jobs: Jobs, redis: Redis) -> None:
     """Another program has overwritten the record of a job that the index still names."""
     lost, kept = (jobs.submit(sum_to_n_job, {"number": 1}).job_id for _ in range(2))
-    redis.set(records.key(lost), "no hash")
+    redis.set(keys.job(lost), "no hash")
     assert [job.job_id for job in jobs.recent(50, None, None, None).jobs] == [kept]

@@ -12,7 +12,7 @@ from project.errors import TooManyJobs
 from project.jobs.models import Accepted
 from project.jobs.service import Jobs
 from project.jobs.submit_options import SubmitOptions
-from project.leased_transport import records, scripts
+from project.leased_transport import keys, records, scripts
 from project.settings import Settings
 from tests.chaos.proxy import CuttingProxy
 
@@ -43,7 +43,7 @@ def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
 
     def forget(_: int, data: bytes) -> None:
         if scripts.READ.sha.encode() in data:
-            redis.delete(records.key(derived_id("key", "sum once")))
+            redis.delete(keys.job(derived_id("key", "sum once")))
 
     port = redis.connection_pool.connection_kwargs["port"]
     with CuttingProxy(port, forget) as proxy:
@@ -73,7 +73,7 @@ def test_all_failed_jobs_of_a_task_are_requeued(jobs: Jobs, redis: Redis) -> Non
     sums = [jobs.submit(sum_to_n_job, {"number": 1}).job_id for _ in range(3)]
     other = jobs.submit(wait_and_return, {}).job_id
     for queue in ("cpu", "default"):
-        taken = scripts.TAKE(redis, [queue], [10, 60, "test", *records.PRIORITY_STEPS])
+        taken = scripts.FETCH(redis, [queue], [10, 60, "test", *keys.PRIORITY_STEPS])
         for job_id, token in zip(taken[::5], taken[1::5], strict=True):
             status = "SUCCESS" if job_id.decode() == sums[0] else "FAILURE"
             fields = ["result", "1"] if status == "SUCCESS" else ["error", '{"type": "E", "message": "m"}']

@@ -8,8 +8,7 @@ import pytest
 from celery import Celery, group
 from redis import Redis
 
-from project.jobs import listing
-from project.leased_transport import JobExists, QueueFull, control, records
+from project.leased_transport import JobExists, QueueFull, control, keys, listing, records
 from tests.chaos import protocol
 from tests.support.ports import free_port
 from tests.support.processes import RedisServer
@@ -55,19 +54,19 @@ def test_a_cancelled_job_makes_room(server: RedisServer, redis: Redis) -> None:
     app = create_app(server.url, queue_limit=3)
     jobs = [app.tasks["add"].apply_async((1, 2), priority=priority) for priority in (0, 9, 9)]
     for job in jobs[:2]:
-        control.take_back(redis, job.id)
+        control.cancel_or_collect(redis, job.id)
     jobs += [app.tasks["add"].apply_async((1, 2), priority=9) for _ in range(2)]
     with pytest.raises(QueueFull):
         app.tasks["add"].delay(1, 2)
-    assert redis.lrange(records.lists("celery")[-1], 0, -1) == [job.id.encode() for job in jobs[:1:-1]]
+    assert redis.lrange(keys.waiting("celery")[-1], 0, -1) == [job.id.encode() for job in jobs[:1:-1]]
 
 
 def test_a_retry_of_a_run_that_lost_its_lease_leaves_the_job_where_it_waits(redis: Redis) -> None:
     """It will run again at once; a second entry would run beside what follows."""
     protocol.admit(redis, "a", "n1")
-    (job,) = protocol.take(redis)
+    (job,) = protocol.fetch(redis)
     protocol.expire(redis, "a")
-    protocol.tend(redis)
+    protocol.renew_and_reap(redis)
     assert protocol.admit(redis, "a", "n2", due=2e10, token=job.token) == "OK"
     assert protocol.places(redis, "a") == ["waiting"]
 
@@ -75,9 +74,9 @@ def test_a_retry_of_a_run_that_lost_its_lease_leaves_the_job_where_it_waits(redi
 def test_a_late_ending_takes_a_job_out_of_its_queue(redis: Redis) -> None:
     """A run that lost its lease still ends its job if nobody has taken it since."""
     protocol.admit(redis, "a", "n", step=3)
-    (job,) = protocol.take(redis)
+    (job,) = protocol.fetch(redis)
     protocol.expire(redis, "a")
-    protocol.tend(redis)
+    protocol.renew_and_reap(redis)
     assert protocol.finish(redis, job)
     assert protocol.places(redis, "a") == []
 

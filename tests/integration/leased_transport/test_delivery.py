@@ -9,7 +9,7 @@ from celery import Celery, chord, group
 from redis import Redis
 
 from project.brokers import queue_depths
-from project.leased_transport import control, records
+from project.leased_transport import control, keys, records
 from tests.support.transport_fixtures import LEASE, StartWorker
 from tests.support.wait import wait_until
 
@@ -91,7 +91,7 @@ def test_results_that_were_there_before_anyone_waited_are_found(
     """A job or a group that ended long ago, before get() subscribed, is answered at once."""
     workers()
     single, many = app.tasks["add"].delay(1, 2), group(app.tasks["add"].s(number, 1) for number in range(5)).delay()
-    wait_until(lambda: redis.zcard("jobs:recent") == 6 and nothing_left(redis))
+    wait_until(lambda: redis.zcard(keys.RECENT) == 6 and nothing_left(redis))
     assert single.get(timeout=30) == 3
     assert many.get(timeout=30) == [1, 2, 3, 4, 5]
 
@@ -271,8 +271,8 @@ def test_a_cancelled_job_never_runs_and_can_be_requeued(app: Celery, redis: Redi
     waiting = app.tasks["note"].delay("w").id
     delayed = app.tasks["note"].apply_async(("d",), countdown=0.1).id
     for job_id in (waiting, delayed):
-        assert control.take_back(redis, job_id).outcome == "cancelled"  # type: ignore[union-attr]
-        assert control.take_back(redis, job_id) is None
+        assert control.cancel_or_collect(redis, job_id).action == "cancelled"  # type: ignore[union-attr]
+        assert control.cancel_or_collect(redis, job_id) is None
     assert app.AsyncResult(waiting).state == "REVOKED"
     assert nothing_left(redis)
     workers()
@@ -287,7 +287,7 @@ def test_a_job_cancelled_and_requeued_waits_once_and_for_its_retries(
 ) -> None:
     """No entry of before the cancelling has it run while it waits for its next try."""
     job = app.tasks["again"].apply_async(("once", 1, 30), priority=3)
-    control.take_back(redis, job.id)
+    control.cancel_or_collect(redis, job.id)
     assert control.requeue(redis, [job.id])
     assert queue_depths.depths(redis, "celery")["waiting"] == 1
     workers()
@@ -375,4 +375,4 @@ def test_a_consumer_that_ends_its_jobs_well_raises_no_false_alarm(
     assert {record(redis, job.id)["status"] for job in last} == {"SUCCESS"}
     alarms = re.findall(r"lost the lease of job_id=(\S+):", one.log.read_text())
     # on a busy machine a lease may really run out, which counts as a death
-    assert [job_id for job_id in alarms if not redis.hexists(records.key(job_id), "deaths")] == []
+    assert [job_id for job_id in alarms if not redis.hexists(keys.job(job_id), "deaths")] == []

@@ -8,7 +8,7 @@ from redis import Redis
 from project.leased_transport import control
 from project.leased_transport.lease_keeper import LeaseKeeper, Options
 from tests.chaos import protocol
-from tests.chaos.protocol import Taken
+from tests.chaos.protocol import Fetched
 from tests.support.wait import wait_until
 
 
@@ -20,8 +20,8 @@ def ledger(redis: Redis) -> Iterator[LeaseKeeper]:
     ledger.stopping = True
 
 
-def _take(ledger: LeaseKeeper, redis: Redis) -> None:
-    (job,) = protocol.take(redis, lease=0.3)
+def _fetch(ledger: LeaseKeeper, redis: Redis) -> None:
+    (job,) = protocol.fetch(redis, lease=0.3)
     ledger.hold(job.id, job.token, protocol.QUEUE)
 
 
@@ -32,11 +32,11 @@ def _due(redis: Redis) -> float:
 def test_a_job_taken_again_by_who_lost_it_is_held_by_its_new_lease(ledger: LeaseKeeper, redis: Redis) -> None:
     """The verdict on the old lease is none on the new one."""
     protocol.admit(redis, "a", "n")
-    _take(ledger, redis)
+    _fetch(ledger, redis)
     protocol.expire(redis, "a")
-    protocol.tend(redis)
-    _take(ledger, redis)
-    ledger.tend()
+    protocol.renew_and_reap(redis)
+    _fetch(ledger, redis)
+    ledger.renew_and_reap()
     assert ledger.held.keys() == {"2:a"}
     assert protocol.places(redis, "a") == ["leased"]
 
@@ -47,7 +47,7 @@ def test_an_ending_that_cannot_be_written_stops_no_renewal(
     """The thread says what is wrong, with its traceback, and goes on."""
     ledger.open(redis, Options(lease=0.3))
     protocol.admit(redis, "a", "n")
-    _take(ledger, redis)
+    _fetch(ledger, redis)
     ledger.end("a", 1, "STARTED", ["progress", "\udcff"])
     wait_until(lambda: "Traceback" in caplog.text and "UnicodeEncodeError" in caplog.text)
     due = _due(redis)
@@ -60,17 +60,17 @@ def test_a_lease_that_was_given_up_is_not_reported_as_lost(
 ) -> None:
     """A pool child ends or retries its job, or a client revokes it, before the consumer's main process hears of it."""
     protocol.admit(redis, "a", "n")
-    _take(ledger, redis)
+    _fetch(ledger, redis)
     if how == "retried":
         assert protocol.admit(redis, "a", "n2", token=1) == "OK"
-        (_again,) = protocol.take(redis)
+        (_again,) = protocol.fetch(redis)
     elif how == "revoked":
-        control.take_back(redis, "a")
+        control.cancel_or_collect(redis, "a")
     else:
-        protocol.finish(redis, Taken("a", 1))
+        protocol.finish(redis, Fetched("a", 1))
         if how == "forgotten":
-            control.take_back(redis, "a")
-    ledger.tend()
+            control.cancel_or_collect(redis, "a")
+    ledger.renew_and_reap()
     assert caplog.text == ""
 
 
@@ -79,8 +79,8 @@ def test_a_lease_that_ran_out_is_reported_as_lost(
 ) -> None:
     """Whether the job waits again or runs elsewhere by now."""
     protocol.admit(redis, "a", "n")
-    _take(ledger, redis)
+    _fetch(ledger, redis)
     protocol.expire(redis, "a")
-    protocol.tend(redis)
-    ledger.tend()
+    protocol.renew_and_reap(redis)
+    ledger.renew_and_reap()
     assert "lost the lease of job_id=a" in caplog.text

@@ -7,8 +7,7 @@ from redis import Redis
 
 from project.brokers import queue_depths
 from project.brokers.base import broker_settings
-from project.jobs import listing
-from project.leased_transport import control, records
+from project.leased_transport import control, listing, records
 from project.leased_transport.backend import Backend
 from project.leased_transport.transport import Transport
 from tests.support.processes import RedisServer
@@ -35,7 +34,7 @@ def test_recent_jobs_can_be_filtered_by_task_and_status(app: Celery, redis: Redi
     for number in range(30):
         app.tasks["add"].delay(number, 1)
     assert listing.recent(redis, count=5, task="note")[0] == [wanted]
-    control.take_back(redis, wanted)
+    control.cancel_or_collect(redis, wanted)
     assert listing.recent(redis, count=5, status="REVOKED")[0] == [wanted]
 
 
@@ -62,7 +61,7 @@ def test_only_an_ended_job_can_be_forgotten(app: Celery, redis: Redis) -> None:
     job = app.tasks["add"].delay(1, 2)
     job.forget()
     assert records.read(redis, job.id) is not None
-    control.take_back(redis, job.id)
+    control.cancel_or_collect(redis, job.id)
     job.forget()
     assert records.read(redis, job.id) is None
 

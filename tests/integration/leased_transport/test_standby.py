@@ -15,6 +15,7 @@ import trustme
 from celery import Celery
 from redis import ConnectionPool, Redis
 
+from project.leased_transport import keys
 from project.leased_transport.lease_keeper import Hold
 from project.leased_transport.standby import PROGRAM, Standby
 from tests.chaos import protocol
@@ -32,7 +33,7 @@ def _runs(redis: Redis, name: str) -> int:
 
 
 def _due(redis: Redis) -> float:
-    return float(redis.zscore(f"leases:{protocol.QUEUE}", "a") or 0)
+    return float(redis.zscore(keys.leases(protocol.QUEUE), "a") or 0)
 
 
 def _now(redis: Redis) -> float:
@@ -53,7 +54,7 @@ def test_a_job_that_holds_the_interpreters_lock_for_longer_than_its_lease_runs_o
     """Another process renews its lease, while leases that run out are collected all the time."""
     workers("one", pool, lease=LONG)
     job = app.tasks["grip"].delay("grip", 5)
-    wait_until(lambda: protocol.tend(redis) or job.ready())
+    wait_until(lambda: protocol.renew_and_reap(redis) or job.ready())
     record: Any = redis.hgetall(f"job:{job.id}")
     assert (_runs(redis, "grip"), record[b"status"], record[b"token"]) == (1, b"SUCCESS", b"1")
 
@@ -64,7 +65,7 @@ def test_a_frozen_consumer_loses_its_lease(app: Celery, redis: Redis, workers: S
     job = app.tasks["nap"].delay("frozen", 60)
     wait_until(lambda: _runs(redis, "frozen") == 1)
     one.send("STOP")
-    wait_until(lambda: protocol.tend(redis) or job.state == "PENDING")
+    wait_until(lambda: protocol.renew_and_reap(redis) or job.state == "PENDING")
 
 
 def test_the_process_that_stands_by_is_small_and_ends_with_its_consumer(workers: StartWorker) -> None:
@@ -86,7 +87,7 @@ def leased(server: RedisServer) -> Iterator[Redis]:
     with Redis(port=server.port, db=3) as client:
         client.flushdb()
         protocol.admit(client, "a", "n")
-        protocol.take(client, lease=SHORT)
+        protocol.fetch(client, lease=SHORT)
         yield client
 
 
@@ -126,7 +127,7 @@ def test_it_speaks_through_a_unix_socket(tmp_path: Path, stand_by: StandBy) -> N
     """As some hosts offer Redis."""
     with RedisServer(tmp_path, "--unixsocket", str(tmp_path / "redis.sock")) as server:
         protocol.admit(server.client, "a", "n")
-        protocol.take(server.client, lease=SHORT)
+        protocol.fetch(server.client, lease=SHORT)
         stand_by(f"unix://{tmp_path}/redis.sock")
         _renewed_twice(server.client)
 

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from project.leased_transport import records
+from project.leased_transport import keys
 from tests.integration.leased_transport.test_delivery import every_pool, nothing_left, record
 from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
@@ -63,4 +63,4 @@ def test_a_retry_keeps_the_priority(app: Celery, redis: Redis, workers: StartWor
     job = app.tasks["again"].apply_async(("r", 1, 30), priority=0)
     workers()
     wait_until(lambda: job.state == "RETRY")
-    assert redis.hget(records.key(job.id), "step") == b"0"
+    assert redis.hget(keys.job(job.id), "step") == b"0"

@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from project.leased_transport import records
+from project.leased_transport import keys
 from tests.integration.leased_transport.test_delivery import nothing_left, record, runs
 from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
@@ -93,7 +93,7 @@ def _without_leases(redis: Redis, job_id: str, **fields: Any) -> None:
         "queued": 1,
         "message": message,
     }
-    redis.hset(records.key(job_id), mapping=known | fields)
+    redis.hset(keys.job(job_id), mapping=known | fields)
 
 
 def test_a_job_of_an_older_version_without_leases_runs(app: Celery, redis: Redis, workers: StartWorker) -> None:

@@ -11,6 +11,7 @@ from celery import Celery
 from project.errors import DatabaseUnavailable, GlassqueueError, ScheduleOfTheStack
 from project.integrations.database import history
 from project.integrations.database.engine import transaction
+from project.leased_transport import keys
 from project.migrate import migrate
 from project.schedules import leader_heartbeat
 from project.schedules.task_scheduler import TaskScheduler
@@ -178,7 +179,7 @@ def test_purging_forgets_what_has_expired_and_nothing_else(
     server.client.zadd("schedules::all", {b"schedules:\xff": 1})  # not UTF-8: another program wrote it
     assert app.tasks["purge_records"]() == {"rows": 1, "jobs": 1, "schedules": 2}
     assert [schedule.schedule_id for schedule in scheduler.page(10)[0]] == [kept]
-    assert server.client.zrange("jobs:recent", 0, -1) == [job_kept.encode()]
+    assert server.client.zrange(keys.RECENT, 0, -1) == [job_kept.encode()]
     with transaction(database) as session:
         assert [row.job_id for row in history.page(session, 10)] == ["new"]
     assert app.tasks["purge_records"]() == {"rows": 0, "jobs": 0, "schedules": 0}
@@ -195,4 +196,4 @@ def test_purging_keeps_the_indexes_small_while_the_database_is_away(
     server.client.delete(f"job:{job_id}")
     with pytest.raises(DatabaseUnavailable):
         app.tasks["purge_records"]()
-    assert server.client.zcard("jobs:recent") == 0
+    assert server.client.zcard(keys.RECENT) == 0

@@ -8,21 +8,19 @@ from typing import Any
 
 from redis import Redis
 
-from project.leased_transport import records
-from project.leased_transport.scripts import Script
+from . import keys, records, scripts
 
 LONGEST = 2048  # bytes of a field that a list shows
 CAN_BE_LONG = ("result", "error")
 SHORT = ["task", "status", "queue", "consumer", "token", "returned", "parent", "child_ids", "progress"]
 SHORT += ["submitted_at", "started_at", "finished_at"]
 TIMES = ("due_at", "leased_until")  # as records.read() has them
-SUMMARIZE = Script("summarize")
 
 
 def read(client: Redis, job_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Return the records of those jobs that are known, each with its job_id and with what was `omitted`."""
     names = [len(CAN_BE_LONG), *CAN_BE_LONG, *SHORT]
-    found = SUMMARIZE(client, [records.key(job_id) for job_id in job_ids], [LONGEST, *names]) if job_ids else []
+    found = scripts.SUMMARIZE(client, [keys.job(job_id) for job_id in job_ids], [LONGEST, *names]) if job_ids else []
     returned = (*SHORT, *CAN_BE_LONG, *TIMES)
     summaries = (_summary(dict(zip(returned, values, strict=True))) for values in found)
     return [{"job_id": job_id, **each} for job_id, each in zip(job_ids, summaries, strict=True) if each]

@@ -1,8 +1,8 @@
--- Take up to n waiting jobs, from the queues in turn, and write their leases; wake another consumer when jobs remain.
+-- Fetch up to n waiting jobs, from the queues in turn, and write their leases; wake another consumer when jobs remain.
 -- What no admission put into the queue, but another program, goes to the list `inbox`.
 -- KEYS queue... (in the order to serve)
 -- ARGV n, lease (seconds), consumer, step... (most urgent first)
--- returns id, token, queue, task, message of each job taken, as one flat list
+-- returns id, token, queue, task, message of each fetched job, as one flat list
 local want, lease, consumer = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 for _, queue in ipairs(KEYS) do -- what has become due joins its queue
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'delayed:' .. queue, '-inf', now, 'LIMIT', 0, 1000)) do
@@ -10,7 +10,7 @@ for _, queue in ipairs(KEYS) do -- what has become due joins its queue
     redis.call('LPUSH', list_of(queue, redis.call('HGET', 'job:' .. id, 'step')), id)
   end
 end
-local taken, counts = {}, {}
+local fetched, counts = {}, {}
 
 -- The id of our own job if a message in kombu's form is that of a job that waits; see "Switching brokers" in delivery.md.
 local function id_of(text)
@@ -20,7 +20,7 @@ local function id_of(text)
   return redis.call('HGET', 'job:' .. headers.id, 'nonce') == headers.nonce and headers.id or nil
 end
 
-local function take(queue, list, id)
+local function fetch(queue, list, id)
   local ours = id:sub(1, 1) == '{' and id_of(id)
   if ours and redis.call('ZSCORE', 'delayed:' .. queue, ours) then return end
   id = ours or id
@@ -30,7 +30,7 @@ local function take(queue, list, id)
   -- No id, but what another program put here; counted, so that a step with many of them stays short.
   if not status and not id:find('^[%w._~-]+$') then want = want - 1; redis.call('LPUSH', 'inbox', id) end
   if not WAITING[status] then return end -- its record was given another end
-  if deaths and #taken > 0 then -- it may kill its consumer again: that must not count against others
+  if deaths and #fetched > 0 then -- it may kill its consumer again: that must not count against others
     want = 0
     return redis.call('RPUSH', list, id)
   end
@@ -44,17 +44,17 @@ local function take(queue, list, id)
   redis.call('HSET', key, 'status', 'STARTED', 'started_at', stamp, 'consumer', consumer)
   redis.call('ZADD', 'leases:' .. queue, now + lease, id)
   announce(id, task, queue, 'STARTED', consumer)
-  for _, value in ipairs({id, token, queue, task, message}) do taken[#taken + 1] = value end
+  for _, value in ipairs({id, token, queue, task, message}) do fetched[#fetched + 1] = value end
   want, counts[queue] = deaths and 0 or want - 1, (counts[queue] or 0) + 1
 end
 
--- Take the most urgent entry of a queue; whether there was one.
-local function take_one(queue)
+-- Fetch the most urgent entry of a queue; return whether there was one.
+local function fetch_one(queue)
   for i = 4, #ARGV do
     local list = list_of(queue, ARGV[i])
     local id = redis.call('RPOP', list)
     if id then
-      local ok, why = pcall(take, queue, list, id)
+      local ok, why = pcall(fetch, queue, list, id)
       if not ok then -- a record that cannot be read or written, such as a token that is no number
         local text = 'its record is damaged: ' .. (type(why) == 'table' and why.err or tostring(why))
         pcall(finish, id, nil, queue, 'FAILURE', {'error', cjson.encode({type = 'Rejected', message = text})}, 0)
@@ -68,15 +68,15 @@ local turn = {unpack(KEYS)}
 while want > 0 and #turn > 0 do
   local i = 1
   while want > 0 and i <= #turn do
-    if take_one(turn[i]) then i = i + 1 else table.remove(turn, i) end
+    if fetch_one(turn[i]) then i = i + 1 else table.remove(turn, i) end
   end
 end
 if want <= 0 then
   for _, queue in ipairs(KEYS) do
     for i = 4, #ARGV do
-      if redis.call('EXISTS', list_of(queue, ARGV[i])) == 1 then ring(queue) end
+      if redis.call('EXISTS', list_of(queue, ARGV[i])) == 1 then wake(queue) end
     end
   end
 end
 for queue, count in pairs(counts) do redis.call('HINCRBY', 'taken', queue, count) end
-return taken
+return fetched

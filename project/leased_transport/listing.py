@@ -8,13 +8,9 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ReadOnlyError
 
-from project.leased_transport import records
-from project.leased_transport.scripts import Script
-from project.worker import heartbeat
+from . import keys, scripts
 
-RECENT = "jobs:recent"
 SCAN = 1000  # index entries that are looked at in one step, which holds Redis for about two milliseconds
-SEARCH = Script("search")
 
 
 def recent(
@@ -25,7 +21,7 @@ def recent(
     cursor = before
     while True:
         limit = "+inf" if cursor is None else f"({cursor!r}"
-        below, *ids = SEARCH(client, [RECENT], [limit, SCAN, count - len(found), task or "", status or ""])
+        below, *ids = scripts.SEARCH(client, [keys.RECENT], [limit, SCAN, count - len(found), task or "", status or ""])
         found += [raw.decode() for raw in ids]
         cursor = float(below) if below else None
         if cursor is None or len(found) == count:
@@ -34,14 +30,14 @@ def recent(
 
 def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
     """Return the consumers that were alive some seconds ago, each with the jobs that it holds a lease for."""
-    members: Any = client.smembers(heartbeat.NAMES)
+    members: Any = client.smembers(keys.CONSUMERS)
     names = sorted(raw.decode() for raw in members)
-    known = client.mget([heartbeat.key(name) for name in names]) if names else []
+    known = client.mget([keys.consumer(name) for name in names]) if names else []
     busy = _running(client, queues)
     for name, raw in zip(names, known, strict=True):
         if raw is None:
             with suppress(ReadOnlyError):
-                client.srem(heartbeat.NAMES, name)
+                client.srem(keys.CONSUMERS, name)
     return [json.loads(raw) | {"busy": busy[name]} for name, raw in zip(names, known, strict=True) if raw]
 
 
@@ -49,11 +45,11 @@ def _running(client: Redis, queues: list[str]) -> defaultdict[str, list[dict[str
     """Return the jobs that are leased, by consumer."""
     pipeline: Any = client.pipeline(transaction=False)
     for queue in queues:
-        pipeline.zrange(f"leases:{queue}", 0, SCAN)
+        pipeline.zrange(keys.leases(queue), 0, SCAN)
     ids = [raw.decode() for leased in pipeline.execute() for raw in leased]
     running = defaultdict(list)
     for job_id in ids:
-        pipeline.hmget(records.key(job_id), "task", "started_at", "consumer")
+        pipeline.hmget(keys.job(job_id), "task", "started_at", "consumer")
     for job_id, values in zip(ids, pipeline.execute(), strict=True):
         if all(values):
             task, since, consumer = (value.decode() for value in values)

@@ -1,6 +1,6 @@
 -- Renew leases or hand their jobs back; then put jobs whose lease ran out back at the head of their queue (a death).
 -- KEYS queue... (whose expired leases to collect)
--- ARGV what (renew, return, stop or death: see put_back), lease (seconds), max_attempts, ttl,
+-- ARGV what (renew, return, stop or death: see hand_back), lease (seconds), max_attempts, ttl,
 --      then per held job: id, token, queue; of jobs handed back the last one is the next to be taken
 -- returns token:id (the delivery tag) of each whose lease was lost before; and of each lease that ran out: id, task,
 --      queue, consumer (that had it) and status (PENDING, or FAILURE after too many deaths), as one flat list
@@ -18,12 +18,12 @@ for i = 5, #ARGV, 3 do
   elseif what == 'renew' then
     redis.call('ZADD', 'leases:' .. queue, now + ARGV[2], id)
   else
-    put_back(id, queue, what, tonumber(ARGV[3]), ARGV[4])
+    hand_back(id, queue, what, tonumber(ARGV[3]), ARGV[4])
   end
 end
 for _, queue in ipairs(KEYS) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'leases:' .. queue, '-inf', now, 'LIMIT', 0, 1000)) do
-    local status = put_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4])
+    local status = hand_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4])
     if status then
       local task, consumer = unpack(redis.call('HMGET', 'job:' .. id, 'task', 'consumer'))
       for _, value in ipairs({id, task or '', queue, consumer or '', status}) do expired[#expired + 1] = value end

@@ -1,12 +1,12 @@
--- Take a job back: revoke it while it waits or runs, hand its record over and forget it once it has ended.
+-- Cancel a job that waits or runs, or collect one that has ended: return its record and delete it.
 -- KEYS job:<id>
 -- ARGV id, task ('' = any), ttl
--- returns outcome, token and the record (field, value, ...); nothing for a job that is unknown, of another task or revoked
+-- returns action, token and the record (field, value, ...); nothing for a job that is unknown, of another task or revoked
 local key, id = KEYS[1], ARGV[1]
 local status, task, queue, token, step =
   unpack(redis.call('HMGET', key, 'status', 'task', 'queue', 'token', 'step'))
 if not status or status == 'REVOKED' or (ARGV[2] ~= '' and ARGV[2] ~= task) then return end
-local outcome = 'handed over'
+local action = 'collected'
 redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
 if FINAL[status] then
   local record = redis.call('HGETALL', key)
@@ -16,14 +16,14 @@ if FINAL[status] then
     redis.call('EXPIRE', key, ARGV[3])
   end
   redis.call('ZREM', 'jobs:recent', id)
-  return {outcome, token, record}
+  return {action, token, record}
 elseif WAITING[status] then
-  outcome = 'cancelled'
+  action = 'cancelled'
   -- else its entry would count as a waiting job; the search takes up to 5 ms among 100,000 jobs
   if redis.call('ZREM', 'delayed:' .. queue, id) == 0 then redis.call('LREM', list_of(queue, step), -1, id) end
 else
-  outcome = 'stopped'
+  action = 'stopped'
   redis.call('ZREM', 'leases:' .. queue, id)
 end
 finish(id, task, queue, 'REVOKED', {}, ARGV[3])
-return {outcome, token, redis.call('HGETALL', key)}
+return {action, token, redis.call('HGETALL', key)}
