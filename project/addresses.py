@@ -1,24 +1,24 @@
-"""Host names and addresses: how they are written in URLs, and which of them are this machine."""
+"""Parse host names and addresses, write them in URLs, and tell which of them are this machine."""
 
 import re
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # addresses that a server listens on, and no client can connect to
+EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # addresses to listen on, to which no client can connect
 
 
 def in_url(host: str) -> str:
-    """Return a host as URLs have it: an IPv6 address in brackets."""
+    """Return a host as written in a URL, with an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def reachable(bound: str) -> str:
-    """Return where a client on this machine reaches a server that listens on a host."""
+    """Return the address at which a client on this machine reaches a server that listens on a host."""
     return EVERY.get(bound, bound)
 
 
 def is_here(host: str) -> bool:
-    """Tell whether a host is this machine: a name that it calls itself, or an address that it can listen on."""
+    """Tell whether a host is this machine: one of its own names, or an address that it can listen on."""
     if host in ("localhost", socket.gethostname().lower()) or host.endswith(".localhost"):
         return True
     if not (address := as_address(host)):
@@ -32,7 +32,7 @@ def is_here(host: str) -> bool:
 
 
 def as_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a host is, or None if it is a name."""
+    """Parse a host as an address; return None if it is a name."""
     try:
         return ip_address(host)
     except ValueError:
@@ -40,7 +40,7 @@ def as_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def checked_host(text: str) -> str:
-    """Return a host name or an address without the brackets of an IPv6 address; a ValueError says what is wrong."""
+    """Return a host name or an address, without the brackets of an IPv6 address; raise ValueError if it is invalid."""
     host = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
     if (":" in host and not isinstance(as_address(host), IPv6Address)) or re.search(r"""[\s/@?#;{}$"'\\\[\]%]""", host):
         raise ValueError("must be a host name or an address, such as 127.0.0.1 or ::1, without a scheme and a port")

@@ -26,15 +26,15 @@ heartbeat.connect(settings.records, settings.redis_timeout)
 switching.connect(settings.records, settings.redis_timeout)
 rejected_jobs.connect()
 
-# Queues with consumers of their own in native/parts.py and docker-compose.yml: no job waits behind a backup
+# Queues with their own consumers in native/parts.py and docker-compose.yml, so that no job waits behind a backup
 OWN_CONSUMERS = ("notifications", "maintenance")
 
 
 @signals.celeryd_init.connect
 def serve_chosen_queues(**_: Any) -> None:
-    """Let a consumer serve CONSUMER_QUEUES, or else all queues that have no consumers of their own.
+    """Serve CONSUMER_QUEUES, or by default all queues that have no consumers of their own.
 
-    Stops the process if there is no such queue: Celery would make it, and nobody would submit there.
+    Exit if there is no such queue: Celery would create it, and it would stay empty.
     """
     chosen = [name.strip() for name in settings.consumer_queues.split(",") if name.strip()]
     for name in chosen:

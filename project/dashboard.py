@@ -1,4 +1,4 @@
-"""Flower, with the checks that all services make and our queues: `celery --app project.dashboard flower`."""
+"""Run Flower with the request guard and with our queues: `celery --app project.dashboard flower`."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ class GuardedFlower(Flower):
         super().__init__(options=options, **kwargs)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
-        """Return what answers the request: Flower's own handler, or the refusal."""
+        """Return Flower's own handler for the request, or a refusal."""
         headers = request.headers
         origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
         refusal = check_request(request.method or "", headers.get("Host", ""), origin, site, settings.hosts)
@@ -43,24 +43,24 @@ class GuardedFlower(Flower):
         return super().find_handler(request, **kwargs)
 
     def get_handler_delegate(self, request: HTTPServerRequest, target_class: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return what runs a handler: HEAD is answered like GET, and Tornado leaves out the body."""
+        """Return the delegate of a handler; it answers HEAD like GET, and Tornado leaves out the body."""
         if request.method == "HEAD" and target_class.head is RequestHandler.head:
             target_class = type(target_class.__name__, (target_class,), {"head": target_class.get})
         return super().get_handler_delegate(request, target_class, *args, **kwargs)
 
 
 class RefusedHandler(RequestHandler):
-    """Answers a refused request with a problem (RFC 9457)."""
+    """Answer a refused request with a problem (RFC 9457)."""
 
     def initialize(self, refusal: Refusal) -> None:
-        """Take the reason."""
+        """Store the status and the reason."""
         self._refusal = refusal
 
     def check_xsrf_cookie(self) -> None:
-        """Check nothing more."""
+        """Skip the check: the request is refused anyway."""
 
     def prepare(self) -> None:
-        """Answer, whatever the method."""
+        """Answer any method."""
         status, detail = self._refusal
         self.set_status(status)
         self.set_header("Content-Type", "application/problem+json")
@@ -70,20 +70,20 @@ class RefusedHandler(RequestHandler):
 def management_api(broker_url: str) -> str:
     """Return the URL of the management API of the RabbitMQ at *broker_url*.
 
-    Without user and password, which Flower takes from the broker's URL then. It pastes them into the URL that it would
-    derive itself, and its HTTP client would send them quoted.
+    Without user and password, so that Flower takes them from the broker's URL. Flower would put them into the URL
+    that it derives itself, and its HTTP client would send them percent-encoded.
     """
     return f"http://{in_url(Connection(broker_url).hostname)}:{MANAGEMENT_PORT}/api/"
 
 
 class RedisQueues:
-    """Our queues in Redis for Flower's page of the broker, which knows neither leases nor the names of our keys."""
+    """The queues in Redis for Flower's broker page, which supports neither leases nor the names of our keys."""
 
     def __init__(self) -> None:
         self._jobs = Jobs(app, settings)
 
     async def queues(self, _: Collection[str]) -> list[dict[str, Any]]:
-        """Return a row for each of our queues, also those that no consumer serves."""
+        """Return a row for each queue, also for queues without consumers."""
         return await asyncio.get_running_loop().run_in_executor(None, self._rows)
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ class RedisQueues:
         ]
 
 
-# The command has no option for another class, nor for another kind of broker
+# Flower's command has no option for another class or another kind of broker
 flower.command.Flower = GuardedFlower
 if not is_amqp(settings.broker):
     redis_queues = RedisQueues()

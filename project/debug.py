@@ -1,4 +1,4 @@
-"""`make debug QUEUE=cpu`: a consumer in this terminal that runs one job at a time, so that breakpoint() can ask."""
+"""Run a consumer in this terminal, one job at a time, so that breakpoint() works: `make debug QUEUE=cpu`."""
 
 import os
 import sys
@@ -15,10 +15,10 @@ ENVIRONMENT = {"CONSUMER_POOL": "solo", "CONSUMER_SLOTS": "1"}
 
 
 def main(words: list[str]) -> None:
-    """Become the consumer of the queues named, unless other consumers would take their jobs."""
+    """Become a consumer of the given queues, unless other consumers would fetch their jobs."""
     queues = {name.strip() for word in words for name in word.split(",") if name.strip()}
     if not queues:
-        sys.exit("glassqueue: which queue? For example: make debug QUEUE=cpu")
+        sys.exit("glassqueue: QUEUE is missing: name a queue, such as make debug QUEUE=cpu")
     with explained():
         jobs = Jobs(create_celery_app(get_settings()), get_settings())
     try:
@@ -27,7 +27,7 @@ def main(words: list[str]) -> None:
         sys.exit("glassqueue: Redis does not answer: start the stack first, with make up CONSUMERS=0")
     if others:
         sys.exit(
-            f"glassqueue: {', '.join(others)} would take jobs of {', '.join(sorted(queues))}, too: start the stack "
+            f"glassqueue: {', '.join(others)} would fetch jobs of {', '.join(sorted(queues))}, too: start the stack "
             "without consumers, with make up CONSUMERS=0 or docker compose up --scale consumer=0"
         )
     _become_consumer(queues)

@@ -1,9 +1,9 @@
-"""Read `.env` as Docker Compose reads it, and refuse lines that mean something else there than they seem to.
+"""Read `.env` as Docker Compose reads it, and refuse lines that Compose would interpret in a surprising way.
 
-One file has the settings of both ways to run. Compose replaces `$NAME`, interprets backslashes in double quotes and
-takes ` #` for a comment (https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/);
-python-dotenv differs from it in each of these. In single quotes every character stands for itself, but for a quote,
-which is written with a backslash before it.
+`make up` and Compose share this file. Compose replaces `$NAME`, interprets backslashes in double quotes and treats `
+#` as a comment (https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/); python-dotenv
+differs from it in each of these. In single quotes every character is literal, except a quote, which needs a backslash
+before it.
 """
 
 import os
@@ -23,11 +23,11 @@ _PLAIN = re.compile(r"""(?!['"#])(?:(?!\s#)[^$])*""")
 
 
 class EnvFileError(ValueError):
-    """Lines that cannot be used, each with its number and what to write instead, without their values."""
+    """Invalid lines, each with its number and a correction, but without its value."""
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return the settings in a file, without the empty ones; a file that is not there has none."""
+    """Return the non-empty settings in a file; a missing file has none."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -48,22 +48,22 @@ def read(path: Path) -> dict[str, str]:
 
 
 def _parse(line: str) -> tuple[str, str]:
-    """Return the name and the value of a line; a ValueError says what is wrong with it, without its value."""
+    """Return the name and the value of a line; raise ValueError, without the value, if the line is invalid."""
     parts = _NAME.fullmatch(line)
     if not parts or not re.fullmatch("[A-Z_][A-Z0-9_]*", parts[1]):
         raise ValueError("a line is NAME=value, with the name in capital letters, or a comment that begins with #")
     name, value = parts.groups()
     if not value.replace("\t", " ").isprintable():
-        raise ValueError(f"{name} has a character that cannot be seen; type it again")
+        raise ValueError(f"{name} contains an invisible character; type the value again")
     if match := _SINGLE.fullmatch(value):
         return name, match[1].replace("\\'", "'")
     if match := _DOUBLE.fullmatch(value) or _PLAIN.fullmatch(value):
         return name, match[1] if match.re is _DOUBLE else match[0]
-    raise ValueError(f"{name} has $, #, a quote or a backslash: {_cure(name)}")
+    raise ValueError(f"{name} contains $, #, a quote or a backslash: {_cure(name)}")
 
 
 def _cure(name: str) -> str:
     return (
-        f"write {name}='...' in single quotes, in which every character stands for itself and only ' is written \\', "
+        f"write {name}='...' in single quotes, in which every character is literal and only ' is written as \\', "
         "and put a comment on a line of its own"
     )

@@ -1,7 +1,7 @@
-"""One family of errors; project/api/problems.py turns them into answers.
+"""Define the errors of this project; project/api/problems.py turns them into HTTP responses.
 
-The first line of a class's docstring is the title that a client reads. Consumers raise them too, so nothing of FastAPI
-is imported here.
+The first line of a class's docstring is the title that a client reads. Consumers raise these errors too, so this
+module does not import FastAPI.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 
 class GlassqueueError(Exception):
-    """Something went wrong."""
+    """Internal error."""
 
     status: ClassVar[int] = 500
     headers: Mapping[str, str] = {}
@@ -37,7 +37,7 @@ class JobIdTaken(GlassqueueError):
 
 
 class IdempotencyKeyReused(GlassqueueError):
-    """The Idempotency-Key came with another body before; nothing was queued."""
+    """The Idempotency-Key was already used with another body; nothing was queued."""
 
     status = 409
 
@@ -49,13 +49,13 @@ class NotRequeueable(GlassqueueError):
 
 
 class UnknownSchedule(GlassqueueError):
-    """No schedule has this id: it was never made, was deleted, or ended some time ago."""
+    """No schedule has this id: it was never created, was deleted, or ended some time ago."""
 
     status = 404
 
 
 class ScheduleInvalid(GlassqueueError):
-    """The schedule cannot be used; delete it and make it again."""
+    """The schedule is invalid; delete it and create it again."""
 
     status = 409
 
@@ -67,7 +67,7 @@ class ScheduleOfTheStack(GlassqueueError):
 
 
 class TooManySchedules(GlassqueueError):
-    """SCHEDULE_LIMIT schedules are active or paused already; delete some, or set a higher limit."""
+    """The limit of active and paused schedules (SCHEDULE_LIMIT) is reached; delete some, or raise the limit."""
 
     status = 429
     headers: Mapping[str, str] = {"Retry-After": "60"}
@@ -81,19 +81,19 @@ class BrokerUnavailable(GlassqueueError):
 
 
 class WritesRefused(BrokerUnavailable):
-    """Redis answers, but can store nothing at the moment; try again."""
+    """Redis answers, but cannot store data at the moment; try again."""
 
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 class NotReady(GlassqueueError):
-    """Something that jobs talk to does not answer."""
+    """A service that jobs need does not answer."""
 
     status = 503
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
     def __init__(self, detail: str = "", checks: Sequence[Any] | None = None) -> None:
-        """Keep what was found about each part, for the answer."""
+        """Store the findings of the checks, for the response."""
         super().__init__(detail)
         self.checks = checks
 
@@ -106,11 +106,11 @@ class DatabaseUnavailable(GlassqueueError):
 
 
 class DatabaseMismatch(DatabaseUnavailable):
-    """The tables of the database are not those of this version; `make doctor` says what to do."""
+    """The database tables do not match this version; run `make doctor` for the fix."""
 
 
 class TooManyJobs(GlassqueueError):
-    """The queue is full; try again when consumers have worked some of it off."""
+    """The queue is full; try again when consumers have run some of its jobs."""
 
     status = 429
 
@@ -120,14 +120,14 @@ class TooManyJobs(GlassqueueError):
 
 
 class TooManyListeners(GlassqueueError):
-    """As many clients as may are waiting for jobs; try again, or ask without waiting."""
+    """The maximum number of clients is already waiting for jobs; try again, or ask without waiting."""
 
     status = 429
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 class TooManyEventListeners(TooManyListeners):
-    """MAX_EVENT_LISTENERS clients follow all jobs already; try again, or list jobs from time to time."""
+    """The maximum number of clients already follows all jobs (MAX_EVENT_LISTENERS); try again, or poll jobs."""
 
 
 class UnsupportedContentType(GlassqueueError):

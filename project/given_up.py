@@ -1,6 +1,6 @@
-"""Parts of the native stack that died too often: the supervisor notes each in RUN_DIR, and `make doctor` shows it.
+"""Record the parts that the supervisor no longer restarts in RUN_DIR, for `make doctor`.
 
-The next `make up` forgets them, as it does the signs of life beside them.
+The next `make up` deletes these files.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 
 from project.integrations.check import Check
 
-if TYPE_CHECKING:  # the supervisor, which loads this module, does without what the settings need
+if TYPE_CHECKING:  # the supervisor loads this module, but not the dependencies of the settings
     from project.settings import Settings
 
 SUFFIX = ".given-up"
 
 
 def note(folder: str, name: str, how: str) -> None:
-    """Remember that a part is not started again, and how it ended."""
+    """Record that a part is not restarted, and how it ended."""
     Path(folder, f"{name}{SUFFIX}").write_text(how)
 
 
 def check(settings: Settings) -> Check:
-    """Name the parts that are not started again."""
+    """Name the parts that are not restarted."""
     if settings.in_containers:
-        return Check("given up", "off", "Docker starts containers again")
+        return Check("given up", "off", "Docker restarts containers")
     notes = sorted(settings.run_dir.glob(f"*{SUFFIX}"))
     if not notes:
-        return Check("given up", "ok", "no part has died too often")
+        return Check("given up", "ok", "no part has exited too often")
     found = "; ".join(f"{path.name.removesuffix(SUFFIX)}: {path.read_text()}" for path in notes)
     return Check(
-        "given up", "failed", found, "read what they last said in the stack's output, mend it and run make up again"
+        "given up", "failed", found, "read their last output in the stack's log, fix the cause and run make up again"
     )

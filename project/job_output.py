@@ -1,4 +1,4 @@
-"""Mark every line that a running job logs or prints with its id, so that one grep finds all of them."""
+"""Mark every line that a running job logs or prints with its id, so that one grep finds them all."""
 
 import logging
 import sys
@@ -6,44 +6,44 @@ import threading
 from contextvars import ContextVar
 from typing import Any, TextIO
 
-LONGEST = 65_536  # characters of a line; one that is longer is written in parts
+LONGEST = 65_536  # characters of a line; a longer one is written in parts
 
-# The jobs that run here, a job and what it runs eagerly inside; a context variable, as coroutines and threads mix
+# The running job and the jobs that it runs eagerly; a context variable, because of coroutines and threads
 _jobs: ContextVar[tuple[str, ...]] = ContextVar("jobs", default=())
 
 
 class _Process:
-    """What this process knows of its jobs: alone is True where it runs one at a time, its own threads included."""
+    """The job of this process; alone is True if the process runs one job at a time."""
 
     alone = False
     job_id = ""
 
 
 def run_one_at_a_time() -> None:
-    """Note that whatever this process does belongs to the job that runs, also in threads that the job has started."""
+    """Attribute all output of this process to the running job, also that of threads that the job has started."""
     _Process.alone = True
 
 
 def begin(job_id: str, *, inside: bool = False) -> None:
-    """Mark what this thread logs and prints from now on; inside: within the job that runs already."""
+    """Mark the output of this thread from now on; *inside* means within the job that already runs."""
     _jobs.set((*_jobs.get(), job_id) if inside else (job_id,))
     _Process.job_id = job_id if _Process.alone else ""
 
 
 def end() -> None:
-    """Mark nothing more, or the job around this one."""
+    """Stop marking, or go back to the job around this one."""
     _jobs.set(_jobs.get()[:-1])
     _Process.job_id = current() if _Process.alone and _jobs.get() else ""
 
 
 def finish_lines() -> None:
-    """Write what the job has printed without the end of a line."""
+    """Write the unfinished line that the job has printed."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
 
 
 def current() -> str:
-    """Return the id of the job that runs here, or nothing."""
+    """Return the id of the job that runs here, or ""."""
     jobs = _jobs.get()
     return jobs[-1] if jobs else _Process.job_id
 
@@ -54,7 +54,7 @@ def _mark() -> str:
 
 
 class MarkingFormatter(logging.Formatter):
-    """Formats a record with the mark of the job in each of its lines, once."""
+    """Format a record with the mark of the job once in each line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines of a record."""
@@ -64,17 +64,17 @@ class MarkingFormatter(logging.Formatter):
 
 
 class MarkedStream:
-    """Stands in for sys.stdout or sys.stderr: what a job prints comes out in whole lines, each with its mark."""
+    """Replace sys.stdout or sys.stderr: write the output of jobs in whole lines, each with its mark."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._rests: dict[str, str] = {}  # what each job has printed of a line that has no end yet
+        self._rests: dict[str, str] = {}  # the unfinished line of each job
         self._lock = threading.Lock()
 
     def write(self, text: str) -> int:
-        """Write a text; the rest of a line stays here until it ends or is flushed."""
+        """Write a text; keep an unfinished line until it ends or is flushed."""
         mark = _mark()
-        if not mark:  # nothing is locked then: a pool process that is forked meanwhile could not unlock it
+        if not mark:  # without the lock: a pool process forked while it is held could never release it
             return self._stream.write(text)
         with self._lock:
             *lines, rest = (self._rests.pop(mark, "") + text).split("\n")
@@ -91,7 +91,7 @@ class MarkedStream:
         self.write("".join(lines))
 
     def flush(self) -> None:
-        """Write what this job has printed so far, as a line of its own."""
+        """Write the unfinished line of this job as a line of its own."""
         if (mark := _mark()) and self._rests:
             with self._lock:
                 if rest := self._rests.pop(mark, ""):
@@ -103,7 +103,7 @@ class MarkedStream:
 
 
 def mark_prints() -> None:
-    """Mark what jobs print; call it after logging was set up, which marks its lines itself."""
+    """Mark the output of jobs; call it after logging was set up, because log lines are marked separately."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, MarkedStream):

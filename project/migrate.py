@@ -1,6 +1,6 @@
-"""`python -m project.migrate`: bring the database up to date before anybody works with it.
+"""Migrate the database before the stack uses it: `python -m project.migrate`.
 
-Safe to run again, and by several at once: each waits for the one before, and all of it is one transaction.
+It runs in one transaction and is safe to repeat; concurrent runs wait for each other.
 """
 
 import sys
@@ -17,7 +17,7 @@ from project.settings import Settings, get_settings
 
 
 def main() -> None:
-    """Migrate, or stop the process with one line that says what is wrong."""
+    """Migrate, or exit with one line that gives the reason."""
     settings = get_settings()
     try:
         lacking = migrate(settings)
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def migrate(settings: Settings) -> bool:
-    """Bring the database to the newest migration and, on PostgreSQL, the roles; tell whether it lacked anything."""
+    """Migrate the database and, on PostgreSQL, grant the roles; return whether migrations were missing."""
     engine = make_engine(settings.database_owner, statement_timeout=0, poolclass=NullPool)
     if engine.dialect.name == "sqlite":
         Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)

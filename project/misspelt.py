@@ -1,7 +1,8 @@
-"""Names of settings that are misspelt in the environment or on the line of `make`, where nothing else would notice.
+"""Find misspelt settings in the environment and on the command line of `make`, which would otherwise be ignored.
 
-`make up` refuses them. In containers, where the lines of `.env` are a part of the environment, each process that loads
-the app says so once and goes on.
+`make up` refuses them. In containers, where the lines of `.env` are part of the environment, each process that loads
+the app prints a warning. This module reads the environment directly, because it looks for names that are not
+settings.
 """
 
 import os
@@ -11,15 +12,15 @@ from difflib import get_close_matches
 
 from project.settings import Settings
 
-MAKES_OWN = {"ARGS", "QUEUE", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile itself
+MAKES_OWN = {"ARGS", "QUEUE", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile
 SETTINGS = {name.upper() for name in Settings.model_fields}
 SETTINGS |= {f"{name}_FILE" for name in SETTINGS} | {"GLASSQUEUE_ENV_FILE", "GLASSQUEUE_URL"}
-# of 1; a developer's shell has names of its own, such as PG_PASSWORD, and a container hardly any
+# similarity, 0 to 1; a developer's shell has names such as PG_PASSWORD, a container hardly any
 IN_SHELL, IN_CONTAINER, AS_HINT = 0.9, 0.8, 0.6
 
 
 def refuse_misspelt_settings() -> None:
-    """Stop with one line for each name that is no setting, but must be meant as one."""
+    """Exit with one line for each name that is probably a misspelt setting."""
     wrong = [name for name in _on_make_line() if name not in SETTINGS | MAKES_OWN]
     wrong += [name for name in _in_environment(IN_SHELL) if name not in wrong]
     if wrong:
@@ -34,7 +35,7 @@ def warn_of_misspelt_settings() -> None:
 
 
 def _on_make_line() -> list[str]:
-    """Return the names in `make up NAME=value`; make hands them on in MAKEFLAGS, with the spaces in values escaped."""
+    """Return the names in `make up NAME=value`; make passes them in MAKEFLAGS, with the spaces in values escaped."""
     _, _, given = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
     return re.findall(r"(?<!\\)(?:^|\s)([A-Za-z_]\w*)=", given)
 
@@ -45,7 +46,7 @@ def _in_environment(least: float) -> list[str]:
 
 
 def _meant(name: str, least: float) -> str:
-    """Return the setting that a name resembles, or of which it has all letters in another order; else nothing."""
+    """Return the setting that a name resembles, or of which it is an anagram; else ""."""
     upper = name.upper()
     similar = get_close_matches(upper, SETTINGS, n=1, cutoff=least)
     return similar[0] if similar else next((known for known in SETTINGS if sorted(known) == sorted(upper)), "")

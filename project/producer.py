@@ -41,7 +41,7 @@ from project.task_options.signature import arguments_model
 
 @explained()
 def create_app() -> FastAPI:
-    """Return the producer; its paths are the public ones, so NGINX rewrites nothing."""
+    """Return the producer; its paths are the public ones, so NGINX does not rewrite them."""
     settings = get_settings()
     _set_up_logs(settings)
     app: FastAPI = FastAPIOffline(
@@ -66,20 +66,20 @@ def create_app() -> FastAPI:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Hear of changes of jobs and read the inbox for as long as the app runs."""
+    """Follow the changes of jobs and read the inbox while the app runs."""
     async with app.state.jobs.lifespan(), app.state.inbox.lifespan():
         yield
 
 
 def _set_up_logs(settings: Settings) -> None:
     logs.to_stdout(settings.log_level)
-    logging.getLogger("uvicorn.error").setLevel(settings.log_level)  # its name for all that it says
+    logging.getLogger("uvicorn.error").setLevel(settings.log_level)  # the name of uvicorn's general logger
     if settings.in_containers:
         misspelt.warn_of_misspelt_settings()
 
 
 def _set_up_state(app: FastAPI, settings: Settings) -> None:
-    """Make what the endpoints work with; they reach it through project/api/deps.py."""
+    """Create the objects that the endpoints use; they get them through project/api/deps.py."""
     celery_app, state = create_celery_app(settings), app.state
     state.settings = settings
     state.jobs = Jobs(celery_app, settings)
@@ -88,20 +88,20 @@ def _set_up_state(app: FastAPI, settings: Settings) -> None:
     state.inbox = Inbox(state.jobs, settings, arguments_model)
     state.catalogue = catalogue.describe(state.jobs.tasks())
     state.checks = RecentChecks(settings)
-    # threads of their own, so that checks and a database that hang keep none from the endpoints of jobs
+    # their own threads, so that a check or a database that hangs does not block the endpoints of jobs
     state.check_threads = CapacityLimiter(4)
     state.database_threads = CapacityLimiter(POOL["pool_size"])
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """Add what sees every request; the last one added sees it first."""
+    """Add the middleware; the last one added handles a request first."""
     app.add_middleware(HeadMiddleware)
     app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix=f"{API}/")
     app.add_middleware(MetricsMiddleware)
 
 
 def _add_routers(app: FastAPI) -> None:
-    """Add the endpoints, one router per noun; a schedule's body may be as large as that of any task."""
+    """Add the endpoints, one router per noun; a schedule's body may be as large as that of the largest task."""
     tasks = app.state.jobs.tasks()
     largest = max((task.body_limit or BODY_LIMIT for task in tasks), default=BODY_LIMIT)
     app.include_router(catalogue.router)

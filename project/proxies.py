@@ -1,7 +1,7 @@
-"""Which proxy the environment names for a URL: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+"""Choose the proxy for a URL from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY in the environment.
 
-httpx 0.28 refuses to start when NO_PROXY has an entry such as `[::1]` or `fd00::/8`
-(https://github.com/encode/httpx/issues/3221), and would ask a proxy for what runs on this machine.
+httpx 0.28 fails if NO_PROXY has an entry such as `[::1]` or `fd00::/8`
+(https://github.com/encode/httpx/issues/3221), and would use a proxy for services on this machine.
 """
 
 import re
@@ -14,9 +14,9 @@ from project.addresses import as_address, is_here
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the proxy to reach a URL by; None for this machine and for what NO_PROXY names.
+    """Return the proxy for a URL; None for this machine and for the hosts in NO_PROXY.
 
-    Raises httpx.InvalidURL for what is no URL, and httpx.ProxyError, whose text has no credentials, for a proxy that
+    Raise httpx.InvalidURL for an invalid URL, and httpx.ProxyError, without credentials in its text, for a proxy that
     httpx cannot use.
     """
     wanted, proxies = httpx.URL(url), getproxies()
@@ -34,12 +34,12 @@ def _usable(proxy: str) -> str:
     except httpx.InvalidURL:
         usable = False
     if not usable:
-        raise httpx.ProxyError("the environment names a proxy that is not http://host:port or https://host:port")
+        raise httpx.ProxyError("HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: must be http://host:port or https://host:port")
     return proxy
 
 
 def _covers(entry: str, host: str) -> bool:
-    """Whether an entry of NO_PROXY names a host: `*`, a name with its subdomains, an address, or a network."""
+    """Tell whether an entry of NO_PROXY covers a host: `*`, a name with its subdomains, an address, or a network."""
     entry = entry.lower()
     if bare := re.fullmatch(r"\[(.*)\](:\d+)?|([^:]*):\d+", entry):
         entry = bare[1] or bare[3] or ""

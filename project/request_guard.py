@@ -1,8 +1,8 @@
-"""Which requests a browser may send here on behalf of another site: none that change anything.
+"""Refuse state-changing requests that a browser sends on behalf of another site (CSRF), and unknown host names.
 
-Every service checks this itself, because a browser reaches the loopback ports of all of them and not only NGINX.
-Programs such as curl send neither Origin nor Sec-Fetch-Site and are not affected.
-NGINX has the same rules in nginx/includes/request_guard.conf, Locust in locust/request_guard.py.
+Every service checks this itself, because a browser can reach all loopback ports, not only NGINX. Programs such as
+curl send neither Origin nor Sec-Fetch-Site and are not affected. NGINX has the same rules in
+nginx/includes/request_guard.conf, Locust in locust/request_guard.py.
 """
 
 from collections.abc import Collection
@@ -24,10 +24,10 @@ class Refusal(NamedTuple):
 def check_request(
     method: str, host: str, origin: str | None, fetch_site: str | None, hosts: Collection[str]
 ) -> Refusal | None:
-    """Return why a request is refused, or None; *hosts* are the names without port that are served.
+    """Return the refusal of a request, or None; *hosts* are the served host names, without ports.
 
-    421 for another Host: a site can let its own name point to this machine (DNS rebinding).
-    403 for a request that changes something and comes from a page of another origin (Fetch Metadata, RFC 6454).
+    421 for another Host, because a site can point its own name at this machine (DNS rebinding).
+    403 for a state-changing request from a page of another origin (Fetch Metadata, RFC 6454).
     """
     if host_name(host) not in hosts:
         return Refusal(421, UNKNOWN_HOST)

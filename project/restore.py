@@ -1,4 +1,4 @@
-"""`python -m project.restore NAME`: restore a backup of the database when no stack runs, or none starts any more."""
+"""Restore a backup of the database while the stack is stopped: `python -m project.restore NAME`."""
 
 import sys
 
@@ -11,16 +11,16 @@ from project.task_options.progress import report_progress
 
 
 def main() -> None:
-    """Restore the backup that the command line names, or stop the process with one line that says what is wrong."""
+    """Restore the backup that the command line names, or exit with one line that gives the reason."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m project.restore database-20261121T030000Z.sqlite3")
     try:
-        told = database_dump.restore(get_settings(), sys.argv[1], report_progress)
+        summary = database_dump.restore(get_settings(), sys.argv[1], report_progress)
     except (BackupError, NewerDatabase, PostgresFailed, ValueError, OSError) as error:
         sys.exit(f"glassqueue: cannot restore {sys.argv[1]}: {error}")
-    print(f"glassqueue: restored {told['name']}, of {told['made_at']}")
+    print(f"glassqueue: restored {summary['name']}, of {summary['made_at']}")
     for kind in ("dropped", "skipped_rights"):
-        for each in told.get(kind, []):
+        for each in summary.get(kind, []):
             print(f"  {kind.replace('_', ' ')}: {each}")
 
 

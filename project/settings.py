@@ -1,6 +1,8 @@
 """The settings of the whole stack, read once from the environment and `.env`.
 
-Nothing else in the project reads the environment. `.env.example` documents every field; a test keeps the two equal.
+`.env.example` documents every field; a test keeps the two equal. Exceptions that read the environment themselves:
+`env_file.py` (the path of `.env`), `misspelt.py` (names that are not settings), and the client, which runs without
+these settings.
 """
 
 import os
@@ -56,20 +58,22 @@ def _web_address(secret: SecretStr) -> SecretStr:
 
 def _reads_bytes(url: str) -> str:
     if "decode_responses" in url:
-        raise ValueError("take out decode_responses: the records of jobs are read as bytes")
+        raise ValueError("remove decode_responses: job records are read as bytes")
     return url
 
 
 def _place(url: str) -> tuple[Any, ...]:
-    """Return which database a URL names, whoever uses it."""
-    # here, as a stack with one URL or none starts sooner without
+    """Return the database that a URL names, without the user."""
+    # imported lazily: a stack with at most one URL does not need it and starts faster
     from sqlalchemy import make_url  # noqa: PLC0415
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # whose text may show a part of the password
-        raise ValueError("a DATABASE_…URL is none; escape what is special in its password, such as %2F for /") from None
+    except (ArgumentError, ValueError):  # the error text may leak the password
+        raise ValueError(
+            "a DATABASE_…URL is not a valid URL; percent-encode special characters in its password, such as %2F for /"
+        ) from None
     return parsed.get_backend_name(), parsed.host or parsed.query.get("host"), parsed.port or 5432, parsed.database
 
 
@@ -86,9 +90,9 @@ RedisDb = Annotated[int, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$"), AfterValidator(_reads_bytes)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
 
-# five fields of a crontab or a macro such as @daily, in UTC
+# a cron expression or a macro such as @daily, in UTC
 Crontab = Annotated[str, AfterValidator(_cron_line)]
-# at most 50 years, as for any schedule
+# at most 50 years, as for other schedules
 Interval = Annotated[int, Field(ge=0, le=50 * 366 * 24 * 60 * 60)]
 Security = Literal["none", "starttls", "tls"]
 # host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
@@ -101,28 +105,28 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Settings whose value is in a file: REDIS_PASSWORD_FILE=/run/secrets/redis, as Docker's own images have it."""
+    """Read settings from files: REDIS_PASSWORD_FILE=/run/secrets/redis, as Docker's official images do."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the text of the file that NAME_FILE names, without the line end that an editor adds."""
+        """Return the text of the file that NAME_FILE names, without the final newline that an editor adds."""
         path = os.environ.get(f"{field_name.upper()}_FILE")
         return (ROOT / path).read_text().rstrip("\n") if path else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return all values that are in files."""
+        """Return all values from files."""
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in found.items() if value is not None}
 
 
 class EnvFile(PydanticBaseSettingsSource):
-    """Settings in `.env`, read as Compose reads it and not as python-dotenv does."""
+    """Read settings from `.env` as Compose does, not as python-dotenv does."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the value that the file has for a setting."""
+        """Return the value of a setting in the file."""
         return env_file.read(env_file.PATH).get(field_name.upper()), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return all values, those of unknown names too."""
+        """Return all values, also those of unknown names."""
         return {name.lower(): value for name, value in env_file.read(env_file.PATH).items()}
 
 
@@ -130,10 +134,10 @@ class Settings(BaseSettings):
     """Every value that may differ between two installations; times are in seconds."""
 
     # forbid: a misspelt name in .env stops the start instead of being ignored
-    # env_file: none that pydantic-settings reads; None, which tests choose, also keeps EnvFile from reading one
+    # env_file: "" so that pydantic-settings reads none; None, used in tests, also disables EnvFile
     model_config = SettingsConfigDict(env_file="", extra="forbid", env_ignore_empty=True)
 
-    # FastPublisher
+    # NGINX
     http_bind: Host = "127.0.0.1"
     http_port: Port = 8080
     http_hosts: HostNames = ""
@@ -242,7 +246,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _folders_are_in_the_project(self) -> Self:
-        """Give a relative RUN_DIR one meaning in whatever folder a process runs."""
+        """Make a relative RUN_DIR relative to the project, whatever the working directory."""
         self.run_dir = ROOT / self.run_dir.expanduser()
         return self
 
@@ -262,20 +266,22 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _mail_has_what_it_needs(self) -> Self:
         if self.smtp_user and not self.smtp_host:
-            raise ValueError("SMTP_USER needs SMTP_HOST: the stack's own mail server knows no users")
+            raise ValueError("SMTP_USER needs SMTP_HOST: the stack's own mail server has no login")
         if bool(self.smtp_user) != bool(self.smtp_password.get_secret_value()):
-            raise ValueError("SMTP_USER and SMTP_PASSWORD need each other")
+            raise ValueError("SMTP_USER and SMTP_PASSWORD must be set together")
         if self.imap_host and not (self.imap_user and self.imap_password.get_secret_value()):
             raise ValueError("IMAP_HOST needs IMAP_USER and IMAP_PASSWORD")
         for secret in (self.smtp_password, self.imap_password):
             if not secret.get_secret_value().isascii():
-                raise ValueError("SMTP_PASSWORD and IMAP_PASSWORD must be ASCII: the logins know nothing else")
+                raise ValueError(
+                    "SMTP_PASSWORD and IMAP_PASSWORD must be ASCII: the login methods support nothing else"
+                )
         return self
 
     @model_validator(mode="after")
     def _sqlite_can_name_its_file(self) -> Self:
         if not self.database_url.get_secret_value() and "?" in str(self.run_dir):
-            raise ValueError("RUN_DIR: its path has a ?, which a SQLite URL cannot have; choose another folder")
+            raise ValueError("RUN_DIR: its path contains a ?, which a SQLite URL cannot contain; choose another folder")
         return self
 
     @model_validator(mode="after")
@@ -297,64 +303,64 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where values come from; the first that has one wins."""
+        """Return the sources of values; the first source with a value wins."""
         files = () if getattr(dotenv_settings, "env_file", None) is None else (EnvFile(settings_cls),)
         return init_settings, SecretFiles(settings_cls), env_settings, *files
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Return the host names that requests may name: this machine's own, HTTP_BIND and HTTP_HOSTS."""
+        """Return the host names that requests may use: this machine's own, HTTP_BIND and HTTP_HOSTS."""
         bound = in_url(self.http_bind)
         chosen = (name.strip().lower() for name in self.http_hosts.split(","))
         return LOOPBACK | {bound.lower()} | {name for name in chosen if name}
 
     @property
     def exempt_from_limits(self) -> str:
-        """Return who is never limited: RATE_LIMIT_EXEMPT as given, else the address of clients on this machine."""
+        """Return the address that is never limited: RATE_LIMIT_EXEMPT, else the address of clients on this machine."""
         address = reachable(self.http_bind)
         return self.rate_limit_exempt or (address if as_address(address) else "127.0.0.1")
 
     @property
     def redis(self) -> str:
-        """Return the Redis URL: REDIS_URL as given, else put together from its parts."""
+        """Return the Redis URL: REDIS_URL, else built from its parts."""
         password = quote(self.redis_password.get_secret_value(), safe="")
         credentials = f":{password}@" if password else ""
         return self.redis_url or f"redis://{credentials}{in_url(self.redis_host)}:{self.redis_port}/{self.redis_db}"
 
     @property
     def url(self) -> str:
-        """Return the URL of NGINX, as a browser on this machine can open it."""
+        """Return the URL of NGINX for a browser on this machine."""
         return f"http://{in_url(reachable(self.http_bind))}:{self.http_port}"
 
     @property
     def own_redis(self) -> bool:
-        """Tell whether the stack on this machine needs a Redis of its own: no setting names one elsewhere."""
+        """Tell whether the native stack starts its own Redis, because no setting names one elsewhere."""
         elsewhere = self.redis_url or self.redis_host not in ("127.0.0.1", "localhost", "::1")
         return not elsewhere and not self.broker_url.startswith(("redis://", "rediss://"))
 
     @property
     def password_file(self) -> Path:
-        """Return where `make up` keeps the password that it has generated for its own Redis."""
+        """Return the file in which `make up` keeps the generated password of its own Redis."""
         return self.run_dir / f"redis-{self.redis_port}.password"
 
     @classmethod
     def secret_names(cls) -> list[str]:
-        """Return the environment variables that may hold a password, or name a file with one."""
+        """Return the environment variables that may contain a password, or name a file with one."""
         urls = {"redis_url", "broker_url"}
         secret = {name for name, field in cls.model_fields.items() if field.annotation is SecretStr} | urls
         return [f"{name.upper()}{ending}" for name in sorted(secret) for ending in ("", "_FILE")]
 
     def own_ports(self) -> list[str]:
-        """Return the names of the settings that are ports which the stack listens on, when it runs without Docker."""
+        """Return the settings of the ports that the native stack listens on."""
         chosen = ["http_port", "redis_port"] if self.own_redis else ["http_port"]
         chosen += ["producer_port", *(name for name in ("flower_port", "locust_port") if getattr(self, name))]
         return chosen if self.smtp_host else [*chosen, "smtp_port"]
 
     @property
     def broker(self) -> str:
-        """Return the broker's URL: BROKER_URL, with RABBITMQ_PASSWORD if RabbitMQ's has none, else the Redis URL.
+        """Return the broker's URL: BROKER_URL (for AMQP completed with RABBITMQ_PASSWORD), else the Redis URL.
 
-        redis+stock://… for the stack's own Redis gets the password of that.
+        A redis+stock:// URL of the stack's own Redis gets the password of that Redis.
         """
         if self.broker_url.startswith(("amqp://", "amqps://")):
             return _with_password(self.broker_url, self.rabbitmq_password)
@@ -366,40 +372,40 @@ class Settings(BaseSettings):
 
     @property
     def records(self) -> str:
-        """Return the URL of the Redis that holds the job records: the leased broker's own, else REDIS_URL's."""
+        """Return the URL of the Redis with the job records: the broker if it has leases, else the Redis URL."""
         return self.broker if self.broker.startswith(("redis://", "rediss://")) else self.redis
 
     @property
     def database(self) -> str:
-        """Return the database's URL: DATABASE_URL as given, else that of a SQLite file in RUN_DIR."""
+        """Return the database URL: DATABASE_URL, else a SQLite file in RUN_DIR."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.run_dir}/records.db"
 
     @property
     def database_reader(self) -> str:
-        """Return the URL for those who only read: DATABASE_READER_URL as given, else the database's."""
+        """Return the URL of the read-only role: DATABASE_READER_URL, else the database URL."""
         return self.database_reader_url.get_secret_value() or self.database
 
     @property
     def database_owner(self) -> str:
-        """Return the URL for migrations: DATABASE_OWNER_URL, if need be with POSTGRES_PASSWORD, else the database's."""
+        """Return the URL for migrations: DATABASE_OWNER_URL with POSTGRES_PASSWORD, else the database URL."""
         url = self.database_owner_url.get_secret_value()
         return _with_password(url, self.postgres_password) if url else self.database
 
     @property
     def backups(self) -> Path:
-        """Return where backups are kept: BACKUP_FOLDER as given, else a folder in RUN_DIR."""
+        """Return the backup folder: BACKUP_FOLDER, else a folder in RUN_DIR."""
         return ROOT / Path(self.backup_folder).expanduser() if self.backup_folder else self.run_dir / "backups"
 
     @property
     def redis_options(self) -> dict[str, Any]:
-        """Return what a client of Redis is made with: it waits REDIS_TIMEOUT and replaces a stale connection once."""
+        """Return the options of a Redis client: it waits REDIS_TIMEOUT and replaces a stale connection once."""
         timeouts = {"socket_timeout": self.redis_timeout, "socket_connect_timeout": self.redis_timeout}
         return {**timeouts, "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))}
 
 
 @cache
 def get_settings() -> Settings:
-    """Return the settings, or stop the process with one line per variable that is wrong."""
+    """Return the settings, or exit with one line per invalid variable."""
     try:
         return Settings()
     except EnvFileError as error:
@@ -411,6 +417,6 @@ def get_settings() -> Settings:
 
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
-    """Say what is wrong with a setting without repeating its value, which may be a secret."""
+    """Describe an invalid setting without its value, which may be a secret."""
     name = str(location[0]).upper() if location else "settings"
     return f"glassqueue: {name}: {message} (see .env.example)"

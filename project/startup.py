@@ -1,4 +1,4 @@
-"""Stop a process that cannot start with one block that names file, line and cause instead of a long traceback."""
+"""Exit a process that cannot start, and print file, line and cause instead of a long traceback."""
 
 import inspect
 import os
@@ -14,7 +14,7 @@ PACKAGES = ("site-packages", "dist-packages")
 
 
 class DeclarationError(TypeError):
-    """A task is declared in a way that cannot work. function: the one that is declared."""
+    """A task declaration is invalid. function: the declared function."""
 
     def __init__(self, function: Any, reason: object) -> None:
         super().__init__(f"{function.__module__}.{function.__qualname__}: {reason}")
@@ -23,7 +23,7 @@ class DeclarationError(TypeError):
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """End the process with explain() if what follows raises an error."""
+    """Exit with explain() if the block raises an error."""
     try:
         yield
     except Exception as error:
@@ -31,28 +31,28 @@ def explained() -> Iterator[None]:
 
 
 def explain(error: Exception) -> str:
-    """Return where in the project's code an error comes from, the line there, and the error itself."""
+    """Return the place of an error in the project's code, the line there, and the error itself."""
     cause = traceback.format_exception_only(error)[-1].strip()
     file, number, line = _place(error)
     return f"glassqueue: cannot start: {_relative(file)}, line {number}:\n    {line.strip()}\n{cause}"
 
 
 def _place(error: Exception) -> tuple[str, int, str]:
-    """Return file, line number and text of the line that a user has to look at."""
+    """Return file, line number and text of the line that the user has to fix."""
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno or 0, error.text or ""
     if isinstance(error, DeclarationError):
         return declared_at(error.function)
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if _is_ours(frame.filename)] or frames
-    # while modules are imported, it is the innermost module that cannot be: what it calls is innocent
+    # during imports, blame the innermost module that cannot be imported, not the code that it calls
     loading = [frame for frame in ours if frame.name == "<module>"]
     frame = (loading or ours)[-1]
     return frame.filename, frame.lineno or 0, frame.line or ""
 
 
 def declared_at(function: Any) -> tuple[str, int, str]:
-    """Return file, line number and head of a function."""
+    """Return file, line number and first line of a function."""
     inner = inspect.unwrap(getattr(function, "__func__", function))
     return inner.__code__.co_filename, inner.__code__.co_firstlineno, f"def {inner.__name__}(…)"
 

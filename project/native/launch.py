@@ -1,4 +1,4 @@
-"""`make up`: check everything while nothing runs yet, then become the supervisor."""
+"""Start the stack (`make up`): check everything first, then become the supervisor."""
 
 import json
 import os
@@ -17,17 +17,17 @@ from project.native.supervisor import STOP, Plan
 from project.settings import Settings, get_settings
 from project.startup import ROOT, explained
 
-NOBODY = 9  # the port of the discard protocol: NGINX needs one where a service is not started
-GRACE = 10  # seconds that the parts may take to stop beside SHUTDOWN_TIMEOUT
+NOBODY = 9  # the discard port: NGINX needs an address even for services that are not started
+GRACE = 10  # seconds that the parts may take to stop, in addition to SHUTDOWN_TIMEOUT
 
 
 def up() -> None:
-    """Start the stack, or stop with one message that says why that is impossible."""
+    """Start the stack, or exit with one message that gives the reason."""
     misspelt.refuse_misspelt_settings()
     settings = get_settings()
-    os.chdir(ROOT)  # the commands of the parts name files of the project
+    os.chdir(ROOT)  # the commands of the parts contain paths relative to the project
     folder = settings.run_dir
-    os.umask(run_dir.PRIVATE)  # all parts inherit it
+    os.umask(run_dir.PRIVATE)  # inherited by all parts
     lock = run_dir.lock(folder)
     ports.refuse_ports_in_use(settings)
     _choose_password(settings)
@@ -41,9 +41,9 @@ def up() -> None:
 
 
 def _choose_password(settings: Settings) -> None:
-    """Generate a password for our own Redis if none is set, and keep it for other commands and the next start.
+    """Generate a password for the stack's own Redis if none is set, and store it for other commands and the next start.
 
-    Every user of this machine reaches its port, and Redis writes files for anyone who may use CONFIG.
+    Every user of this machine can reach the port, and with CONFIG Redis can be made to write files.
     """
     if settings.own_redis and not settings.redis_password.get_secret_value():
         settings.redis_password = SecretStr(secrets.token_urlsafe(32))
@@ -51,18 +51,18 @@ def _choose_password(settings: Settings) -> None:
 
 
 def _load_app() -> None:
-    """Stop here if producer or consumers could not start: a typo in a task, or two tasks with one route."""
+    """Exit if producer or consumers could not start: a typo in a task, or two tasks with one route."""
     with explained():
-        # here and not above, so that an error in them is explained too
+        # imported here, so that an error in these modules is explained too
         from project import consumer, producer  # noqa: F401, PLC0415
 
         producer.create_app()
 
 
 def _become_supervisor(plan: Plan, lock: int, environment: dict[str, str]) -> None:
-    """Go on as a process that has loaded nothing of what the checks need: it takes a third of the memory.
+    """Replace this process by the supervisor, which loads none of the modules of the checks: a third of the memory.
 
-    A signal that comes meanwhile waits until the supervisor handles it.
+    Signals are blocked until the supervisor handles them.
     """
     file = os.memfd_create("plan", 0)
     os.write(file, json.dumps(asdict(plan)).encode())
@@ -73,7 +73,7 @@ def _become_supervisor(plan: Plan, lock: int, environment: dict[str, str]) -> No
 
 
 def _write_files(settings: Settings, folder: Path) -> None:
-    """Write the files that Redis and NGINX read, and remove the signs of life and of death of an earlier run."""
+    """Write the files that Redis and NGINX read, and remove the status files of an earlier run."""
     (folder / "redis").mkdir(exist_ok=True)
     password = "".join(f"\\x{byte:02x}" for byte in settings.redis_password.get_secret_value().encode())
     run_dir.write_private(folder / "redis" / "password.conf", f'requirepass "{password}"\n')
@@ -84,14 +84,14 @@ def _write_files(settings: Settings, folder: Path) -> None:
 
 
 def _values(settings: Settings) -> dict[str, str]:
-    """Return all settings but the secrets, which the processes read themselves: parts that start again keep them."""
+    """Return all settings except secrets, which each process reads itself; restarted parts keep the same settings."""
     fields = {name.upper(): getattr(settings, name) for name in Settings.model_fields}
     plain = {name: str(value) for name, value in fields.items() if not isinstance(value, SecretStr)}
-    return plain | {"PORT_OFFSET": "0"}  # the ports have been moved already
+    return plain | {"PORT_OFFSET": "0"}  # the ports already include the offset
 
 
 def _nginx_values(settings: Settings, folder: Path) -> dict[str, str]:
-    """Return what the templates of NGINX need besides."""
+    """Return the other variables of NGINX's templates."""
     return {
         "NGINX_LISTEN": f"{in_url(settings.http_bind)}:{settings.http_port}",
         "NGINX_BOTH_FAMILIES": "ipv6only=off" if settings.http_bind == "::" else "",

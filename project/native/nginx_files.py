@@ -1,7 +1,7 @@
 """Lay out NGINX's files in the run directory, as the official image's entrypoint does in the container.
 
-NGINX runs in that folder and all its paths are relative: a path in its files cannot have a $, for which NGINX knows no
-escape, nor a [ or *, which `include` takes for a pattern.
+NGINX runs in that folder with relative paths only: an absolute path in its files must not contain a $, which NGINX
+cannot escape, nor a [ or *, which `include` treats as a pattern.
 """
 
 import os
@@ -10,11 +10,11 @@ import shutil
 from pathlib import Path
 
 SOURCE = Path("nginx")
-WEB = "web"  # a link to the page, in the folder of NGINX
+WEB = "web"  # a link to the page, in NGINX's folder
 
 
 def render(target: Path, values: dict[str, str]) -> None:
-    """Copy nginx/ to the target folder and fill in templates/*.template as conf.d/*."""
+    """Copy nginx/ to the target folder and render templates/*.template into conf.d/."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(SOURCE, target, ignore=shutil.ignore_patterns("Dockerfile"))
     (target / "conf.d").mkdir()
@@ -25,11 +25,11 @@ def render(target: Path, values: dict[str, str]) -> None:
 
 def command(nginx: str) -> list[str]:
     """Return the command that runs NGINX in the folder that render() has filled."""
-    # as root its workers would become nobody, a user that cannot read this folder
+    # started as root, its workers would run as nobody, which cannot read this folder
     options = "daemon off; pid nginx.pid;" + (" user root;" if os.geteuid() == 0 else "")
     return [nginx, "-p", "./", "-e", "stderr", "-c", "nginx.conf", "-g", options]
 
 
 def _substitute(text: str, values: dict[str, str]) -> str:
-    """Replace ${NAME} where NAME is known; NGINX's own variables stay, as with envsubst."""
+    """Replace ${NAME} for known names and keep NGINX's own variables, as envsubst does."""
     return re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], match[0]), text)

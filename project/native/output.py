@@ -1,4 +1,4 @@
-"""Print what all processes print, each line with its time and the name of its process, and keep it in a file."""
+"""Print the output of all processes, each line with the time and the process name, and write it to a log file."""
 
 import os
 import queue
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-KEPT = 10_000  # lines that wait for a slow terminal or disk; later ones are dropped
-FULL, OLD = 20 * 2**20, 4  # bytes of a log file, and how many full ones stay beside it
+KEPT = 10_000  # lines buffered for a slow terminal or disk; further lines are dropped
+FULL, OLD = 20 * 2**20, 4  # bytes of a log file, and the number of old files kept
 
 
 class LogFile:
-    """A file that only its owner can read; a full one is renamed to FILE.1, the one before it to FILE.2, and so on."""
+    """A log file that only its owner can read; a full one is renamed to FILE.1, FILE.1 to FILE.2, and so on."""
 
     def __init__(self, path: Path) -> None:
-        """Go on where an earlier run has stopped; raise OSError if the file cannot be written."""
+        """Append to the log of an earlier run; raise OSError if the file cannot be written."""
         self._path = path
         self._open()
 
@@ -41,7 +41,7 @@ class LogFile:
 
 
 class Writer:
-    """Writes from a thread: a terminal that is closed or halted (Ctrl-S) neither stops nor blocks the launcher."""
+    """Write in a thread, so that a closed or halted (Ctrl-S) terminal does not stop or block the launcher."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
@@ -51,17 +51,17 @@ class Writer:
         self._thread.start()
 
     def put(self, text: bytes) -> None:
-        """Write a text soon, or drop it if too many wait."""
+        """Queue a text for writing, or drop it if the queue is full."""
         try:
             if self._dropped:
-                self._texts.put_nowait(f"glassqueue: {self._dropped} lines left out\n".encode())
+                self._texts.put_nowait(f"glassqueue: {self._dropped} lines dropped\n".encode())
                 self._dropped = 0
             self._texts.put_nowait(text)
         except queue.Full:
             self._dropped += 1
 
     def close(self, patience: float) -> None:
-        """Write what is left, unless that takes longer than so many seconds."""
+        """Write the queued texts, for at most *patience* seconds."""
         try:
             self._texts.put(None, timeout=patience)
         except queue.Full:
@@ -72,12 +72,12 @@ class Writer:
         while (text := self._texts.get()) is not None:
             try:
                 self._write(text)
-            except (OSError, ValueError):  # the terminal or the reader of a pipe is gone; the disk is full
+            except (OSError, ValueError):  # the terminal or the pipe is closed, or the disk is full
                 continue
 
 
 class Output:
-    """Prints lines, and writes them to a log file if there is one; neither waits for the other."""
+    """Print lines and write them to the log file, if there is one; neither output blocks the other."""
 
     def __init__(self, width: int, log: LogFile | None = None, stdout: int = 1) -> None:
         self._width = width
@@ -85,7 +85,7 @@ class Output:
         self._log = Writer(log.write) if log else None
 
     def say(self, text: str) -> None:
-        """Print a text of the launcher as it is."""
+        """Print a text of the launcher, without a prefix."""
         self._put("", text.encode(errors="backslashreplace") + b"\n")
 
     def line(self, name: str, line: bytes) -> None:
@@ -93,14 +93,14 @@ class Output:
         self._put("%H:%M:%S ", f"{name:{self._width}} | ".encode() + line + b"\n")
 
     def close(self, patience: float = 2) -> None:
-        """Write what is left, unless the terminal takes longer than that many seconds."""
+        """Write the queued texts, for at most *patience* seconds each."""
         for writer in (self._log, self._terminal):
             if writer:
                 writer.close(patience)
 
     def _put(self, clock: str, text: bytes) -> None:
         self._terminal.put(time.strftime(clock).encode() + text)
-        if self._log:  # which is read on another day
+        if self._log:  # with the date
             self._log.put(time.strftime(clock and f"%Y-%m-%d {clock}").encode() + text)
 
 
@@ -110,7 +110,7 @@ def _write_all(file: int, text: bytes) -> None:
 
 
 class Lines:
-    """Reads a pipe without blocking and passes on each whole line; one that never ends is cut."""
+    """Read a pipe without blocking and pass on whole lines; overlong lines are split."""
 
     LONGEST = 65_536  # bytes
 
@@ -119,7 +119,7 @@ class Lines:
         os.set_blocking(pipe, False)
 
     def read(self) -> bool:
-        """Read what is there; return whether more can come."""
+        """Read the available bytes; return False at the end of the pipe."""
         try:
             chunk = os.read(self._pipe, self.LONGEST)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""One process of the stack, as the supervisor sees it; parts.py makes them from the settings."""
+"""Define one process of the stack for the supervisor; parts.py creates them from the settings."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 class Part:
     """A process to keep running.
 
-    probe: where it answers once it is up: http://…, tcp://host:port or the path of a file. first: it is started before
-    all others and stopped after them, as consumers hand their jobs back to a Redis that is still there. folder: where
-    it runs, if not in the project's. hidden: environment variables that it does not get.
+    probe: shows that it is up: http://…, tcp://host:port or the path of a file. first: start it before all others and
+    stop it last, so that consumers can hand their jobs back to Redis. folder: its working directory, if not the
+    project's. hidden: environment variables that it does not get.
     """
 
     name: str

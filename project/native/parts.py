@@ -1,4 +1,4 @@
-"""The processes of the stack: their commands as lists, so that no shell has to quote a path or a password."""
+"""Define the processes of the stack. Commands are lists, so that no shell has to quote a path or a password."""
 
 import re
 import sys
@@ -23,7 +23,7 @@ class Programs:
 
 
 def parts(settings: Settings, run_dir: Path, programs: Programs) -> list[Part]:
-    """Return the processes that these settings ask for; docker-compose.yml has the same ones as services."""
+    """Return the processes for these settings; docker-compose.yml has the same ones as services."""
     chosen = [_nginx(settings, run_dir, programs), _producer(settings), *_consumers(settings, run_dir)]
     chosen.append(_scheduler(run_dir))
     if settings.own_redis:
@@ -38,7 +38,7 @@ def parts(settings: Settings, run_dir: Path, programs: Programs) -> list[Part]:
 
 
 def _redis(settings: Settings, run_dir: Path, programs: Programs) -> Part:
-    """Return our own Redis; its password is in the file `password.conf`, which other users cannot read."""
+    """Return the stack's own Redis; its password is in the file `password.conf`, which other users cannot read."""
     folder, host, port = run_dir / "redis", settings.redis_host, str(settings.redis_port)
     command = [programs.redis_server, _literal(folder / "password.conf"), "--bind", host, "--port", port]
     command += ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", settings.redis_appendfsync]
@@ -47,9 +47,9 @@ def _redis(settings: Settings, run_dir: Path, programs: Programs) -> Part:
 
 
 def _literal(file: Path) -> str:
-    """Return how to name a configuration file to Redis, which takes a name with *, ? or [ for a pattern.
+    """Escape the path of a configuration file for Redis, which treats a path with *, ? or [ as a pattern.
 
-    It would start without a configuration, and so without a password, when no file matches.
+    If no file matched the pattern, Redis would start without a configuration and so without a password.
     """
     return re.sub(r"[*?\[\\]", r"\\\g<0>", str(file)) if re.search(r"[*?\[]", str(file)) else str(file)
 
@@ -67,7 +67,7 @@ def _producer(settings: Settings) -> Part:
 
 
 def _consumers(settings: Settings, run_dir: Path) -> list[Part]:
-    """Return the consumers of all queues, and those of the two queues that have their own."""
+    """Return the general consumers, and those of the two queues that have their own."""
     kinds: list[tuple[str, int, dict[str, str]]] = [
         ("consumer", settings.consumers, {}),
         ("consumer-notifications", settings.notification_consumers, NOTIFICATIONS),
@@ -81,7 +81,7 @@ def _consumers(settings: Settings, run_dir: Path) -> list[Part]:
 
 
 def _consumer(run_dir: Path, name: str, environment: dict[str, str]) -> Part:
-    """Return a consumer; SIGTERM begins Celery's soft shutdown, as SIGQUIT does."""
+    """Return a consumer that maps SIGTERM to SIGQUIT, which starts Celery's soft shutdown."""
     command = _celery("project.consumer", "worker", "--hostname", f"{name}@%h")
     return Part(name, command, {"REMAP_SIGTERM": "SIGQUIT"} | environment, probe=str(run_dir / f"{name}.alive"))
 
@@ -96,7 +96,7 @@ def _flower(settings: Settings, run_dir: Path) -> Part:
     options = ["--address=127.0.0.1", f"--port={port}", "--url_prefix=dashboard", "--persistent=True"]
     options += [f"--db={run_dir}/flower.db", "--state_save_interval=5000", "--max_tasks=10000"]
     options += ["--purge_offline_workers=60"]
-    # the URL holds a password, and Flower does not read our settings
+    # in the environment: the URL contains a password, and Flower does not read our settings
     environment = {"FLOWER_BROKER_API": settings.flower_broker_api.get_secret_value()}
     probe = f"http://127.0.0.1:{port}/dashboard/healthcheck"
     return Part("flower", _celery("project.dashboard", "flower", *options), environment, probe)
@@ -121,5 +121,5 @@ def _celery(app: str, *arguments: str) -> list[str]:
 
 
 def _script(name: str) -> list[str]:
-    """Return how to run a script of the venv; its first line may name the folder where the venv was made."""
+    """Return the command of a script in the venv, without its first line, which breaks if the venv has been moved."""
     return [sys.executable, str(Path(sys.executable).parent / name)]

@@ -1,4 +1,4 @@
-"""Ports of this machine that the stack needs: whether they are free."""
+"""Check that the ports of the stack are free."""
 
 import errno
 import socket
@@ -17,7 +17,7 @@ SERVERS = {
 
 
 def refuse_ports_in_use(settings: Settings) -> None:
-    """Stop with one line if the stack cannot listen on a port that it needs."""
+    """Exit with one line if the stack cannot listen on one of its ports."""
     hosts = {"http_port": ("HTTP_BIND", settings.http_bind), "redis_port": ("REDIS_HOST", settings.redis_host)}
     for name in settings.own_ports():
         setting, host = hosts.get(name, ("", "127.0.0.1"))
@@ -32,7 +32,7 @@ def refuse_ports_in_use(settings: Settings) -> None:
 
 
 def _explain(error: OSError, host: str, setting: str, port: int, server: str) -> str:
-    """Say what is wrong and which setting to change."""
+    """Return the reason and the setting to change."""
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"{host}: this machine has no such address; use 127.0.0.1, ::1, or 0.0.0.0 for all of its addresses"
     cure = f"set {setting} to a free port: {setting}=…, or all ports with PORT_OFFSET=100"

@@ -1,4 +1,4 @@
-"""Wait until the stack answers; say where everything is."""
+"""Wait until the stack answers, and compose the banner with its addresses."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from urllib.request import getproxies
 from project.native.part import Part
 
 DEADLINE = 60  # seconds
-PATIENCE = 2  # seconds that one answer may take
+PATIENCE = 2  # seconds to wait for one response
 
 BANNER = """
   Glassqueue is up.
@@ -28,14 +28,14 @@ BANNER = """
 
 
 def banner(url: str, *, catches_mail: bool) -> str:
-    """Return the addresses of what runs; mail that is sent elsewhere is not shown here."""
+    """Return the text with the addresses of the services; `/mail/` only if the stack catches mail itself."""
     # a user who copies the line has the same proxies in the environment
     curl = "curl --noproxy '*'" if getproxies().keys() & {"http", "all"} else "curl"
     return BANNER.format(url=url, curl=curl, mail=f"    mail        {url}/mail/\n" if catches_mail else "")
 
 
 async def all_up(parts: Iterable[Part], failed: set[str]) -> list[str]:
-    """Wait until all parts answer, but for those that have failed; return the names of those that still do not."""
+    """Wait until all parts answer, except failed ones; return the names of those that do not answer in time."""
     waiting = {part.name: part.probe for part in parts if part.probe}
     end = asyncio.get_running_loop().time() + DEADLINE
     while True:
@@ -46,9 +46,10 @@ async def all_up(parts: Iterable[Part], failed: set[str]) -> list[str]:
 
 
 async def is_up(probe: str) -> bool:
-    """Tell whether a file exists, a port takes connections, or a GET is answered with a success.
+    """Tell whether a file exists, a port accepts connections, or a GET succeeds.
 
-    Each part is asked directly, so that NGINX logs no 502 while they start, and no proxy is asked.
+    The request goes directly to each part, not through NGINX, which would log a 502 while parts start, nor through a
+    proxy.
     """
     if probe.startswith("/"):
         return Path(probe).exists()
@@ -67,5 +68,5 @@ async def is_up(probe: str) -> bool:
 async def _succeeds(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, path: str) -> bool:
     writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
     status = (await reader.readline()).split()[1:2]
-    await reader.read()  # to the end: a server logs a connection that is closed earlier
+    await reader.read()  # to the end: a server logs an error if the connection closes earlier
     return status == [b"200"]

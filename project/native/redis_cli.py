@@ -1,6 +1,7 @@
-"""`make redis-cli`: ask the stack's Redis, as `redis-cli` does, which no wheel brings along on every platform.
+"""Run commands on the stack's Redis (`make redis-cli`), like `redis-cli`, which no wheel contains on every platform.
 
-With words it runs them as one command; without, it reads commands line by line. Address and password are the settings'.
+With arguments, run them as one command; without, read commands line by line. Address and password come from the
+settings.
 """
 
 import shlex
@@ -13,14 +14,14 @@ from redis.exceptions import RedisError, ResponseError
 
 from project.settings import get_settings
 
-STATUSES = (b"OK", b"PONG", b"QUEUED")  # answers that redis-cli prints without quotes
-RAW = ("INFO", "MONITOR")  # commands whose answers are lines to read
-ENDLESS = ("MONITOR", "SUBSCRIBE", "PSUBSCRIBE")  # commands with one answer after another
+STATUSES = (b"OK", b"PONG", b"QUEUED")  # replies that redis-cli prints without quotes
+RAW = ("INFO", "MONITOR")  # commands with multi-line text replies
+ENDLESS = ("MONITOR", "SUBSCRIBE", "PSUBSCRIBE")  # commands with an endless stream of replies
 ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', 10: "\\n", 13: "\\r", 9: "\\t"}
 
 
 def main() -> None:
-    """Run the command of the command line, or those of standard input; exit with 1 if the last one failed."""
+    """Run the command on the command line, or the commands on standard input; exit with 1 if the last one failed."""
     try:
         with Redis.from_url(get_settings().records, protocol=2, socket_timeout=None) as client:
             connection = client.connection_pool.get_connection()
@@ -35,17 +36,17 @@ def main() -> None:
 
 
 def _typed() -> Iterator[list[str]]:
-    """Yield the words of each line that is typed or piped in."""
+    """Yield the words of each line on standard input."""
     for line in iter(_prompt, None) if sys.stdin.isatty() else sys.stdin:
         try:
             if words := shlex.split(line):
                 yield words
-        except ValueError as error:  # a quote that is not closed
+        except ValueError as error:  # an unclosed quote
             print(f"(error) {error}")
 
 
 def _prompt() -> str | None:
-    import readline  # noqa: F401, PLC0415  # gives input() a history; not every Python has it
+    import readline  # noqa: F401, PLC0415  # gives input() a history; not every Python has this module
 
     try:
         return input("redis> ")
@@ -54,13 +55,13 @@ def _prompt() -> str | None:
 
 
 def _run(connection: Any, words: list[str]) -> bool:
-    """Run a command and print its answer; say whether it succeeded."""
+    """Run a command and print its reply; return whether it succeeded."""
     name = words[0].upper()
     connection.send_command(*words)
     try:
         while True:
-            answer = connection.read_response(disable_decoding=True)
-            print(answer.decode() if name in RAW else "\n".join(_lines(answer)), flush=True)
+            reply = connection.read_response(disable_decoding=True)
+            print(reply.decode() if name in RAW else "\n".join(_lines(reply)), flush=True)
             if name not in ENDLESS:
                 return True
     except ResponseError as error:
@@ -68,24 +69,24 @@ def _run(connection: Any, words: list[str]) -> bool:
         return False
 
 
-def _lines(answer: Any) -> list[str]:
-    """Return the lines that redis-cli prints for an answer."""
-    match answer:
+def _lines(reply: Any) -> list[str]:
+    """Return the lines that redis-cli prints for a reply."""
+    match reply:
         case []:
             return ["(empty array)"]
         case list():
-            return [line for number, element in enumerate(answer, 1) for line in _numbered(f"{number}) ", element)]
+            return [line for number, element in enumerate(reply, 1) for line in _numbered(f"{number}) ", element)]
         case None:
             return ["(nil)"]
         case int():
-            return [f"(integer) {answer}"]
+            return [f"(integer) {reply}"]
         case ResponseError():
-            return [f"(error) {answer}"]
-    return [answer.decode() if answer in STATUSES else f'"{"".join(map(_escaped, answer))}"']
+            return [f"(error) {reply}"]
+    return [reply.decode() if reply in STATUSES else f'"{"".join(map(_escaped, reply))}"']
 
 
 def _numbered(head: str, element: Any) -> list[str]:
-    """Return the lines of a list's element, the first one after its number and the others below it."""
+    """Return the lines of a list element: the first one after its number, the others indented below it."""
     first, *rest = _lines(element)
     return [head + first, *(" " * len(head) + line for line in rest)]
 

@@ -19,12 +19,12 @@ from project.native.output import LogFile, Output
 from project.native.part import Part
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-DOUBLE = 1  # seconds in which a second signal counts as the same one: `timeout` and a closed terminal send two
+DEBOUNCE = 1  # seconds in which a second signal counts as the same one: `timeout` and a closed terminal send two
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run, in which RUN_DIR, what to print when it is up, and how many seconds it may take to stop."""
+    """The parts to run, their RUN_DIR, the text to print when they are up, and the seconds to wait for their end."""
 
     parts: list[Part]
     run_dir: str
@@ -33,12 +33,12 @@ class Plan:
 
 
 class Supervisor:
-    """Runs a plan until a signal; the second Ctrl-C kills what has not stopped."""
+    """Run a plan until a signal; a second Ctrl-C kills the processes that have not stopped."""
 
     def __init__(self, plan: Plan, output: Output) -> None:
         self._plan, self._output = plan, output
         self._keepers = [Keeper(part, output, self._gave_up) for part in plan.parts]
-        self._failed: set[str] = set()  # the names of the parts that are not started again
+        self._failed: set[str] = set()  # the names of the parts that are not restarted
         self._stop, self._kill = asyncio.Event(), asyncio.Event()
         self._stopped_at = 0.0
 
@@ -56,10 +56,10 @@ class Supervisor:
         watching.cancel()
         await self._end(others, rest)
         await self._end(first, firsts)
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # all has ended: another Ctrl-C has nothing to say
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # everything has ended: ignore another Ctrl-C
 
     def _listen(self) -> None:
-        """Handle signals from now on, those included that have come since the process began."""
+        """Handle signals from now on, including those that have arrived since the process started."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         for number in STOP:
@@ -68,8 +68,8 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
 
     async def _watch_terminal(self) -> None:
-        """Stop when the terminal is closed: SIGHUP does not come where `make` is the terminal's first process."""
-        # not isatty(): a terminal that is closed already is none
+        """Stop when the terminal is closed: no SIGHUP arrives if `make` is the terminal's first process."""
+        # not isatty(): it is false for a terminal that is already closed
         if _survives_terminal() or not stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode):
             return
         terminal = select.poll()
@@ -82,32 +82,32 @@ class Supervisor:
         now = asyncio.get_running_loop().time()
         if not self._stop.is_set():
             self._stopped_at = now
-            self._output.say("glassqueue: stopping; Ctrl-C again kills what is left")
+            self._output.say("glassqueue: stopping; press Ctrl-C again to kill the remaining processes")
             self._stop.set()
-        elif number == signal.SIGINT and now - self._stopped_at > DOUBLE:
+        elif number == signal.SIGINT and now - self._stopped_at > DEBOUNCE:
             self._kill.set()
 
     def _reap(self) -> None:
         for keeper in self._keepers:
             keeper.reap()
 
-    def _gave_up(self, name: str, how: str, said: str) -> None:
+    def _gave_up(self, name: str, how: str, last_lines: str) -> None:
         self._failed.add(name)
-        self._output.say(f"glassqueue: {name} is not started again: it {how}; it last said:\n{said}")
+        self._output.say(f"glassqueue: {name} is not restarted: it {how}; its last output:\n{last_lines}")
         given_up.note(self._plan.run_dir, name, how)
 
     async def _announce(self) -> None:
-        """Say where everything is as soon as it answers, or what does not."""
+        """Print the banner once all parts answer, or name the parts that do not."""
         silent = await ready.all_up(self._plan.parts, self._failed)
         if silent:
             self._output.say(f"glassqueue: no answer after {ready.DEADLINE} s: {', '.join(silent)}")
         else:
             self._output.say(self._plan.banner)
         if self._failed:
-            self._output.say(f"glassqueue: not running: {', '.join(sorted(self._failed))}; see above for the reason")
+            self._output.say(f"glassqueue: not running: {', '.join(sorted(self._failed))}; the reason is above")
 
     async def _end(self, keepers: list[Keeper], tasks: list[asyncio.Task[None]]) -> None:
-        """Stop processes; kill what has not ended in time or by the second Ctrl-C."""
+        """Stop processes; kill those that have not ended in time, or at the second Ctrl-C."""
         for keeper in keepers:
             keeper.stop()
         await _race(asyncio.gather(*tasks), self._kill.wait(), asyncio.sleep(self._plan.patience))
@@ -117,12 +117,12 @@ class Supervisor:
 
 
 def _survives_terminal() -> bool:
-    """Tell whether this is `nohup make up`."""
+    """Tell whether SIGHUP is ignored, as in `nohup make up`."""
     return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 async def _race(*several: Awaitable[Any]) -> None:
-    """Wait until one has ended, and cancel the others."""
+    """Wait until the first one has ended, and cancel the others."""
     tasks = [asyncio.ensure_future(one) for one in several]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -130,17 +130,17 @@ async def _race(*several: Awaitable[Any]) -> None:
 
 
 def _output(width: int, log: Path) -> Output:
-    """Return what prints and writes the log; a log that cannot be written stops nothing."""
+    """Return the output with its log file, or without one if it cannot be written."""
     try:
         return Output(width, LogFile(log))
     except OSError as error:
         output = Output(width)
-        output.say(f"glassqueue: {log} is not written: {error.strerror}")
+        output.say(f"glassqueue: cannot write {log}: {error.strerror}; continuing without a log file")
         return output
 
 
 def main(plan_file: int) -> None:
-    """Run the plan that an inherited file holds as JSON; project/native/launch.py has written it."""
+    """Run the plan in an inherited file; project/native/launch.py has written it as JSON."""
     with open(plan_file) as file:
         written = json.load(file)
     plan = Plan(**written | {"parts": [Part(**part) for part in written["parts"]]})

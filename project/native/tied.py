@@ -1,10 +1,10 @@
-"""Run a command that cannot outlive the launcher, nor can anything that it starts.
+"""Run a command that cannot outlive the launcher, and neither can its child processes.
 
     python -S tied.py FD COMMAND...
 
 FD is the read end of a pipe whose write end only the launcher holds. When the launcher ends, even by kill -9, the
 kernel closes that end and sends SIGKILL to the process group of this command: O_ASYNC and F_SETSIG, see fcntl(2).
-PR_SET_PDEATHSIG would reach the command alone, but neither NGINX's workers nor the pool of a consumer.
+PR_SET_PDEATHSIG would reach only the command, not NGINX's workers or a consumer's pool.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 
-F_SETSIG = 10  # <fcntl.h>; Python has no name for it
+F_SETSIG = 10  # from <fcntl.h>; Python does not define it
 
 
 def main(pipe: int, command: list[str]) -> None:
@@ -24,7 +24,7 @@ def main(pipe: int, command: list[str]) -> None:
     closed = select.poll()
     closed.register(pipe, 0)  # POLLHUP is always reported
     if closed.poll(0):
-        sys.exit("the launcher has ended already")
+        sys.exit("the launcher has already ended")
     try:
         os.execvp(command[0], command)
     except OSError as error:

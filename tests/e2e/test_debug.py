@@ -41,7 +41,7 @@ def test_a_queue_that_has_consumers_is_left_to_them(stack: NativeStack, queues: 
 
 def test_what_is_missing_is_said_in_a_line(stack: NativeStack) -> None:
     """No queue, one that there is not, no Redis."""
-    assert _debug(**stack.settings) == "glassqueue: which queue? For example: make debug QUEUE=cpu\n"
+    assert _debug(**stack.settings) == "glassqueue: QUEUE is missing: name a queue, such as make debug QUEUE=cpu\n"
     assert "no queue is called 'gpu'" in _debug("gpu", **stack.settings)
     assert "Redis does not answer" in _debug("cpu", REDIS_PORT="1")
 

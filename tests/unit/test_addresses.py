@@ -67,7 +67,7 @@ def test_addresses_of_this_machine_are_known(host: str, here: bool) -> None:
 
 def test_a_folder_that_sqlite_cannot_name_stops_the_start(tmp_path: Path) -> None:
     """SQLAlchemy would take the rest of the path for options, and make a file elsewhere."""
-    with pytest.raises(ValidationError, match=r"RUN_DIR: its path has a \?"):
+    with pytest.raises(ValidationError, match=r"RUN_DIR: its path contains a \?"):
         Settings(_env_file=None, run_dir=tmp_path / "what?")
     odd = tmp_path / "100% #1 $x"
     assert make_url(Settings(_env_file=None, run_dir=odd).database).database == f"{odd}/records.db"

@@ -89,7 +89,7 @@ def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(
 ) -> None:
     """The client and the webhook report it as an address that does not answer."""
     monkeypatch.setenv("http_proxy", named)
-    with pytest.raises(httpx.ProxyError, match="the environment names a proxy") as error:
+    with pytest.raises(httpx.ProxyError, match="HTTP_PROXY, HTTPS_PROXY or ALL_PROXY") as error:
         proxy_for("http://example.org")
     assert "secret" not in str(error.value)
 

@@ -159,7 +159,7 @@ def test_a_database_of_newer_code_stops_the_start_with_a_sentence(
 def test_tables_of_another_version_are_called_so(migrated: Settings, harm: str) -> None:
     """A job is tried again, as after other failures of the database, and its error says what to do."""
     _execute(migrated, harm)
-    message = "not those of this version; `make doctor` says what to do"
+    message = "do not match this version; run `make doctor` for the fix"
     with pytest.raises(DatabaseMismatch, match=message), transaction(migrated.database) as session:
         page(session, 10)
 

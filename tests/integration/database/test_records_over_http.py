@@ -60,8 +60,6 @@ async def test_tables_of_another_version_are_a_503_that_says_so(migrated: Settin
     """As after a migration by newer code, and before one by this code; what the database says is for the log only."""
     _execute(migrated, "ALTER TABLE records RENAME COLUMN task TO work")
     problem = assert_problem(await http.get("/records"), 503)
-    assert (
-        problem["detail"] == "The tables of the database are not those of this version; `make doctor` says what to do."
-    )
+    assert problem["detail"] == "The database tables do not match this version; run `make doctor` for the fix."
     _execute(migrated, "DROP TABLE records")
     assert assert_problem(await http.get("/records"), 503)["detail"] == problem["detail"]

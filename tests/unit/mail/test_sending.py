@@ -64,8 +64,8 @@ def test_one_address_is_a_list_of_one() -> None:
     ("wrong", "told"),
     [
         ({"smtp_user": "ann", "smtp_password": "x"}, "SMTP_USER needs SMTP_HOST"),
-        ({"smtp_host": "mail.example.org", "smtp_user": "ann"}, "need each other"),
-        ({"smtp_host": "mail.example.org", "smtp_password": "x"}, "need each other"),
+        ({"smtp_host": "mail.example.org", "smtp_user": "ann"}, "must be set together"),
+        ({"smtp_host": "mail.example.org", "smtp_password": "x"}, "must be set together"),
         ({"imap_host": "mail.example.org", "imap_user": "ann"}, "IMAP_HOST needs"),
         ({"smtp_security": "ssl"}, "starttls"),
         ({"mail_from": "nobody"}, "email address"),
