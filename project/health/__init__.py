@@ -1,1 +1,1 @@
-"""Checks of everything that the stack talks to."""
+"""Check every service that the stack uses."""

@@ -1,4 +1,4 @@
-"""Whether the broker can take jobs, and is as this stack needs it."""
+"""Check that the broker accepts jobs and has the required version and queues."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from project.brokers import rabbitmq
 from project.integrations.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
-OLDEST = (3, 10)  # of RabbitMQ: before, what was dead-lettered could be lost on its way
+OLDEST = (3, 10)  # of RabbitMQ: older versions may lose a message while dead-lettering it
 
 
 def check(settings: Settings) -> Check:
-    """Ask the broker that BROKER_URL names, or Redis, within CHECK_TIMEOUT."""
+    """Check the broker that BROKER_URL names, or Redis, within CHECK_TIMEOUT."""
     return _rabbitmq(settings) if rabbitmq.is_amqp(settings.broker) else _redis(settings)
 
 
@@ -30,7 +30,9 @@ def _redis(settings: Settings) -> Check:
     except AuthenticationError:
         return Check("broker", "failed", "Redis refuses the password", "set REDIS_PASSWORD or the one in BROKER_URL")
     except RedisError as error:
-        return Check("broker", "failed", f"no answer of Redis: {type(error).__name__}", "start it, or set REDIS_HOST")
+        return Check(
+            "broker", "failed", f"Redis does not answer: {type(error).__name__}", "start it, or set REDIS_HOST"
+        )
     finally:
         client.close()
     return Check("broker", "ok", "Redis answers")
@@ -45,14 +47,14 @@ def _rabbitmq(settings: Settings) -> Check:
     except AccessRefused:
         return Check("broker", "failed", "RabbitMQ refuses the user", "correct user and password in BROKER_URL")
     except (*AmqpConnection.connection_errors, *AmqpConnection.channel_errors, KombuError) as error:
-        found = f"no answer of RabbitMQ: {type(error).__name__}"
+        found = f"RabbitMQ does not answer: {type(error).__name__}"
         return Check("broker", "failed", found, "start it, or correct BROKER_URL")
     finally:
-        connection.collect()  # to close would wait for an answer
+        connection.collect()  # close() would wait for a reply
 
 
 def _as_needed(settings: Settings, connection: Any) -> Check:
-    """Look at RabbitMQ's version and at the arguments of a queue."""
+    """Check RabbitMQ's version and the arguments of a queue."""
     version = connection.connection.server_properties.get("version", "0")
     if version_string_as_tuple(version)[:2] < OLDEST:
         return Check("broker", "failed", f"RabbitMQ {version} is too old", "install 3.10 or newer")
@@ -60,6 +62,6 @@ def _as_needed(settings: Settings, connection: Any) -> Check:
     try:
         queue(connection.default_channel).queue_declare()
     except PreconditionFailed:
-        cure = "work the queues off, delete them with `rabbitmqctl delete_queue NAME`, and start the stack again"
-        return Check("broker", "failed", "the queues were made for other MAX_ATTEMPTS or QUEUE_LIMIT", cure)
+        cure = "drain the queues, delete them with `rabbitmqctl delete_queue NAME`, and start the stack again"
+        return Check("broker", "failed", "the queues were declared with another MAX_ATTEMPTS or QUEUE_LIMIT", cure)
     return Check("broker", "ok", f"RabbitMQ {version} answers")

@@ -1,4 +1,4 @@
-"""Look at everything the stack talks to, side by side: `/producer/health/ready?deep=1` and `make doctor` ask here."""
+"""Run all health checks concurrently, for `/producer/health/ready?deep=1` and `make doctor`."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,12 +35,12 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "pg_dump": postgres_dump.check,
     "FTP": ftp.check,
 }
-#: Only who makes backups has their folder; in containers that is consumer-maintenance, not the producer.
+#: Only the process that makes backups has their folder; in containers that is consumer-maintenance, not the producer.
 WITH_BACKUPS = CHECKS | {"backups": archives.check}
 
 
 def run_checks(settings: Settings, checks: Mapping[str, Callable[[Settings], Check]] = CHECKS) -> list[Check]:
-    """Return what the checks found; each is bounded in time, and one that breaks is a finding too."""
+    """Return the findings of the checks; each check has a timeout, and a broken check is a finding too."""
     with ThreadPoolExecutor(len(checks)) as threads:
         return list(threads.map(lambda name: _run(name, checks[name], settings), checks))
 
@@ -48,5 +48,5 @@ def run_checks(settings: Settings, checks: Mapping[str, Callable[[Settings], Che
 def _run(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:
     try:
         return check(settings)
-    except Exception as error:  # its text may hold an address with a password: the type must do
-        return Check(name, "failed", f"the check itself broke: {type(error).__name__}", "report it, with the log")
+    except Exception as error:  # only the type: its text may contain a URL with a password
+        return Check(name, "failed", f"the check itself failed: {type(error).__name__}", "report it, with the log")

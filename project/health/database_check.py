@@ -1,4 +1,4 @@
-"""Check the database: apart from database.py, as only who checks needs Alembic."""
+"""Check the database; in its own module, because only this check needs Alembic."""
 
 from sqlalchemy import NullPool
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,18 +10,18 @@ from project.settings import Settings
 
 
 def check(settings: Settings) -> Check:
-    """Say whether the database answers within CHECK_TIMEOUT and has all its tables."""
+    """Check that the database answers within CHECK_TIMEOUT and has all its tables."""
     try:
         name, engine = describe(settings.database), make_engine(settings.database, poolclass=NullPool)
     except ValueError as error:
-        return Check("database", "failed", str(error), "mend DATABASE_URL in .env")
+        return Check("database", "failed", str(error), "correct DATABASE_URL in .env")
     try:
         with engine.connect() as connection:
             behind = migrations.behind(connection)
     except migrations.NewerDatabase as error:
         return Check("database", "failed", f"{name}: {error}", migrations.NEWER)
     except SQLAlchemyError as error:
-        return Check("database", "failed", f"{name}: {reason(error)}", "start it, or mend DATABASE_URL in .env")
+        return Check("database", "failed", f"{name}: {reason(error)}", "start it, or correct DATABASE_URL in .env")
     if behind:
         return Check("database", "failed", f"{name}: {behind}", "start the stack again: it migrates first")
     return Check("database", "ok", f"{name} answers and has all tables")

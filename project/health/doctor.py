@@ -1,4 +1,4 @@
-"""`make doctor`: say in words what is reachable, what is missing, and how to mend it."""
+"""Check the stack and suggest fixes: `make doctor`."""
 
 import sys
 
@@ -10,7 +10,7 @@ from project.settings import Settings, get_settings
 
 
 def main() -> None:
-    """Print a line per part; exit with 1 if any has failed."""
+    """Print a line per check; exit with 1 if any has failed."""
     settings = get_settings()
     create_celery_app(settings)
     checks = run_checks(settings, WITH_BACKUPS)
@@ -22,11 +22,11 @@ def main() -> None:
 
 
 def _with_those_of_the_producer(settings: Settings, checks: list[Check]) -> list[Check]:
-    """Replace what this container cannot see, as it is not on the network `entrance`."""
+    """Replace the checks that fail here because this container is not in the network `entrance`."""
     seen = checks_of_producer(settings)
-    unknown = "not known: the producer, which is on its network, does not answer"
+    unknown = "unknown: the producer, which is in its network, does not answer"
     return [
-        seen.get(check.name) or Check(check.name, "failed", unknown, "mend the producer first")
+        seen.get(check.name) or Check(check.name, "failed", unknown, "fix the producer first")
         if check.name in ("NGINX", "Locust")
         else check
         for check in checks

@@ -1,4 +1,4 @@
-"""Check that the Redis of the jobs has memory left: a full one accepts no job."""
+"""Check that the Redis with the job records has free memory; when it is full, it accepts no jobs."""
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
@@ -10,16 +10,16 @@ MIB = 1024 * 1024
 
 
 def check(settings: Settings) -> Check:
-    """Say how much memory Redis uses, and whether that is all that it may."""
+    """Compare the memory that Redis uses with its limit."""
     try:
         with Redis.from_url(settings.records, **settings.redis_options) as client:
             memory = client.info("memory")
-    except ResponseError:  # a user of a hosted Redis may not be allowed to ask
-        return Check("memory", "ok", "not known: Redis does not say")
+    except ResponseError:  # a hosted Redis may not allow INFO
+        return Check("memory", "ok", "unknown: Redis refuses INFO")
     except RedisError:
-        return Check("memory", "failed", "not known: Redis does not answer", "mend Redis first")
+        return Check("memory", "failed", "unknown: Redis does not answer", "fix Redis first")
     used, limit = memory["used_memory"], memory["maxmemory"]
     if limit and used >= limit:
-        found = f"Redis is out of memory: it uses {used // MIB} of {limit // MIB} MiB (maxmemory), and accepts no job"
-        return Check("memory", "failed", found, "raise maxmemory, lower RESULT_TTL, or DELETE jobs that have ended")
+        found = f"Redis is out of memory: it uses {used // MIB} of {limit // MIB} MiB (maxmemory), and accepts no jobs"
+        return Check("memory", "failed", found, "raise maxmemory, lower RESULT_TTL, or DELETE finished jobs")
     return Check("memory", "ok", f"Redis uses {used // MIB} MiB" + (f" of {limit // MIB}" if limit else ""))

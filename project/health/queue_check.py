@@ -1,4 +1,4 @@
-"""Check that every queue has a consumer: a job in a queue that nobody serves waits for ever."""
+"""Check that every queue has a consumer; without one its jobs wait forever."""
 
 from celery import current_app
 from redis import Redis
@@ -10,16 +10,16 @@ from project.settings import Settings
 
 
 def check(settings: Settings) -> Check:
-    """Say which queues are served by how many consumers, and which by none."""
+    """Count the consumers of each queue, and name the queues without any."""
     queues = sorted(current_app.amqp.queues)
     try:
         with Redis.from_url(settings.records, **settings.redis_options) as client:
             consumers = listing.consumers(client, queues)
     except RedisError:
-        return Check("queues", "failed", "not known: Redis does not answer", "mend Redis first")
+        return Check("queues", "failed", "unknown: Redis does not answer", "fix Redis first")
     serving = {name: sum(name in consumer["queues"] for consumer in consumers) for name in queues}
     found = ", ".join(f"{name}: {number}" for name, number in serving.items())
-    if alone := [name for name, number in serving.items() if not number]:
-        cure = f"start a consumer for {', '.join(alone)} (CONSUMERS, NOTIFICATION_CONSUMERS, MAINTENANCE_CONSUMERS)"
+    if unserved := [name for name, number in serving.items() if not number]:
+        cure = f"start a consumer for {', '.join(unserved)} (CONSUMERS, NOTIFICATION_CONSUMERS, MAINTENANCE_CONSUMERS)"
         return Check("queues", "failed", f"consumers of {found}", cure)
     return Check("queues", "ok", f"consumers of {found}")

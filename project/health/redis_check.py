@@ -9,23 +9,25 @@ from project.settings import Settings
 
 
 def check(settings: Settings) -> Check:
-    """Say which server it is; warn of one that lacks the fixes of its Lua engine."""
+    """Report the server and its version; warn if it lacks the fixes of the Lua engine."""
     try:
         with Redis.from_url(settings.records, **settings.redis_options) as client:
             version = redis_version.reported(client.info("server"))
-    except ResponseError:  # a user of a hosted Redis may not be allowed to ask
-        return Check("Redis", "ok", "answers, but does not say its version")
+    except ResponseError:  # a hosted Redis may not allow INFO
+        return Check("Redis", "ok", "answers, but does not reveal its version")
     except RedisError as error:
-        return Check("Redis", "failed", f"no answer: {type(error).__name__}", "start it, or set REDIS_HOST")
+        return Check("Redis", "failed", f"it does not answer: {type(error).__name__}", "start it, or set REDIS_HOST")
     return judged(version)
 
 
 def judged(version: redis_version.RedisVersion) -> Check:
-    """Say whether a version will do."""
+    """Judge a version."""
     if not version.supported:
         return Check("Redis", "failed", f"{version} is too old", "install Redis 7.4 or Valkey 8.1, or newer")
     if not version.fixed:
-        found = f"{version} has known security holes (CVE-2025-49844 and others), unless its distribution mended them"
+        found = (
+            f"{version} has known vulnerabilities (CVE-2025-49844 and others), unless its distribution has fixed them"
+        )
         return Check("Redis", "warning", found, f"install {_first_fixed(version)} or newer")
     return Check("Redis", "ok", f"{version} answers")
 

@@ -1,4 +1,4 @@
-"""Check that a scheduler leads and ticks: without one no schedule fires, and nothing else fails."""
+"""Check that a scheduler leads and ticks; without one no schedule fires, and nothing else shows it."""
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -9,16 +9,16 @@ from project.settings import Settings
 
 
 def check(settings: Settings) -> Check:
-    """Say which scheduler leads, when it ticked last, and which entries of beat_schedule it cannot use."""
+    """Report the leader, its last tick, and the invalid entries of beat_schedule."""
     try:
         with Redis.from_url(settings.records, **settings.redis_options) as client:
             leader = leader_heartbeat.read(client)
     except RedisError:
-        return Check("scheduler", "failed", "not known: Redis does not answer", "mend Redis first")
+        return Check("scheduler", "failed", "unknown: Redis does not answer", "fix Redis first")
     if leader is None:
-        cure = "start one, or read its log: it must say `this scheduler leads`"
+        cure = "start one, or look for `this scheduler leads` in its log"
         return Check(
-            "scheduler", "failed", f"none has ticked for {leader_heartbeat.LIFETIME} s: no schedule fires", cure
+            "scheduler", "failed", f"no scheduler has ticked for {leader_heartbeat.LIFETIME} s: no schedule fires", cure
         )
     if leader.errors:
         return Check("scheduler", "failed", "; ".join(leader.errors.values()), "correct these; the others fire")

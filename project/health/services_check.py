@@ -1,6 +1,6 @@
 """Check that NGINX, the producer, Flower and Locust answer.
 
-http.client asks each one directly: it knows no proxies.
+http.client connects directly: it does not use proxies.
 """
 
 import json
@@ -9,18 +9,18 @@ from http.client import HTTPConnection, HTTPException
 from project.integrations.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
-#: Where docker-compose.yml has them.
+#: The addresses in docker-compose.yml.
 CONTAINERS = {"NGINX": ("nginx", 8080), "producer": ("producer", 8000), "Flower": ("flower", 5555)}
 CONTAINERS |= {"Locust": ("locust", 8089)}
 PATHS = {"NGINX": "/", "producer": "/producer/health/live", "Flower": "/dashboard/healthcheck", "Locust": "/load-test/"}
 DEEP = "/producer/health/ready?deep=1"
 DEEP_TIMEOUT = 15  # seconds; the producer's checks have 10
-#: An address to ask for all addresses of this machine.
+#: An address to connect to, for each address that means all addresses of this machine.
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nothing is bound here
 
 
 def check(name: str, settings: Settings) -> Check:
-    """Say whether a service answers; one whose port is set to 0 is not started."""
+    """Check that a service answers; a service with port 0 is not started."""
     host, port = _native(settings)[name]
     if not port:
         return Check(name, "off", f"{name.upper()}_PORT is 0: it is not started")
@@ -29,7 +29,7 @@ def check(name: str, settings: Settings) -> Check:
     try:
         status, _ = _get(host, port, PATHS[name], CHECK_TIMEOUT)
     except (OSError, HTTPException) as error:
-        found = f"no answer at {host}, port {port}: {type(error).__name__}"
+        found = f"it does not answer at {host}, port {port}: {type(error).__name__}"
         return Check(name, "failed", found, "start the stack, or read the log of this service")
     if status != 200:
         return Check(name, "failed", f"it answers {status}", "read the log of this service")
@@ -37,7 +37,7 @@ def check(name: str, settings: Settings) -> Check:
 
 
 def checks_of_producer(settings: Settings) -> dict[str, Check]:
-    """Return what the producer's deep probe found, by name; nothing if the producer does not answer."""
+    """Return the findings of the producer's deep probe, by name; none if the producer does not answer."""
     host, port = CONTAINERS["producer"] if settings.in_containers else _native(settings)["producer"]
     try:
         _, body = _get(host, port, DEEP, DEEP_TIMEOUT)

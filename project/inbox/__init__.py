@@ -1,1 +1,1 @@
-"""Other ways in than HTTP: the Redis list and the RabbitMQ queue `inbox`, and dead letters."""
+"""Accept jobs without HTTP, from the Redis list and the RabbitMQ queue `inbox`, and handle dead letters."""

@@ -1,4 +1,4 @@
-"""What RabbitMQ gives up ends as a failed job, as a poison job does with leases, instead of being forgotten."""
+"""Fail the jobs of dead-lettered messages, as poison jobs fail with leases, instead of losing them."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from project.leased_transport.errors import PoisonJob, Rejected
 
 
 def end_job(app: Celery, max_attempts: int, delivery: Delivery) -> None:
-    """End the job of a message in the queue `dead`, and submit what follows its failure; raise BadMessage if none."""
+    """Fail the job of a message in the queue `dead` and submit its `on_failure`; raise BadMessage if it has no job."""
     headers = delivery.headers
     name, job_id = headers.get("task"), headers.get("id")
     if not (isinstance(name, str) and name in app.tasks and isinstance(job_id, str)):
-        raise BadMessage(f"RabbitMQ gave it up, and it is not a job of a task here: task {name!r}")
+        raise BadMessage(f"RabbitMQ dead-lettered it, and it is not a job of a known task: task {name!r}")
     app.tasks[name].backend.mark_as_failure(job_id, _reason(headers, max_attempts), request=Context(headers))
 
 

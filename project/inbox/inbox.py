@@ -1,4 +1,4 @@
-"""Another way in: what any program pushes onto the Redis list `inbox` becomes a job, or is put aside with a reason."""
+"""Turn the messages that other programs push onto the Redis list `inbox` into jobs, or reject them with a reason."""
 
 import logging
 import threading
@@ -27,28 +27,28 @@ from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import keys
 from project.settings import Settings
 
-WAIT = 1  # seconds: how long to block, how often to look for Celery's messages
-PAUSES = (0.1, 2.0)  # seconds until the next try: the first, and the longest
-LATER = (RedisError, OperationalError, BrokerUnavailable, TooManyJobs)  # what is no fault of the message
+WAIT = 1  # seconds: how long to block, and how often to look for Celery's messages
+PAUSES = (0.1, 2.0)  # seconds until the next attempt: the first, and the longest
+TEMPORARY = (RedisError, OperationalError, BrokerUnavailable, TooManyJobs)  # temporary errors, not the message's fault
 
 log = logging.getLogger(__name__)
 
 
 class Inbox:
-    """Reads the inbox in a thread of its own, message by message, for as long as the producer runs.
+    """Read the inbox in a thread, message by message, while the producer runs.
 
-    A message stays in the list until admission takes it out in the step that makes it a job. So it cannot be lost or
-    become two jobs, whichever producer dies when and however many read: who comes second finds it gone.
+    A message stays in the list until admission removes it in the same step that creates the job. So it cannot be lost
+    or become two jobs, even if producers crash or several read it: the second one finds it gone.
     """
 
     def __init__(self, jobs: Jobs, settings: Settings, arguments_model: Callable[[JobTask], type[BaseModel]]) -> None:
         self._jobs = jobs
         self._tasks = {task.name: (task, arguments_model(task)) for task in jobs.tasks()}
         self._queues = {name for task in jobs.tasks() for name in task.app.amqp.queues}
-        of_celery = [] if messages.NOT_CHOSEN in self._queues else keys.waiting(messages.NOT_CHOSEN)
-        if settings.broker.startswith("redis+stock:"):  # its own keys have a prefix that other programs do not know
+        of_celery = [] if messages.CELERY_QUEUE in self._queues else keys.waiting(messages.CELERY_QUEUE)
+        if settings.broker.startswith("redis+stock:"):  # its own keys have a prefix that other programs do not use
             of_celery += [name for queue in sorted(self._queues) for name in keys.waiting(queue)]
-        self._one_step = settings.broker == settings.records  # else the broker is not where the inbox is
+        self._one_step = settings.broker == settings.records  # else the broker is not the Redis with the inbox
         self._redis = Redis.from_url(
             settings.records,
             socket_timeout=WAIT + settings.redis_timeout,
@@ -62,7 +62,7 @@ class Inbox:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """Read for as long as the app runs."""
+        """Read while the app runs."""
         threads = [threading.Thread(target=self._run, args=(self._next,), name="inbox", daemon=True)]
         for reader in self._readers:
             threads.append(threading.Thread(target=self._run_amqp, args=(reader,), name="reader", daemon=True))
@@ -89,45 +89,45 @@ class Inbox:
             try:
                 step()
                 pause = PAUSES[0]
-            except Exception as error:  # if this thread died, nobody would read any more
-                if not isinstance(error, LATER):
+            except Exception as error:  # if this thread died, no messages would be read
+                if not isinstance(error, TEMPORARY):
                     log.exception("the inbox cannot be read")
-                elif pause < longest <= 2 * pause:  # once, and not for a hiccup
-                    log.warning("the inbox has to wait: %s: %s", type(error).__name__, error)
+                elif pause < longest <= 2 * pause:  # log once, and not for a short delay
+                    log.warning("the inbox is waiting: %s: %s", type(error).__name__, error)
                 self._stop.wait(pause)
                 pause = min(2 * pause, longest)
 
     def _next(self) -> None:
-        """Wait a moment for a message, and deal with it."""
+        """Wait a moment for a message, and handle it."""
         entry = self._list.next(WAIT)
         if entry is None:
             return
         too_long = entry.length > len(entry.text)
-        reason = messages.TOO_LONG if too_long else self._obstacle(partial(self._submit, entry.text, None))
+        reason = messages.TOO_LONG if too_long else self._rejection(partial(self._submit, entry.text, None))
         if reason:
             self._list.reject(entry, reason)
 
     def _submit_delivered(self, delivery: Delivery) -> None:
-        """Make a message that RabbitMQ has delivered a job, or put it aside."""
-        if reason := self._obstacle(partial(self._submit, delivery.text, delivery)):
-            self._list.keep(delivery.text, reason)
+        """Turn a message from RabbitMQ into a job, or reject it."""
+        if reason := self._rejection(partial(self._submit, delivery.text, delivery)):
+            self._list.add_rejected(delivery.text, reason)
 
     def _end_dead(self, delivery: Delivery) -> None:
-        """End the job of a message that RabbitMQ gave up, or put the message aside."""
-        if reason := self._obstacle(partial(dead_letters.end_job, self._jobs.app, self._max_attempts, delivery)):
-            self._list.keep(delivery.text, reason)
+        """Fail the job of a dead-lettered message, or reject the message."""
+        if reason := self._rejection(partial(dead_letters.end_job, self._jobs.app, self._max_attempts, delivery)):
+            self._list.add_rejected(delivery.text, reason)
 
-    def _obstacle(self, step: Callable[[], None]) -> str | None:
-        """Deal with a message; return the reason if that can never work. Raises LATER if it may work later."""
+    def _rejection(self, step: Callable[[], None]) -> str | None:
+        """Run a step; return the reason if it can never succeed, or raise a TEMPORARY error if it may succeed later."""
         try:
             step()
         except BadMessage as error:
             return str(error)
-        except LATER as error:
+        except TEMPORARY as error:
             if "WRONGTYPE" in str(error):
                 return f"a key of this job in Redis has another type: {error}"
             raise
-        except Exception:  # an unforeseen message must not stop those behind it
+        except Exception:  # an unexpected message must not block those behind it
             log.exception("a message could not be read")
             return "internal error; see the producer's log"
         return None
@@ -137,15 +137,15 @@ class Inbox:
         task, model = self._task_of(message)
         taken_from = (redis_list.INBOX, text) if self._one_step else None
         job_id = message.job_id or (delivery.job_id if delivery else None)
-        wish = SubmitOptions(
+        options = SubmitOptions(
             job_id, eta=message.eta, priority=message.priority, queue=message.queue, taken_from=taken_from
         )
-        submit = partial(self._jobs.submit, task, message.arguments(model), wish)
+        submit = partial(self._jobs.submit, task, message.arguments(model), options)
         try:
-            submit() if self._one_step or delivery else self._take_out_and(submit, text)
+            submit() if self._one_step or delivery else self._remove_and(submit, text)
         except JobIdTaken as error:
-            done_before = delivery.again if delivery else not job_id  # then another producer was quicker
-            if not done_before:
+            already_submitted = delivery.again if delivery else not job_id  # then another producer was faster
+            if not already_submitted:
                 raise BadMessage(str(error)) from None
 
     def _task_of(self, message: Message) -> tuple[JobTask, type[BaseModel]]:
@@ -156,9 +156,9 @@ class Inbox:
             raise BadMessage(f"no queue is called {message.queue!r}; GET /producer/api/queues lists them")
         return task, model
 
-    def _take_out_and(self, submit: Callable[[], object], text: bytes) -> None:
-        """Submit in two steps, as other brokers need it: a producer that is killed in between loses the message."""
-        if self._list.take_out(text):
+    def _remove_and(self, submit: Callable[[], object], text: bytes) -> None:
+        """Submit in two steps, as other brokers require; if the producer is killed in between, the message is lost."""
+        if self._list.remove(text):
             try:
                 submit()
             except Exception:

@@ -1,4 +1,4 @@
-"""What other programs put into the inbox: our own short form, or the message of a stock Celery client."""
+"""Parse the messages of the inbox: our own short form, or the message of a stock Celery client."""
 
 import base64
 import json
@@ -11,21 +11,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from project.jobs.submit_options import ChosenId
 
 LONGEST = 1024 * 1024  # bytes, as over HTTP
-TOO_LONG = f"a message may have {LONGEST} bytes at most"
-NOT_CHOSEN = "celery"  # the queue of a Celery client that says nothing else
+TOO_LONG = f"a message may have at most {LONGEST} bytes"
+CELERY_QUEUE = "celery"  # the default queue of Celery clients
 ALIASES = {"name": "task", "namespace": "queue"}
 OF_CELERY = {"body", "headers", "properties"}
-#: What such a client can ask for, and what has no meaning without its own consumers: refused, never ignored.
-NOT_HERE = ("callbacks", "errbacks", "chain", "chord", "expires", "retries", "timelimit", "compression")
+#: Celery options that do not work without Celery's own consumers: rejected, never ignored.
+UNSUPPORTED = ("callbacks", "errbacks", "chain", "chord", "expires", "retries", "timelimit", "compression")
 NOTHING: tuple[Any, ...] = (None, 0, [], [None, None])
 
 
 class BadMessage(Exception):
-    """A message cannot become a job; the text says why."""
+    """A message cannot become a job; the text gives the reason."""
 
 
 class Message(BaseModel):
-    """A job that another program asks for."""
+    """A job that another program submits."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -38,18 +38,18 @@ class Message(BaseModel):
     priority: int | None = Field(default=None, ge=0, le=9)
 
     def arguments(self, model: type[BaseModel]) -> dict[str, Any]:
-        """Return the arguments by name, checked against the task's model, as JSON can carry them."""
+        """Return the arguments by name, validated against the task's model, as JSON values."""
         names = list(model.model_fields)
         if len(self.args) > len(names):
             raise BadMessage(f"args: {self.task} takes {len(names)} arguments, not {len(self.args)}")
         by_position = dict(zip(names, self.args, strict=False))
-        if twice := sorted(by_position.keys() & self.kwargs.keys()):
-            raise BadMessage(f"kwargs.{twice[0]}: given in args already")
+        if duplicates := sorted(by_position.keys() & self.kwargs.keys()):
+            raise BadMessage(f"kwargs.{duplicates[0]}: also given in args")
         try:
             return model.model_validate(by_position | self.kwargs).model_dump(mode="json")
         except ValidationError as error:
             raise BadMessage(_explain(error, "kwargs")) from None
-        except (ValueError, RecursionError):  # of values that may be anything
+        except (ValueError, RecursionError):  # arguments may contain anything
             raise BadMessage("kwargs: nested too deeply, or not text") from None
 
 
@@ -77,7 +77,7 @@ def _parse(text: str | bytes) -> Any:
 
 
 def _finite(number: str) -> float:
-    """Return a number, or raise BadMessage for what JSON does not have (NaN) or no float can hold (1e999)."""
+    """Return a number; raise BadMessage for NaN and infinity, also from overflow (1e999)."""
     if not math.isfinite(value := float(number)):
         raise BadMessage(f"{number[:20]} is not a finite number")
     return value
@@ -86,14 +86,14 @@ def _finite(number: str) -> float:
 def _without_aliases(content: dict[str, Any]) -> dict[str, Any]:
     for alias, word in ALIASES.items():
         if {alias, word} <= content.keys():
-            raise BadMessage(f"{word} and {alias} mean the same: give one of them")
+            raise BadMessage(f"{word} and {alias} mean the same: use only one of them")
     return {ALIASES.get(name, name): value for name, value in content.items()}
 
 
 def _from_celery(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the short form of a message of Celery's protocol 2 in kombu's envelope for Redis."""
+    """Convert a message of Celery's protocol 2, in kombu's envelope for Redis, to the short form."""
     if content.get("content-type") != "application/json":
-        raise BadMessage(f"content-type {content.get('content-type')}: only application/json is read")
+        raise BadMessage(f"content-type {content.get('content-type')}: must be application/json")
     try:
         headers, properties, body = content["headers"], content["properties"], content["body"]
         _refuse_options(headers)
@@ -104,15 +104,15 @@ def _from_celery(content: dict[str, Any]) -> dict[str, Any]:
         known |= {"eta": headers.get("eta"), "priority": properties.get("priority") or None}
     except (AttributeError, KeyError, TypeError, ValueError):
         raise BadMessage("not a message of Celery's protocol 2") from None
-    return known | {"queue": None if queue == NOT_CHOSEN else queue}
+    return known | {"queue": None if queue == CELERY_QUEUE else queue}
 
 
 def _refuse_options(given: dict[str, Any]) -> None:
-    for name in NOT_HERE:
+    for name in UNSUPPORTED:
         if given.get(name) not in NOTHING:
-            raise BadMessage(f"{name}: of Celery's options only queue, priority, eta and countdown work here")
+            raise BadMessage(f"{name}: not supported; of Celery's options only queue, priority, eta and countdown are")
 
 
 def _explain(error: ValidationError, *place: str) -> str:
-    """Say what is wrong where, without the value: it is kept beside the reason anyway."""
+    """Describe the errors with their fields, without the values, which are stored beside the reason."""
     return "; ".join(f"{'.'.join(map(str, (*place, *problem['loc'])))}: {problem['msg']}" for problem in error.errors())

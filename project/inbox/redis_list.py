@@ -1,4 +1,4 @@
-"""The Redis list `inbox`: find the next message, take it out, put it back, or reject it with a reason."""
+"""Access the Redis list `inbox`: peek at the next message, remove it, put it back, or reject it with a reason."""
 
 import json
 import logging
@@ -14,8 +14,8 @@ from project.leased_transport.scripts import Script
 
 INBOX, REJECTED = "inbox", "inbox:rejected"
 KEPT = 10_000  # rejected messages; older ones are dropped
-SHOWN = 10_000  # characters of a rejected message; they share Redis' memory with the jobs
-REASON = 1000  # characters of a reason: it may quote the message
+SHOWN = 10_000  # characters of a rejected message; they share Redis's memory with the jobs
+REASON = 1000  # characters of a reason, which may quote the message
 NEXT_MESSAGE, REJECT, PUT_BACK = (
     Script(name, Path(__file__).parent / "lua") for name in ("next_message", "reject", "put_back")
 )
@@ -24,16 +24,16 @@ log = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
-    """A message of the list: its text, or the beginning of one longer than LONGEST, and its length in bytes."""
+    """A message in the list: its text (only the beginning if it is longer than LONGEST) and its length in bytes."""
 
     text: bytes
     length: int
 
 
 class InboxList:
-    """The inbox and the rejected messages; celery_lists: where else to look for messages, as Celery clients send them.
+    """The inbox and the rejected messages; celery_lists: other lists, to which Celery clients send messages.
 
-    A message longer than LONGEST stays in Redis: it could fill the memory of every producer that reads it.
+    Only the beginning of a message longer than LONGEST is read: the whole could fill a producer's memory.
     """
 
     def __init__(self, client: Redis, celery_lists: Sequence[str]) -> None:
@@ -41,47 +41,47 @@ class InboxList:
         self._keys = [INBOX, REJECTED, *celery_lists]
 
     def next(self, wait: float) -> Entry | None:
-        """Return the next message, which stays in the list; wait so many seconds for one, and return None then."""
+        """Return the next message without removing it; wait *wait* seconds for one, then return None."""
         renamed, *found = NEXT_MESSAGE(self._client, self._keys, [LONGEST, SHOWN])
         if renamed:
-            log.error("the key %s or %s was not a list; it is called %s now", INBOX, REJECTED, renamed.decode())
+            log.error("the key %s or %s was not a list; it was renamed to %s", INBOX, REJECTED, renamed.decode())
         if found:
             return Entry(*found)
-        # from the list's end to its end: the one way to wait for a message and leave it where it is
+        # from the list's end to the same end: the only way to wait for a message without removing it
         self._client.blmove(INBOX, INBOX, wait, "RIGHT", "RIGHT")
         return None
 
-    def take_out(self, text: bytes) -> bool:
-        """Remove a message; return False if another producer was quicker."""
+    def remove(self, text: bytes) -> bool:
+        """Remove a message; return False if another producer was faster."""
         return bool(self._client.lrem(INBOX, -1, text))
 
     def put_back(self, text: bytes) -> None:
-        """Let a message that was taken out be the next one."""
+        """Put a removed message back as the next one."""
         PUT_BACK(self._client, [INBOX], [text])
 
     def reject(self, entry: Entry, reason: str) -> None:
-        """Move a message to the rejected ones."""
-        rejected = _rejected(entry, reason)
-        if REJECT(self._client, [INBOX, REJECTED], [entry.text, entry.length, rejected, KEPT]):
+        """Move a message to the rejected messages."""
+        rejection = _rejection(entry, reason)
+        if REJECT(self._client, [INBOX, REJECTED], [entry.text, entry.length, rejection, KEPT]):
             log.warning("rejected a message of the inbox: %s", _short(reason))
 
-    def keep(self, text: bytes, reason: str) -> None:
-        """Keep a rejected message that RabbitMQ deletes when it is acknowledged."""
-        rejected = _rejected(Entry(text, len(text)), reason)
-        self._client.pipeline().lpush(REJECTED, rejected).ltrim(REJECTED, 0, KEPT - 1).execute()
+    def add_rejected(self, text: bytes, reason: str) -> None:
+        """Store a rejected message from RabbitMQ, which deletes it when it is acknowledged."""
+        rejection = _rejection(Entry(text, len(text)), reason)
+        self._client.pipeline().lpush(REJECTED, rejection).ltrim(REJECTED, 0, KEPT - 1).execute()
         log.warning("rejected a message of RabbitMQ: %s", _short(reason))
 
 
-def _rejected(entry: Entry, reason: str) -> str:
-    """Return what is kept of a rejected message, as JSON."""
+def _rejection(entry: Entry, reason: str) -> str:
+    """Return the stored form of a rejected message, as JSON."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     message = entry.text.decode(errors="backslashreplace")
-    rejected = {"message": message[:SHOWN], "reason": _short(reason), "at": at}
+    rejection = {"message": message[:SHOWN], "reason": _short(reason), "at": at}
     length = len(message) if entry.length == len(entry.text) else entry.length
-    return json.dumps(rejected | {"length": length} if length > SHOWN else rejected)
+    return json.dumps(rejection | {"length": length} if length > SHOWN else rejection)
 
 
 def _short(reason: str) -> str:
-    """Return the beginning of a reason, in characters that any log can carry."""
+    """Return the beginning of a reason, in characters that any log can store."""
     text = reason.encode(errors="backslashreplace").decode()
     return text if len(text) <= REASON else f"{text[:REASON]}…"

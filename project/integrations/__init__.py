@@ -1,1 +1,1 @@
-"""What tasks talk to: mail, FTP, a database. Thin: what a library does, it does; retries are the task's."""
+"""Connect tasks to mail, FTP, a database and webhooks: thin layers on libraries; tasks do the retries."""

@@ -1,4 +1,4 @@
-"""What a check of something outside found: for `make doctor` and `/producer/health/ready?deep=1`."""
+"""Define the result of a health check, for `make doctor` and `/producer/health/ready?deep=1`."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,9 +8,9 @@ CHECK_TIMEOUT = 2  # seconds that a check may wait for an answer
 
 @dataclass(frozen=True)
 class Check:
-    """One part, how it is, what was found, and how to mend it; never with a secret in the text."""
+    """The state of one part, the finding and the fix; the texts never contain secrets."""
 
     name: str
-    state: Literal["ok", "warning", "failed", "off"]  # off: not set up, which is no fault
+    state: Literal["ok", "warning", "failed", "off"]  # off: not configured, which is no fault
     found: str
     cure: str = ""

@@ -6,21 +6,21 @@ from urllib.parse import urlsplit
 from project.integrations.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
-TIMEOUT = 10  # seconds that a notification may take in all
+TIMEOUT = 10  # seconds for a whole notification
 #: Answers that mean "try again": Request Timeout, Too Early, Too Many Requests.
-LATER = (408, 425, 429)
+TEMPORARY = (408, 425, 429)
 
 
 class NotifyRefused(Exception):
-    """The receiver refused the notification, and would refuse it again."""
+    """The receiver refused the notification permanently."""
 
 
 class NotifyFailed(Exception):
-    """The receiver did not take the notification now; a retry may succeed."""
+    """The notification failed temporarily; a retry may succeed."""
 
 
 def post(settings: Settings, notification: dict[str, Any], headers: dict[str, str]) -> None:
-    """POST a notification as JSON; raise NotifyRefused if a retry is of no use, else NotifyFailed."""
+    """POST a notification as JSON; raise NotifyRefused for a permanent refusal, else NotifyFailed."""
     from project.integrations import http_request  # noqa: PLC0415 - only what sends needs httpx
 
     url = settings.notify_url.get_secret_value()
@@ -30,12 +30,12 @@ def post(settings: Settings, notification: dict[str, Any], headers: dict[str, st
         raise NotifyFailed(f"NOTIFY_URL does not answer: {error}") from None
     if 200 <= code < 300:
         return
-    refused = 400 <= code < 500 and code not in LATER
+    refused = 400 <= code < 500 and code not in TEMPORARY
     raise (NotifyRefused if refused else NotifyFailed)(f"NOTIFY_URL answered {code}")
 
 
 def check(settings: Settings) -> Check:
-    """Check whether the receiver answers; nothing is posted, so whether it takes notifications stays unknown."""
+    """Check that the receiver answers; post nothing, so it stays unknown whether it accepts notifications."""
     from project.integrations import http_request  # noqa: PLC0415 - as above
 
     name, url = "webhook", settings.notify_url.get_secret_value()

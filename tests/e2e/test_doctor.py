@@ -85,7 +85,7 @@ def test_a_scheduler_that_does_not_tick_is_found(small: NativeStack) -> None:
         with _frozen(small.pids("beat")):
             redis.delete(leader_heartbeat.KEY)
             assert "no schedule fires" in doctor(small).stdout
-            wait_until(lambda: "scheduler: none has ticked" in http.get(DEEP).json()["detail"])
+            wait_until(lambda: "scheduler: no scheduler has ticked" in http.get(DEEP).json()["detail"])
             checks = {check["name"]: check["state"] for check in http.get(DEEP).json()["checks"]}
             assert (checks["scheduler"], checks["producer"]) == ("failed", "ok")
         wait_until(lambda: "ok      scheduler" in doctor(small).stdout)
@@ -106,7 +106,7 @@ def test_services_that_do_not_answer_are_found(small: NativeStack) -> None:
 def test_the_doctor_in_a_container_learns_from_the_producer_what_it_cannot_see(small: NativeStack) -> None:
     """Here it sees no container at all, so it says that it does not know."""
     out = doctor(small, IN_CONTAINERS="true").stdout
-    assert "failed  NGINX         not known: the producer" in out
+    assert "failed  NGINX         unknown: the producer" in out
 
 
 def test_the_doctor_of_a_stack_that_does_not_run_says_so(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_a_rabbitmq_that_fits_is_ok(rabbit: RabbitServer, stack: NativeStack) ->
 
 @pytest.mark.parametrize(
     ("change", "found"),
-    [("guest:secret@", "refuses the user"), ("nobody:secret@", "refuses the user"), ("", "no answer")],
+    [("guest:secret@", "refuses the user"), ("nobody:secret@", "refuses the user"), ("", "does not answer")],
 )
 def test_a_rabbitmq_that_cannot_be_used_is_named(rabbit: RabbitServer, change: str, found: str) -> None:
     """With what to do about it."""
@@ -46,6 +46,6 @@ def test_a_frozen_rabbitmq_is_told_within_the_time_of_a_check(rabbit: RabbitServ
     """It takes the connection and then says nothing."""
     rabbit.signal_all("STOP")
     try:
-        assert check(_settings(rabbit.url)).found.startswith("no answer")
+        assert check(_settings(rabbit.url)).found.startswith("RabbitMQ does not answer")
     finally:
         rabbit.signal_all("CONT")

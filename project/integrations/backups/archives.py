@@ -1,7 +1,7 @@
-"""Dated archives in one folder: `database-20261121T030000Z.dump`, and its SHA-256 beside it in a file of its own.
+"""Make and verify dated archives in one folder: `database-20261121T030000Z.dump`, with its SHA-256 in another file.
 
-An archive gets its name when it and its sum are complete and on the disk: whatever happens before, under that name is a
-whole archive or nothing. `sha256sum --check` reads the sums too.
+An archive gets its final name only when it and its checksum are complete and on disk. So a file with that name is
+always a whole archive. `sha256sum --check` can read the checksum files.
 """
 
 import errno
@@ -24,10 +24,10 @@ from project.settings import Settings
 
 Kind = Literal["database", "ftp"]
 Report = Callable[[float, str], None]
-# writes an archive to a path, and a manifest beside it if there is one; returns what else there is to tell of it
+# writes an archive to a path, optionally with a manifest beside it; returns further fields for the result
 Fill = Callable[[Path], dict[str, Any]]
 
-# no named groups: clients get this pattern, and JavaScript writes them differently
+# no named groups: clients get this pattern, and JavaScript has another syntax for them
 PATTERN = r"^(database|ftp)-([0-9]{8}T[0-9]{6}Z)\.(dump|sqlite3|tar\.gz)$"
 MOMENT = "%Y%m%dT%H%M%SZ"
 SUM = ".sha256"
@@ -37,19 +37,19 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class BackupError(Exception):
-    """What went wrong, in words; to try again at once would not help."""
+    """A backup or restore failed; an immediate retry would not help."""
 
 
 class AlreadyRunning(BackupError):
-    """A backup or restore of this kind runs, here or in another consumer."""
+    """Another backup or restore of this kind is running, here or in another consumer."""
 
 
 class BrokenBackup(BackupError):
-    """There is no such archive, or it is not what was written."""
+    """There is no such archive, or its content has changed."""
 
 
 class FolderFull(BackupError):
-    """There is no room for the archive; what was written of it is gone."""
+    """The disk has no room for the archive; the partial archive was removed."""
 
 
 @dataclass(frozen=True)
@@ -60,26 +60,26 @@ class Backup:
 
     @property
     def moment(self) -> datetime:
-        """Return when it was made."""
+        """Return the time of the backup."""
         match = re.fullmatch(PATTERN, self.path.name)
         assert match
         return datetime.strptime(match[2], MOMENT).replace(tzinfo=UTC)
 
     @property
     def sum_path(self) -> Path:
-        """Return where its sum is."""
+        """Return the path of its checksum."""
         return self.path.with_name(self.path.name + SUM)
 
     @property
     def manifest_path(self) -> Path:
-        """Return where its manifest is, if it has one."""
+        """Return the path of its manifest, if it has one."""
         return self.path.with_name(self.path.name + MANIFEST)
 
 
 def make(folder: Path, kind: Kind, suffix: str, fill: Fill, keep: Keep) -> dict[str, Any]:
-    """Make an archive, then delete those that need not be kept; return {name, bytes, sha256, seconds, deleted, …}.
+    """Make an archive, then delete old ones; return {name, bytes, sha256, seconds, deleted, …}.
 
-    Raises AlreadyRunning, FolderFull, and what *fill* raises; no new archive is there then, and none was deleted.
+    Raise AlreadyRunning, FolderFull and the errors of *fill*; then no archive was made and none deleted.
     """
     begun = time.monotonic()
     with alone(folder, kind), _room(folder):
@@ -87,19 +87,19 @@ def make(folder: Path, kind: Kind, suffix: str, fill: Fill, keep: Keep) -> dict[
         path = _free_name(folder, kind, suffix)
         unfinished = folder / f"{UNFINISHED}{path.name}"
         try:
-            told = fill(unfinished)
-            told |= {"name": path.name, "bytes": unfinished.stat().st_size, "sha256": _publish(unfinished, path)}
+            result = fill(unfinished)
+            result |= {"name": path.name, "bytes": unfinished.stat().st_size, "sha256": _publish(unfinished, path)}
         finally:
             _remove_leftovers(folder, kind)
-        told["deleted"] = _delete_old(folder, kind, keep)
-    return told | {"seconds": round(time.monotonic() - begun, 1)}
+        result["deleted"] = _delete_old(folder, kind, keep)
+    return result | {"seconds": round(time.monotonic() - begun, 1)}
 
 
 def verify(folder: Path, name: str) -> Backup:
-    """Return the archive of that name if it is what was written, or raise BrokenBackup."""
+    """Return the archive with this name if its checksum matches, or raise BrokenBackup."""
     match = re.fullmatch(PATTERN, name)
-    if match is None:  # never a path: it comes from a client
-        raise BrokenBackup("that is no name of a backup, such as database-20261121T030000Z.dump")
+    if match is None:  # reject paths: the name comes from a client
+        raise BrokenBackup("invalid name; the name of a backup is such as database-20261121T030000Z.dump")
     backup = Backup(folder / name)
     try:
         said = backup.sum_path.read_text()
@@ -112,36 +112,38 @@ def verify(folder: Path, name: str) -> Backup:
 
 
 def all_of(folder: Path, kind: Kind) -> list[Backup]:
-    """Return the archives of a kind, the newest first; one without its sum is none."""
+    """Return the archives of a kind, newest first; files without a checksum do not count."""
     matches = [(path, re.fullmatch(PATTERN, path.name)) for path in folder.iterdir()]
     backups = [Backup(path) for path, match in matches if match and match[1] == kind]
     return sorted((each for each in backups if each.sum_path.exists()), key=lambda each: each.moment, reverse=True)
 
 
 def check(settings: Settings) -> Check:
-    """Tell whether there is room for another backup in the folder, and which is the newest."""
+    """Check that the folder has room for another backup, and name the newest backups."""
     folder = settings.backups
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
-        cure = f"give it to user {os.geteuid()}, or set BACKUP_FOLDER"
-        return Check("backups", "failed", f"{there} cannot be written to", cure)
-    free = shutil.disk_usage(there).free
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        cure = f"make it writable for user {os.geteuid()}, or set BACKUP_FOLDER"
+        return Check("backups", "failed", f"{existing} is not writable", cure)
+    free = shutil.disk_usage(existing).free
     newest = [backup for kind in get_args(Kind) for backup in (all_of(folder, kind)[:1] if folder.exists() else [])]
     found = f"{folder}: {free / 1e9:.1f} GB free; {', '.join(each.path.name for each in newest) or 'no backups yet'}"
     if any(each.path.stat().st_size > free for each in newest):
-        return Check("backups", "failed", f"{found}: no room for one more", "make room, or set BACKUP_FOLDER")
+        return Check("backups", "failed", f"{found}: no room for another backup", "make room, or set BACKUP_FOLDER")
     return Check("backups", "ok", found)
 
 
 @contextmanager
 def alone(folder: Path, kind: Kind) -> Iterator[None]:
-    """Hold the lock of a kind, or raise AlreadyRunning; the kernel lets go of it when this process dies."""
+    """Hold the lock of a kind, or raise AlreadyRunning; the kernel releases it if this process is killed."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f".{kind}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"another job backs up or restores the {kind} at this moment") from None
+            raise AlreadyRunning(
+                f"another job is backing up or restoring the {kind}; try again when it has ended"
+            ) from None
         yield
 
 
@@ -152,7 +154,7 @@ def _room(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise FolderFull(f"there is no room in {folder}: {error.strerror}") from error
+        raise FolderFull(f"no room in {folder}: {error.strerror}; make room, or set BACKUP_FOLDER") from error
 
 
 def _free_name(folder: Path, kind: Kind, suffix: str) -> Path:
@@ -163,7 +165,7 @@ def _free_name(folder: Path, kind: Kind, suffix: str) -> Path:
 
 
 def _publish(unfinished: Path, path: Path) -> str:
-    """Give a complete archive its name, as the last step of all; return its sum."""
+    """Give a complete archive its final name, as the last step; return its checksum."""
     sha256 = _sum(unfinished)
     with unfinished.with_name(unfinished.name + SUM).open("w") as file:
         file.write(_sum_line(sha256, path.name))
@@ -191,7 +193,7 @@ def _delete_old(folder: Path, kind: Kind, keep: Keep) -> list[str]:
 
 
 def _remove_leftovers(folder: Path, kind: Kind) -> None:
-    """Remove what a killed job has left: unfinished files, and sums and manifests without their archive."""
+    """Remove the remains of a killed job: unfinished files, and checksums and manifests without an archive."""
     beside = [*folder.glob(f"{kind}-*{SUM}"), *folder.glob(f"{kind}-*{MANIFEST}")]
     orphans = [path for path in beside if not path.with_suffix("").exists()]
     for path in [*folder.glob(f"{UNFINISHED}{kind}-*"), *orphans]:

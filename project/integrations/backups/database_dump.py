@@ -1,4 +1,4 @@
-"""The database as a file, and back: SQLite by its backup API, PostgreSQL by pg_dump and pg_restore."""
+"""Dump and restore the database: SQLite with its backup API, PostgreSQL with pg_dump and pg_restore."""
 
 import errno
 import os
@@ -19,17 +19,17 @@ DUMP, SQLITE = ".dump", ".sqlite3"
 
 
 def suffix(url: str) -> str:
-    """Return how the names of archives of the database at *url* end."""
+    """Return the suffix of archives of the database at *url*."""
     return SQLITE if parse(url).get_backend_name() == "sqlite" else DUMP
 
 
 def write(url: str, path: Path, report: Report, guard: Guard = manifest.accept) -> dict[str, Any]:
-    """Write the whole database to *path*, as it is at one moment, while others use it, and a manifest beside it.
+    """Write a consistent snapshot of the database to *path* while others use it, and a manifest beside it.
 
-    *guard* is told how many rows there are, and may refuse to back up so few.
+    *guard* gets the number of rows, and may refuse the backup.
     """
     if suffix(url) == SQLITE and not sqlite_path(url).exists():
-        raise BackupError(f"there is no database yet: no file {sqlite_path(url)}")
+        raise BackupError(f"there is no database yet: {sqlite_path(url)} does not exist")
     tables = count_rows(url)
     guard({"rows": sum(tables.values())})
     manifest.write(path, {"content": {"rows": sum(tables.values())}, "tables": tables})
@@ -45,22 +45,22 @@ def _write(url: str, path: Path, report: Report) -> dict[str, Any]:
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", None) not in FULL:
             raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error  # as of any other archive
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error  # like the error of other archives
     return {"database": "SQLite"}
 
 
 def restore(settings: Settings, name: str, report: Report) -> dict[str, Any]:
-    """Put an archive in the place of the database and migrate it: all of it or, whatever happens, nothing."""
+    """Replace the database by an archive and migrate it, atomically."""
     with archives.alone(settings.backups, "database"):
         backup = archives.verify(settings.backups, name)
         if backup.path.suffix != suffix(settings.database_owner):
-            raise BackupError(f"{name} is not of the kind of database that DATABASE_URL names")
-        told = _restorer(backup.path)(settings, backup.path, report)
-    return {"name": name, "made_at": f"{backup.moment:%Y-%m-%dT%H:%M:%SZ}"} | told
+            raise BackupError(f"{name} is for another kind of database than DATABASE_URL names")
+        result = _restorer(backup.path)(settings, backup.path, report)
+    return {"name": name, "made_at": f"{backup.moment:%Y-%m-%dT%H:%M:%SZ}"} | result
 
 
 def _restorer(path: Path) -> Callable[[Settings, Path, Report], dict[str, Any]]:
-    # imported lazily: they need Alembic, which consumers otherwise do not load
+    # imported lazily: they need Alembic, which consumers do not load otherwise
     if path.suffix == DUMP:
         from project.integrations.backups import postgres_restore  # noqa: PLC0415
 
@@ -72,9 +72,9 @@ def _restorer(path: Path) -> Callable[[Settings, Path, Report], dict[str, Any]]:
 
 def _write_sqlite(source_path: Path, path: Path, report: Report) -> None:
     with opened(source_path, "mode=rw") as source, opened(path, "mode=rwc") as target:
-        # what is unfinished is thrown away, so it needs no journal
+        # an unfinished copy is deleted, so it needs no journal
         target.execute("PRAGMA journal_mode = OFF")
-        # one snapshot from the first page to the last: else each write of others would begin the copy anew
+        # a read transaction, so that a write of another process does not restart the copy
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         source.backup(target, pages=PAGES, progress=pages(report))

@@ -1,4 +1,4 @@
-"""How many rows a database has: what one backup is compared with the next by."""
+"""Count the rows of a database, to compare one backup with the next."""
 
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -6,14 +6,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from project.integrations.backups.postgres_dump import PostgresFailed
 from project.integrations.database.engine import make_engine, reason
 
-# without those of extensions, and those that we may not read, which pg_dump refuses in its own words
+# without tables of extensions, and without unreadable tables, for which pg_dump reports its own error
 _POSTGRESQL = """
 SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind = 'r' AND nspname !~ '^pg_|^information_schema$' AND has_table_privilege(c.oid, 'SELECT')
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 """
 _SQLITE = "SELECT 'main', name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-_NOT_COUNTED = "alembic_version"  # it always has a row
+_NOT_COUNTED = "alembic_version"  # it always has one row
 
 
 def count_rows(url: str) -> dict[str, int]:

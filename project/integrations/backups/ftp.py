@@ -1,4 +1,4 @@
-"""An FTP server (RFC 959) by MLSD and REST (RFC 3659), with TLS when FTP_SECURITY says so (RFC 4217)."""
+"""Connect to an FTP server (RFC 959) with MLSD and REST (RFC 3659), and TLS (RFC 4217) if FTP_SECURITY is tls."""
 
 import ftplib
 import ssl
@@ -15,13 +15,13 @@ TIMEOUT = 30  # seconds without a byte
 
 
 class LoginRefused(BackupError):
-    """The server does not know this user, or not with this password."""
+    """The server refuses this user or password."""
 
 
 class _TlsClient(ftplib.FTP_TLS):
-    """Python's client, but a data connection goes on with the session of the control connection.
+    """Python's client, but data connections resume the TLS session of the control connection.
 
-    Servers such as vsftpd demand it, as it proves that both are of one client.
+    Servers such as vsftpd require it, because it proves that both connections are from the same client.
     """
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[Any, int | None]:
@@ -32,7 +32,7 @@ class _TlsClient(ftplib.FTP_TLS):
 
 @contextmanager
 def connected(settings: Settings, timeout: float = TIMEOUT) -> Iterator[ftplib.FTP]:
-    """Yield a client that is logged in and in FTP_FOLDER; raises BackupError when the settings are wrong."""
+    """Yield a client that is logged in and in FTP_FOLDER; raise BackupError if the settings are wrong."""
     client = _client(settings.ftp_security, timeout)
     try:
         connect(client, settings)
@@ -42,7 +42,7 @@ def connected(settings: Settings, timeout: float = TIMEOUT) -> Iterator[ftplib.F
 
 
 def connect(client: ftplib.FTP, settings: Settings) -> None:
-    """Connect a client and log in; again, if it was connected before."""
+    """Connect, or reconnect, a client and log in."""
     client.close()
     client.connect(settings.ftp_host, settings.ftp_port)
     _log_in(client, settings)
@@ -51,20 +51,20 @@ def connect(client: ftplib.FTP, settings: Settings) -> None:
 
 
 def check(settings: Settings) -> Check:
-    """Tell whether the server lets us in."""
+    """Check that the server accepts the login."""
     where = f"{settings.ftp_host}:{settings.ftp_port}"
     if not settings.ftp_host:
         return Check("FTP", "off", "FTP_HOST is empty")
     try:
         with connected(settings, CHECK_TIMEOUT):
-            return Check("FTP", "ok", f"{where} lets {settings.ftp_user or 'anonymous'} in")
+            return Check("FTP", "ok", f"{where} accepts {settings.ftp_user or 'anonymous'}")
     except ssl.SSLCertVerificationError as error:
-        cure = "a certificate of an authority of your own: name its file in SSL_CERT_FILE"
+        cure = "for your own certificate authority, set SSL_CERT_FILE"
         return Check("FTP", "failed", f"{where}: {error.verify_message}", cure)
     except BackupError as error:
-        return Check("FTP", "failed", str(error), "see FTP_USER, FTP_PASSWORD and FTP_FOLDER")
+        return Check("FTP", "failed", str(error), "correct FTP_USER, FTP_PASSWORD or FTP_FOLDER")
     except (ftplib.Error, OSError, EOFError, UnicodeError) as error:
-        return Check("FTP", "failed", f"{where}: {error}", "see FTP_HOST, FTP_PORT and FTP_SECURITY")
+        return Check("FTP", "failed", f"{where}: {error}", "correct FTP_HOST, FTP_PORT or FTP_SECURITY")
 
 
 def _client(security: str, timeout: float) -> ftplib.FTP:
@@ -77,8 +77,8 @@ def _log_in(client: ftplib.FTP, settings: Settings) -> None:
     try:
         client.login(_wire(settings.ftp_user), _wire(settings.ftp_password.get_secret_value()))
     except ftplib.error_perm as error:
-        # its code alone: a server may repeat what it was told
-        raise LoginRefused(f"{settings.ftp_host} refuses to let {settings.ftp_user} in: {error!s:.3}") from None
+        # only the code: a server may repeat the password in its reply
+        raise LoginRefused(f"{settings.ftp_host} refuses the login of {settings.ftp_user}: {error!s:.3}") from None
     if settings.ftp_folder:
         try:
             client.cwd(_wire(settings.ftp_folder))

@@ -1,4 +1,4 @@
-"""Fetch one file from an FTP server: at most as many bytes as the server has listed."""
+"""Fetch one file from an FTP server, at most as many bytes as the server has listed."""
 
 import ftplib
 import os
@@ -14,7 +14,7 @@ CHUNK = 2**16  # bytes
 
 
 class Unavailable(Exception):
-    """A file cannot be had; the text says why."""
+    """A file cannot be fetched; the text gives the reason."""
 
 
 class _Longer(Exception):
@@ -22,9 +22,9 @@ class _Longer(Exception):
 
 
 def fetch(client: ftplib.FTP, settings: Settings, file: File, half: Path, progress: Progress) -> bool:
-    """Fetch a file, or the rest of it, to *half*; return whether the server has more of it than it has listed.
+    """Fetch a file, or the rest of it, to *half*; return whether it is longer than listed.
 
-    Raise Unavailable if the server does not hand it out, or less of it than it has listed.
+    Raise Unavailable if the server refuses the file, or sends less than it has listed.
     """
     resumed = half.exists() and half.stat().st_size > 0
     longer, reason = False, ""
@@ -32,14 +32,14 @@ def fetch(client: ftplib.FTP, settings: Settings, file: File, half: Path, progre
         _receive(client, file, half, progress)
     except _Longer:
         longer = True
-        ftp.connect(client, settings)  # servers differ in what they say after a transfer that was broken off
+        ftp.connect(client, settings)  # servers reply differently after an aborted transfer
     except ftplib.Error as error:
         if not refused(error):
             raise
         reason = str(error)
     size = half.stat().st_size
     if resumed and (longer or reason or size < file.size):
-        half.unlink()  # the server knows no REST, or the half is of another version
+        half.unlink()  # the server does not support REST, or the half is of another version
         return fetch(client, settings, file, half, progress)
     if reason or size < file.size:
         raise Unavailable(reason or f"the server listed {file.size} bytes and sent {size}")
@@ -47,13 +47,14 @@ def fetch(client: ftplib.FTP, settings: Settings, file: File, half: Path, progre
 
 
 def _receive(client: ftplib.FTP, file: File, half: Path, progress: Progress) -> None:
-    """Append to a half what is missing, and see that it is on the disk: after a power cut its size must be true."""
+    """Append the missing bytes to *half* and flush them to disk, so that its size is right after a power failure."""
     with half.open("ab") as out:
 
         def write(data: bytes) -> None:
+            """Write received bytes, but no more than the server has listed."""
             room = file.size - out.tell()
             out.write(data[:room])
-            out.flush()  # what is here need not come again after a kill
+            out.flush()  # received bytes need not be fetched again after a kill
             progress(out.tell())
             if len(data) > room:
                 raise _Longer

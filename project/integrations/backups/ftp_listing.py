@@ -1,4 +1,4 @@
-"""What an FTP server lists by MLSD (RFC 3659): anything but plain files and folders is left out, with a reason."""
+"""List the files of an FTP server with MLSD (RFC 3659); leave out everything except plain files and folders."""
 
 import ftplib
 import re
@@ -9,21 +9,21 @@ from datetime import UTC, datetime
 
 from project.integrations.backups.archives import BackupError
 
-DEEPEST = 50  # folders in each other: a server that shows a link as a folder may show it inside itself
-MOST = 1_000_000  # files and folders in all: their list is in memory
+DEEPEST = 50  # nested folders: a server that lists a link as a folder may list it inside itself
+MOST = 1_000_000  # files and folders in total, because the list is in memory
 LONGEST_LINE = 8192  # bytes
-ENCODING = "latin-1"  # bytes as they are: names in any encoding come and go unchanged
+ENCODING = "latin-1"  # maps bytes one to one: names in any encoding stay unchanged
 _NO_NAME = re.compile(r"[/\x00-\x1f\x7f]|^\.{0,2}$")
-# RFC 959: this file or folder cannot be had now, for example as it is locked; the connection is fine
+# RFC 959: this file or folder is unavailable now, for example locked; the connection is fine
 _BUSY = ("450", "451", "452")
 
-LeftOut = dict[str, str]  # paths on the server, and why what is there is not backed up
+LeftOut = dict[str, str]  # paths on the server, and the reasons why they are not backed up
 Facts = dict[str, str]
 
 
 @dataclass(frozen=True)
 class File:
-    """A file as the server lists it: its path as on the wire, its size in bytes, and when it was changed."""
+    """A file as listed by the server: its raw path, its size in bytes, and its modification time."""
 
     path: str
     size: int
@@ -31,22 +31,22 @@ class File:
 
 
 def refused(error: ftplib.Error) -> bool:
-    """Tell whether the server's answer is about one file or folder, and the others can be had all the same."""
+    """Tell whether an error concerns only one file or folder, so that the others can still be fetched."""
     return isinstance(error, ftplib.error_perm) or str(error).startswith(_BUSY)
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a name leads to no other place than that."""
+    """Tell whether a name is a plain name, not a path or a special entry."""
     return not _NO_NAME.search(name)
 
 
 def shown(path: str) -> str:
-    """Return a path of the server for people to read."""
+    """Return a path of the server as readable text."""
     return path.encode(ENCODING).decode("utf-8", "backslashreplace")
 
 
 class Listing:
-    """Lists all files of a server; *left_out* says what it has besides them."""
+    """List all files of a server; *left_out* has the other entries with the reasons."""
 
     def __init__(self, client: ftplib.FTP) -> None:
         self._client = client
@@ -54,11 +54,11 @@ class Listing:
         self.left_out: LeftOut = {}
 
     def files(self) -> list[File]:
-        """Return all files, sorted by path; of several with one path the one that was listed last."""
+        """Return all files, sorted by path; of several with the same path the last one listed."""
         found = {file.path: file for file in self._files("", ())}
         folders = {path[:index] for path in found for index, letter in enumerate(path) if letter == "/"}
         for path in folders & found.keys():
-            self.left_out[path] = "it is listed as a file and as a folder"
+            self.left_out[path] = "it is listed both as a file and as a folder"
         return [found[path] for path in sorted(found.keys() - self.left_out.keys())]
 
     def _files(self, folder: str, above: tuple[str, ...]) -> Iterator[File]:
@@ -74,14 +74,14 @@ class Listing:
                 yield _file(path, facts)
 
     def _unusable(self, name: str, facts: Facts, folder: str, above: tuple[str, ...]) -> str:
-        """Say why an entry is left out, or return ""."""
+        """Return the reason why an entry is left out, or ""."""
         kind = facts.get("type", "").lower()
         if not is_name(name):
-            return "its name leads elsewhere or has control characters"
+            return "its name is a path or has control characters"
         if kind == "dir" and facts.get("unique", "") in {*above} - {""}:
-            return "it is a folder inside itself"
+            return "it is a folder that contains itself"
         if kind == "dir" and folder.count("/") >= DEEPEST:
-            return f"it is in more than {DEEPEST} folders"
+            return f"it is nested in more than {DEEPEST} folders"
         if kind not in ("file", "dir"):
             return f"it is neither a file nor a folder: {kind or 'no type'}"
         return "" if kind == "dir" or _is_complete(facts) else "it is listed without a size or a time"
@@ -94,18 +94,18 @@ class Listing:
                 raise
             if not folder:
                 raise BackupError(f"{self._client.host} does not list its files by MLSD: {error}") from None
-            self.left_out[folder.rstrip("/")] = str(error)  # not for us, or gone since its parent was listed
+            self.left_out[folder.rstrip("/")] = str(error)  # no permission, or deleted since its parent was listed
             return []
         return [_entry(line) for line in lines]
 
     def _lines(self, command: str) -> Iterator[str]:
-        """Yield the lines that a command lists; more than we can keep, or a line without end, is refused in time."""
+        """Yield the lines of a listing; limit their number and length."""
         self._client.voidcmd("TYPE A")
         with self._client.transfercmd(command) as connection, connection.makefile("rb") as lines:
             while line := lines.readline(LONGEST_LINE):
                 self._entries += 1
                 if self._entries > MOST:
-                    raise BackupError(f"the server lists more than {MOST:,} files: set FTP_FOLDER to a part of them")
+                    raise BackupError(f"the server lists more than {MOST:,} files: set FTP_FOLDER to a smaller folder")
                 yield line.rstrip(b"\r\n").decode(ENCODING)
             if isinstance(connection, ssl.SSLSocket):
                 connection.unwrap()

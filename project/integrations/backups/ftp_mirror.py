@@ -1,7 +1,7 @@
-"""A copy of the files on an FTP server, which is brought up to date and packed into an archive.
+"""Update a mirror of the files on an FTP server, and pack it into an archive.
 
-What is complete is not fetched again: a file is, when it has the size and the time that the server lists. Half a file
-is kept under a name of its own, and goes on where it ended. No file takes more room than the server lists for it.
+Files that have the listed size and time are complete, and are not fetched again. A partial file is kept under another
+name, and its download resumes. No file uses more space than its listed size.
 """
 
 import errno
@@ -22,30 +22,38 @@ from project.integrations.backups.ftp_listing import ENCODING, File, LeftOut, Li
 from project.integrations.backups.manifest import Content, Guard
 from project.settings import Settings
 
-TOLD = 20  # names of files in the result; the manifest has all
-FETCHING = 0.9  # of the progress; the rest is packing
-# the disk here cannot have a file of that name, or not beside the others
-NO_PLACE = (errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ENOTEMPTY)
+NAMES = 20  # file names in the result; the manifest has all
+FETCHING = 0.9  # the share of fetching in the progress; the rest is packing
+# the local disk cannot store a file with this name, or not beside the others
+CANNOT_STORE = (
+    errno.EEXIST,
+    errno.EILSEQ,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+)
 
 
 def write(settings: Settings, path: Path, report: Report, guard: Guard = manifest.accept) -> dict[str, Any]:
-    """Bring the mirror in the folder of *path* up to date, write it to *path* as a tar.gz, and its manifest beside it.
+    """Update the mirror in the folder of *path*, and write it to *path* as a tar.gz, with a manifest beside it.
 
-    *guard* is told how much will be in the archive before anything is removed, and may refuse it.
+    *guard* gets the content of the archive before anything is removed, and may refuse the backup.
     """
     mirror = Mirror(path.parent / "ftp")
-    told = mirror.update(settings, lambda fraction, text: report(FETCHING * fraction, text), guard)
+    result = mirror.update(settings, lambda fraction, text: report(FETCHING * fraction, text), guard)
     content = mirror.pack(path, lambda fraction, text: report(FETCHING + (1 - FETCHING) * fraction, text))
     guard(content)
     manifest.write(path, {"content": content, "left_out": mirror.left_out, "truncated": mirror.truncated})
-    return told
+    return result
 
 
 class Mirror:
-    """The folder of a mirror: complete files in `files`, others in `halves`.
+    """A mirror: complete files are in `files`, partial ones in `halves`.
 
-    After an update *left_out* says which files are missing or as they were the last time, *truncated* which are not
-    whole; both say why.
+    After an update, *left_out* has the files that are missing or outdated, and *truncated* the incomplete ones, both
+    with the reasons.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,9 +64,9 @@ class Mirror:
             each.mkdir(parents=True, exist_ok=True)
 
     def update(self, settings: Settings, report: Report, guard: Guard = manifest.accept) -> dict[str, Any]:
-        """Fetch what is new or changed, remove what is gone; return how many files there are, and which are not whole.
+        """Fetch new and changed files, and remove deleted ones; return counts, and the names of incomplete files.
 
-        A file that the server does not hand out is left out, and stays as it was fetched the last time.
+        If the server refuses a file, it is left out, and its previous copy stays.
         """
         left_out: LeftOut = {}
         truncated: LeftOut = {}
@@ -77,14 +85,16 @@ class Mirror:
                     left_out[file.path] = str(error)
                 else:
                     if longer:
-                        truncated[file.path] = f"it is longer than listed: the first {file.size} bytes are here"
-        shutil.rmtree(self._halves)  # those that are left are of files that are gone or changed
+                        truncated[file.path] = (
+                            f"it is longer than listed: only the first {file.size} bytes were fetched"
+                        )
+        shutil.rmtree(self._halves)  # the remaining halves are of deleted or changed files
         self.left_out, self.truncated = _readable(left_out), _readable(truncated)
         fetched = sum(file.path not in left_out for file in missing)
-        return {"files": len(files), "fetched": fetched} | _told(left_out=self.left_out, truncated=self.truncated)
+        return {"files": len(files), "fetched": fetched} | _summary(left_out=self.left_out, truncated=self.truncated)
 
     def pack(self, path: Path, report: Report) -> Content:
-        """Write all files into a tar.gz; return how many there are, and of how many bytes."""
+        """Write all files into a tar.gz; return their number and their total size in bytes."""
         paths = sorted(each for each in self.files.rglob("*") if each.is_file())
         with tarfile.open(path, "w:gz", compresslevel=6) as tar:
             for number, each in enumerate(paths):
@@ -94,29 +104,29 @@ class Mirror:
         return {"files": len(paths), "bytes": sum(each.stat().st_size for each in paths)}
 
     def _local(self, path: str) -> Path:
-        """Return where a file of the server is here; its bytes are its name."""
+        """Return the local path of a file on the server; the name keeps its raw bytes."""
         return self.files / os.fsdecode(path.encode(ENCODING))
 
     def _half(self, file: File) -> Path:
-        """Return where a half of a file is: named by what is listed, as half of another version is another half."""
+        """Return the path of a partial file; its name depends on size and time, so other versions have other paths."""
         return self._halves / hashlib.sha256(repr(file).encode()).hexdigest()
 
     def _fitting(self, files: list[File], left_out: LeftOut) -> Iterator[File]:
-        """Yield the files that the disk here can have; note the others."""
+        """Yield the files that fit on the local disk; add the others to *left_out*."""
         free = shutil.disk_usage(self.files).free
         for file in files:
             if not self._fits(file.path):
-                left_out[file.path] = "its name is too long for the disk here"
+                left_out[file.path] = "its name is too long for the local disk"
             elif file.size > free:
-                left_out[file.path] = f"it is listed with {file.size} bytes, and {free} are free here"
+                left_out[file.path] = f"it is listed with {file.size} bytes, but only {free} are free on the local disk"
             else:
                 yield file
 
     def _fits(self, path: str) -> bool:
-        """Tell whether all names in a path, and the path, are as short as the disk here needs them."""
+        """Tell whether a path and all names in it are short enough for the local disk."""
         longest, longest_path = (os.pathconf(self.files, limit) for limit in ("PC_NAME_MAX", "PC_PATH_MAX"))
         whole = len(os.fsencode(self._local(path)))
-        return max(map(len, path.split("/"))) <= longest and whole < longest_path  # which counts the NUL at its end
+        return max(map(len, path.split("/"))) <= longest and whole < longest_path  # the limit includes the final NUL
 
     def _is_complete(self, file: File) -> bool:
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -125,7 +135,7 @@ class Mirror:
         return False
 
     def _prune(self, files: list[File], left_out: LeftOut, guard: Guard) -> None:
-        """Remove files that are neither listed nor left out, nor in a folder that is; then empty folders."""
+        """Remove files that are neither listed nor left out (directly or by their folder), and empty folders."""
         listed = {self._local(file.path): file.size for file in files}
         kept = {self._local(path) for path in left_out if is_name(path.rpartition("/")[2])}
         here = [Path(folder, name) for folder, _, names in os.walk(self.files) for name in names]
@@ -140,7 +150,7 @@ class Mirror:
                     Path(folder, name).rmdir()
 
     def _store(self, half: Path, file: File, truncated: bool) -> None:
-        """Give a complete file its name; one that is not whole gets another time, so that the next job fetches it."""
+        """Move a fetched file to its final path; give a truncated one another time, so that it is fetched again."""
         modified = file.modified - truncated
         os.utime(half, (modified, modified))
         target = self._local(file.path)
@@ -148,25 +158,25 @@ class Mirror:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(half, target)
         except OSError as error:
-            if error.errno not in NO_PLACE:
+            if error.errno not in CANNOT_STORE:
                 raise
-            raise Unavailable(f"the disk here has no place for it: {error.strerror}") from None
+            raise Unavailable(f"the local disk cannot store it: {error.strerror}") from None
 
 
 def _readable(paths: LeftOut) -> LeftOut:
     return {shown(path): reason for path, reason in sorted(paths.items())}
 
 
-def _told(**paths: LeftOut) -> dict[str, Any]:
-    """Return for the result how many there are of each kind, and some of their names."""
-    told: dict[str, Any] = {}
+def _summary(**paths: LeftOut) -> dict[str, Any]:
+    """Return the number of paths of each kind, and the first names, for the result."""
+    summary: dict[str, Any] = {}
     for kind, found in paths.items():
-        told |= {kind: len(found), f"{kind}_names": list(found)[:TOLD]}
-    return told
+        summary |= {kind: len(found), f"{kind}_names": list(found)[:NAMES]}
+    return summary
 
 
 def _with_progress(files: list[File], report: Report) -> Iterator[tuple[File, Progress]]:
-    """Yield each file with what is to be called with how many of its bytes are here."""
+    """Yield each file with a function that reports the number of its fetched bytes."""
     total, before = sum(file.size for file in files) or 1, 0
     for number, file in enumerate(files, 1):
         yield file, partial(_report, report, total, before, f"file {number} of {len(files)}: {shown(file.path)}")

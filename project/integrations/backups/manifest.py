@@ -1,6 +1,7 @@
-"""What is in an archive, in a file beside it: `ftp-20261121T033000Z.tar.gz.json`.
+"""Describe the content of an archive in a file beside it, the manifest: `ftp-20261121T033000Z.tar.gz.json`.
 
-The next backup is compared with it: one that has lost nearly everything is refused, as it would push the good ones out.
+The next backup is compared with it: a backup that has lost nearly everything is refused, because retention would then
+delete the good ones.
 """
 
 import json
@@ -13,20 +14,20 @@ from project.integrations.backups.archives import MANIFEST, Backup, BackupError,
 
 Content = dict[str, int]  # such as {"files": 12, "bytes": 40_000}
 Guard = Callable[[Content], None]
-LEAST = 0.1  # of the newest archive
+LEAST = 0.1  # share of the newest archive
 SHRUNK = (
-    "there are {:,} {} where {} has {:,}: nothing was backed up or deleted; see where the others are or, if they may "
-    "be gone, back up with accept_shrink=true"
+    "there are {:,} {} where {} has {:,}: nothing was backed up or deleted; find the missing data or, if it was "
+    "deleted on purpose, back up with accept_shrink=true"
 )
 
 
 class Shrunk(BackupError):
-    """There is so much less than in the newest archive that something is probably wrong."""
+    """The backup is so much smaller than the newest archive that something is probably wrong."""
 
 
-def write(path: Path, told: dict[str, Any]) -> None:
+def write(path: Path, content: dict[str, Any]) -> None:
     """Write the manifest of the archive at *path*."""
-    path.with_name(path.name + MANIFEST).write_text(json.dumps(told, indent=2) + "\n")
+    path.with_name(path.name + MANIFEST).write_text(json.dumps(content, indent=2) + "\n")
 
 
 def accept(content: Content) -> None:
@@ -34,9 +35,10 @@ def accept(content: Content) -> None:
 
 
 def guard(folder: Path, kind: Kind, accept_shrink: bool) -> Guard:
-    """Return what refuses content that is less than a tenth of what the newest archive of a kind has."""
+    """Return a guard that refuses content smaller than a tenth of the newest archive of a kind."""
 
     def refuse(content: Content) -> None:
+        """Raise Shrunk if a number is too small."""
         for backup in all_of(folder, kind)[:1]:
             before = _content(backup)
             for unit, number in content.items():
@@ -47,7 +49,7 @@ def guard(folder: Path, kind: Kind, accept_shrink: bool) -> Guard:
 
 
 def _content(backup: Backup) -> Content:
-    """Return what an archive has; of a database without a manifest that is unknown."""
+    """Return the content of an archive; it is unknown for a database archive without a manifest."""
     try:
         content = json.loads(backup.manifest_path.read_text())["content"]
         return {str(unit): int(number) for unit, number in content.items()}

@@ -1,7 +1,7 @@
-"""What is in an archive of pg_dump, as pg_restore writes it out: SQL that another connection can run.
+"""Read an archive of pg_dump as SQL, which pg_restore prints, to run it on another connection.
 
-pg_restore opens no connection here. So all of a restore is one transaction of one connection, migrations and rights
-included, and it ends with the process that holds the connection.
+pg_restore opens no connection here. So a whole restore, with migrations and privileges, is one transaction on one
+connection, and it ends if the process with that connection ends.
 """
 
 import io
@@ -16,7 +16,7 @@ from typing import IO
 from project.integrations.backups.archives import BackupError
 from project.integrations.backups.postgres_dump import CURE, environment
 
-# pg_restore resets the limits that we have set (and one that older servers do not know); psql alone knows \restrict
+# pg_restore's output resets our timeouts (and one that older servers do not support); only psql knows \restrict
 _NOT_OURS = re.compile(rb"^(SET \w+_timeout = 0;|\\(un)?restrict .*)$", re.MULTILINE)
 _FOOTER = re.compile(rb"\n\\unrestrict .*\n\s*\Z")
 _ENTRY = re.compile(r"^\d+; \d+ \d+ ")
@@ -36,17 +36,17 @@ class Archive:
 
     @property
     def tables(self) -> int:
-        """Return how many tables with rows it has."""
+        """Return the number of tables with rows."""
         return sum(_ENTRY.sub("", entry).startswith("TABLE DATA ") for entry in self._entries)
 
     @property
     def schemas(self) -> list[str]:
-        """Return the schemas that it makes; `public` is not made, but is there."""
+        """Return the schemas that it creates; `public` always exists."""
         found = (_SCHEMA.match(_ENTRY.sub("", entry)) for entry in self._entries)
         return [match[1] for match in found if match]
 
     def revisions(self) -> set[str]:
-        """Return the migrations that its database was at."""
+        """Return the migrations of its database."""
         script = io.BytesIO(self._read("--data-only", "--table=alembic_version"))
         for command, rows in _commands(script):
             if command.startswith(b"COPY "):
@@ -54,23 +54,23 @@ class Archive:
         return set()
 
     def section(self, name: str, leave_out: Iterable[str]) -> bytes:
-        """Return the commands of a section without rows, and without rights and the entries that begin so."""
+        """Return the commands of a section, without rows, privileges and entries that begin with *leave_out*."""
         unwanted = (*_RIGHTS, *leave_out)
         wanted = [each for each in self._entries if not _ENTRY.sub("", each).startswith(unwanted)]
         with _list_file(wanted) as file:
             script = self._read(f"--section={name}", f"--use-list={file}", "--clean", "--if-exists")
-        # the bodies of functions are left as they are
+        # do not change the bodies of functions
         header, begin, commands = _FOOTER.sub(b"", script).partition(b"\n-- Name: ")
         return _NOT_OURS.sub(b"", header) + begin + commands
 
     @contextmanager
     def rows(self) -> Iterator[Iterator[tuple[bytes, Iterator[bytes]]]]:
-        """Yield the commands that fill the tables, each with the lines that it copies."""
+        """Yield the commands that fill the tables, each with its lines."""
         with self._running("--section=data") as pipe:
             yield _commands(pipe)
 
     def rights(self) -> list[bytes]:
-        """Return the commands that give roles their rights."""
+        """Return the commands that grant privileges to roles."""
         with _list_file([each for each in self._entries if _ENTRY.sub("", each).startswith(_RIGHTS)]) as file:
             script = self._read(f"--use-list={file}")
         return [line for line in script.splitlines() if line.startswith((b"GRANT ", b"REVOKE ", b"ALTER DEFAULT "))]
@@ -86,7 +86,7 @@ class Archive:
             try:
                 process = subprocess.Popen(command, env=environment(""), stdout=subprocess.PIPE, stderr=said)
             except FileNotFoundError:
-                raise BackupError(f"there is no pg_restore: {CURE}") from None
+                raise BackupError(f"pg_restore is not installed: {CURE}") from None
             with process:
                 assert process.stdout
                 try:
@@ -104,10 +104,10 @@ class Archive:
 
 
 def _commands(lines: Iterable[bytes]) -> Iterator[tuple[bytes, Iterator[bytes]]]:
-    """Split a script into SQL and COPY commands; each COPY comes with its lines, which must be read before the next."""
+    """Split a script into SQL and COPY commands; read the lines of a COPY before the next command."""
     lines, sql = iter(lines), b""
     for line in lines:
-        # large objects come in transactions of their own
+        # large objects are in their own transactions
         end = line == b"COMMIT;\n"
         if copies := _COPY.fullmatch(line):
             end = True
@@ -126,7 +126,7 @@ def _until_end(lines: Iterator[bytes]) -> Iterator[bytes]:
         if line == _END_OF_COPY:
             return
         yield line
-    raise BackupError("the archive ends in the middle of a table")
+    raise BackupError("the archive is incomplete: it ends in the middle of a table")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Write an archive of a PostgreSQL database with pg_dump, which must not be older than the server.
 
-Data goes through a pipe. When this process dies, pg_dump has nobody to write to, and ends too.
+Data goes through a pipe. If this process is killed, the pipe breaks and pg_dump ends too.
 """
 
 import os
@@ -22,14 +22,14 @@ from project.settings import Settings
 CHUNK = 2**20  # bytes
 CONNECT_TIMEOUT = 10  # seconds
 LOCK_WAIT = "30s"
-# of what the programs say: what another try does not cure
+# error messages of the programs for which a retry does not help
 FINAL = ("permission denied", "password authentication failed")
 TOO_OLD = "server version mismatch"
-CURE = "install PostgreSQL's client in the server's version or a newer one (Debian: postgresql-client)"
+CURE = "install PostgreSQL's client in the server's version or newer (Debian: postgresql-client)"
 
 
 class PostgresFailed(Exception):
-    """PostgreSQL or one of its programs has failed; trying again may help, as the server may have been away."""
+    """PostgreSQL or one of its programs failed; a retry may help, because the server may have been unavailable."""
 
 
 def dump(url: str, path: Path, report: Report) -> None:
@@ -38,12 +38,12 @@ def dump(url: str, path: Path, report: Report) -> None:
     with _running("pg_dump", url, *options, stdout=subprocess.PIPE) as process, path.open("wb") as file:
         while chunk := process.stdout.read(CHUNK):
             file.write(chunk)
-            report(0, f"{file.tell() / 1e6:.1f} MB")  # of how many, pg_dump does not know
+            report(0, f"{file.tell() / 1e6:.1f} MB")  # pg_dump does not know the total
         report(1, f"{file.tell() / 1e6:.1f} MB")
 
 
 def check(settings: Settings) -> Check:
-    """Tell whether pg_dump is there and not older than the server."""
+    """Check that pg_dump is installed and not older than the server."""
     url = settings.database
     try:
         if parse(url).get_backend_name() == "sqlite":
@@ -52,11 +52,11 @@ def check(settings: Settings) -> Check:
         where, password = _connection(url)
         server = _output("psql", where, "--no-psqlrc", "-Atc", "SHOW server_version_num", password=password)
     except ValueError as error:
-        return Check("pg_dump", "failed", str(error), "mend DATABASE_URL in .env")
+        return Check("pg_dump", "failed", str(error), "correct DATABASE_URL in .env")
     except BackupError as error:
         return Check("pg_dump", "failed", str(error), CURE)
     except PostgresFailed as error:
-        return Check("pg_dump", "failed", str(error), "see whether PostgreSQL runs, and DATABASE_URL")
+        return Check("pg_dump", "failed", str(error), "start PostgreSQL, or correct DATABASE_URL")
     found = f"pg_dump {ours[0]}, server {int(server) // 10000}" if ours else ""
     if not ours or int(ours[0]) < int(server) // 10000:
         return Check("pg_dump", "failed", f"{found}: too old", CURE)
@@ -65,18 +65,18 @@ def check(settings: Settings) -> Check:
 
 @contextmanager
 def _running(program: str, url: str, *options: str, **pipe: Any) -> Iterator[Any]:
-    """Run a program on a database; raise PostgresFailed, or BackupError, with what it said when it ends badly."""
+    """Run a program on a database; if it fails, raise PostgresFailed or BackupError with its output."""
     with tempfile.TemporaryFile() as said:
         try:
             where, password = _connection(url)
             ours = environment(password)
             process = subprocess.Popen([program, *options, where], env=ours, stderr=said, **pipe)
         except FileNotFoundError:
-            raise BackupError(f"there is no {program}: {CURE}") from None
+            raise BackupError(f"{program} is not installed: {CURE}") from None
         with process:
             try:
                 yield process
-                process.wait()  # here: it may take long, and a time limit may end it
+                process.wait()  # here, so that a time limit can interrupt it
             except BaseException:
                 process.kill()
                 raise
@@ -93,12 +93,12 @@ def _failure(program: str, said: str) -> Exception:
 
 
 def _output(*command: str, password: str = "") -> str:
-    """Return what a program prints within the time of a check."""
+    """Return the output of a program, within CHECK_TIMEOUT."""
     ours, limit = environment(password, CHECK_TIMEOUT), CHECK_TIMEOUT
     try:
         done = subprocess.run(command, env=ours, timeout=limit, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise BackupError(f"there is no {command[0]}") from None
+        raise BackupError(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
         raise PostgresFailed(f"PostgreSQL did not answer {command[0]} within {limit} s") from None
     if done.returncode:
@@ -107,7 +107,7 @@ def _output(*command: str, password: str = "") -> str:
 
 
 def _connection(url: str) -> tuple[str, str]:
-    """Return the option that says where the database is, as SQLAlchemy understands its URL, and the password to it."""
+    """Return the connection option for a database, as SQLAlchemy parses its URL, and the password."""
     parsed = parse(url)
     _, parts = parsed.get_dialect()().create_connect_args(parsed)
     password = str(parts.pop("password", ""))
@@ -115,7 +115,7 @@ def _connection(url: str) -> tuple[str, str]:
 
 
 def environment(password: str = "", connect_timeout: int = CONNECT_TIMEOUT) -> dict[str, str]:
-    """Return the environment of a program: the password is there, as everyone can see a command line."""
-    # its errors in the language that FINAL is in
+    """Return the environment of a program, with the password, because other users can read command lines."""
+    # LC_ALL: error messages in English, as in FINAL
     ours = {"PGPASSWORD": password, "PGCONNECT_TIMEOUT": str(connect_timeout), "LC_ALL": "C"}
     return os.environ | ours

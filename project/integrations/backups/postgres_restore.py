@@ -1,7 +1,7 @@
-"""Put an archive in the place of a PostgreSQL database: clean, restore, migrate and grant in one transaction.
+"""Replace a PostgreSQL database by an archive: clean, restore, migrate and grant in one transaction.
 
-What the backup has not is not there afterwards either: the schemas that it has are emptied first. Extensions, other
-schemas, and what belongs to roles that we may not act for stay as they are.
+The schemas in the backup are emptied first, so objects that it lacks are gone afterwards. Extensions, other schemas,
+and objects of roles that the owner is not a member of stay unchanged.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ from project.integrations.database import migrations
 from project.integrations.database.engine import make_engine, reason
 from project.settings import Settings
 
-LOCK_WAIT = 30  # seconds that a restore waits for those who use a table; they time out sooner, unless they hang
+LOCK_WAIT = 30  # seconds that a restore waits for other users of a table, which time out sooner unless they hang
 CANCEL_TIMEOUT = 5  # seconds
-LINES = 1000  # that are sent at once
+LINES = 1000  # sent at a time
 BUSY = (
     f"nothing was changed: another connection has used a table for more than {LOCK_WAIT} s; SELECT * FROM "
     "pg_stat_activity names it; end it, or stop the consumers, and restore again"
 )
-# objects that are in a schema by themselves, not as a part of another one or of an extension
+# independent objects in a schema, not parts of other objects or of extensions
 _OBJECTS = """
 SELECT o.type, o.identity FROM pg_depend d, pg_identify_object(d.classid, d.objid, d.objsubid) o
 WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n' AND o.type NOT IN ('default acl', 'statistics object')
@@ -43,7 +43,7 @@ AND ((SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (
 ORDER BY o.type = 'table' DESC
 """
 _LARGE_OBJECTS = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE pg_has_role(lomowner, 'USAGE')"
-# what people make, and would miss
+# objects that users create, and would miss
 _VISIBLE = """
 SELECT type || ' ' || identity FROM (
     SELECT 'pg_class'::regclass AS class, oid, relnamespace AS schema FROM pg_class WHERE relkind ~ '[rpvm]'
@@ -54,9 +54,11 @@ WHERE nspname !~ '^pg_|^information_schema$'
 
 
 def restore(settings: Settings, path: Path, report: Report) -> dict[str, Any]:
-    """Restore an archive, all of it or nothing; return what was dropped that the backup has not, and skipped rights."""
+    """Restore an archive atomically; return the dropped objects that it lacks, and the skipped privileges."""
     archive = Archive(path)
-    message = f"{path.name} was made by newer code, at migration {{}}: start that version and restore it there"
+    message = (
+        f"{path.name} was made by newer code, at migration {{}}: start that version and restore the backup with it"
+    )
     migrations.refuse_newer(archive.revisions(), message)
     engine = make_engine(settings.database_owner, statement_timeout=0, poolclass=NullPool)
     with _understood(), engine.begin() as connection:
@@ -78,7 +80,7 @@ def restore(settings: Settings, path: Path, report: Report) -> dict[str, Any]:
 def _clean(driver: Any, schemas: set[str]) -> None:
     for schema in sorted(schemas):
         for kind, identity in driver.execute(_OBJECTS, [schema]).fetchall():
-            # both are from the catalogue, which quotes them
+            # both come from the catalogue, which quotes them
             driver.execute(f"DROP {kind} IF EXISTS {identity} CASCADE".encode())
     driver.execute(_LARGE_OBJECTS)
 
@@ -101,14 +103,14 @@ def _fill(driver: Any, archive: Archive, report: Report) -> None:
 
 
 def _there(driver: Any) -> list[str]:
-    """Return how the entries begin of schemas and extensions that need not be made: they are there."""
+    """Return the beginnings of entries for schemas and extensions that already exist."""
     schemas = [f"SCHEMA - {name} " for (name,) in driver.execute("SELECT nspname FROM pg_namespace")]
     extensions = [f"EXTENSION - {name} " for (name,) in driver.execute("SELECT extname FROM pg_extension")]
     return [*schemas, *extensions, "COMMENT - EXTENSION "]  # only their owner may comment on extensions
 
 
 def _grant(driver: Any, archive: Archive) -> list[str]:
-    """Give the rights that the backup has; return those that could not be given, as a role is not here."""
+    """Grant the privileges in the backup; return those that failed because a role does not exist."""
     skipped = []
     for command in archive.rights():
         try:
@@ -125,7 +127,7 @@ def _visible(driver: Any) -> set[str]:
 
 @contextmanager
 def _ended(connection: Connection, driver: Any) -> Iterator[None]:
-    """Cancel the command that still runs when a time limit ends the block, and with it the transaction."""
+    """If the block is interrupted, cancel the running command, and so the transaction."""
     try:
         yield
     except BaseException:
@@ -137,7 +139,7 @@ def _ended(connection: Connection, driver: Any) -> Iterator[None]:
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """Say what an error means; after each of them the database is as it was."""
+    """Explain errors; after each of them the database is unchanged."""
     try:
         yield
     except (psycopg.Error, DBAPIError) as error:
@@ -145,7 +147,7 @@ def _understood() -> Iterator[None]:
         if isinstance(cause, errors.LockNotAvailable | errors.DeadlockDetected):
             raise BackupError(BUSY) from error
         if isinstance(cause, errors.InsufficientPrivilege):
-            raise BackupError(f"{reason(error)}: the user of DATABASE_OWNER_URL needs that right") from error
+            raise BackupError(f"{reason(error)}: the user of DATABASE_OWNER_URL needs this privilege") from error
         if type(cause) is psycopg.OperationalError:
             raise PostgresFailed(reason(error)) from error
-        raise BackupError(f"the backup does not fit this database, which is as it was: {reason(error)}") from error
+        raise BackupError(f"the backup does not fit this database, which is unchanged: {reason(error)}") from error

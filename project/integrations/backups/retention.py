@@ -1,4 +1,4 @@
-"""Which backups are kept: the last ones, then one a day, then one a week (grandfather, father, son)."""
+"""Choose the backups to keep: the last ones, then one per day, then one per week (grandfather-father-son)."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Keep:
-    """How many are kept: the newest ones, the newest of each of so many days, and of so many weeks (Monday to Sunday).
+    """How many backups to keep: the newest ones, the newest per day, and the newest per week (Monday to Sunday).
 
     Days and weeks without a backup do not count, so that an outage deletes nothing.
     """
@@ -19,7 +19,7 @@ class Keep:
 
 
 def kept(moments: Iterable[datetime], keep: Keep) -> set[datetime]:
-    """Return the moments to keep: the newest always, and at most last + daily + weekly."""
+    """Return the times to keep: at most last + daily + weekly, and always the newest."""
     newest_first = sorted(moments, reverse=True)
     days = _newest_of_each(newest_first, lambda moment: moment.date())
     weeks = _newest_of_each(newest_first, lambda moment: moment.isocalendar()[:2])

@@ -1,4 +1,4 @@
-"""SQLite databases as files: open them, and copy them page by page while others use them."""
+"""Open SQLite files, and copy them page by page while others use them."""
 
 import sqlite3
 import time
@@ -9,14 +9,14 @@ from pathlib import Path
 from project.integrations.backups.archives import BackupError, Report
 from project.integrations.database.engine import parse
 
-PAGES = 256  # that are copied between two reports: 1 MiB
+PAGES = 256  # pages copied between two reports: 1 MiB
 BUSY = 10  # seconds that SQLite waits for another writer
-# a quota or a limit on the size of files is an error of writing
+# exceeding a quota or a file size limit is a write error
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def sqlite_path(url: str) -> Path:
-    """Return where the file of a URL is."""
+    """Return the path of the file in a URL."""
     return Path(str(parse(url).database))
 
 
@@ -31,15 +31,16 @@ def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
 
 
 def pages(report: Report) -> Callable[[int, int, int], None]:
-    """Return what a copy calls after each step; it ends a copy that waits for another writer for too long."""
+    """Return the progress function of a copy; it aborts a copy that waits too long for another writer."""
     waiting_since: float | None = None
 
     def progress(status: int, remaining: int, total: int) -> None:
+        """Report the copied pages; raise BackupError after BUSY seconds without progress."""
         nonlocal waiting_since
         if status in (sqlite3.SQLITE_OK, sqlite3.SQLITE_DONE):
             waiting_since = None
             return report(1 - remaining / total if total else 1, f"{total - remaining} of {total} pages")
-        # Python would try again for ever
+        # Python would retry forever
         waiting_since = waiting_since or time.monotonic()
         if time.monotonic() - waiting_since > BUSY:
             raise BackupError(f"another program has written to the database for more than {BUSY} s; try again later")

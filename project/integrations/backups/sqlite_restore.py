@@ -1,4 +1,4 @@
-"""Put an archive in the place of a SQLite database: migrate a copy of it, then put that in place in one transaction."""
+"""Replace a SQLite database by an archive: migrate a copy of it, then write the copy in one transaction."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from project.settings import Settings
 
 
 def restore(settings: Settings, path: Path, report: Report) -> dict[str, Any]:
-    """Restore an archive, all of it or nothing."""
+    """Restore an archive atomically."""
     database = sqlite_path(settings.database_owner)
     database.parent.mkdir(parents=True, exist_ok=True)
     with _copied(path, database.with_name(f"{database.name}.restoring")) as copy:
@@ -31,10 +31,10 @@ def restore(settings: Settings, path: Path, report: Report) -> dict[str, Any]:
 def _check(copy: Path, name: str) -> None:
     with opened(copy, "mode=rw") as connection:
         if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            raise BackupError(f"SQLite finds {name} damaged")
+            raise BackupError(f"{name} is damaged: SQLite's integrity check fails")
         tables = {table for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         rows = connection.execute("SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
-        message = f"{name} was made by newer code, at migration {{}}: start that version and restore it there"
+        message = f"{name} was made by newer code, at migration {{}}: start that version and restore the backup with it"
         migrations.refuse_newer({revision for (revision,) in rows}, message)
 
 
@@ -44,12 +44,12 @@ def _migrate(copy: Path, settings: Settings) -> None:
         with engine.begin() as connection:
             migrations.bring_up_to_date(connection, settings)
     except (DBAPIError, ValueError) as error:
-        raise BackupError(f"the backup cannot be migrated, and the database is as it was: {reason(error)}") from error
+        raise BackupError(f"the backup cannot be migrated, and the database is unchanged: {reason(error)}") from error
 
 
 @contextmanager
 def _copied(path: Path, copy: Path) -> Iterator[Path]:
-    """Copy an archive for the time of the block, over what a killed job left."""
+    """Yield a temporary copy of an archive; replace the remains of a killed job."""
     parts = [copy, *(copy.with_name(copy.name + ending) for ending in ("-wal", "-shm", "-journal"))]
     try:
         for part in parts:

@@ -1,6 +1,6 @@
-"""The relational database of jobs that need one: PostgreSQL, or a SQLite file. SQLAlchemy does the work.
+"""Connect jobs to the relational database, PostgreSQL or a SQLite file, with SQLAlchemy.
 
-`with transaction(url) as session:` is all that a task needs; what a row is stands in a module per table (records.py).
+A task only needs `with transaction(url) as session:`. Each table has its own module (history.py).
 """
 
 import os
@@ -18,15 +18,15 @@ from project.integrations.check import CHECK_TIMEOUT
 
 # per process; a prefork child uses one connection
 POOL = {"pool_size": 5, "max_overflow": 0, "pool_timeout": 1, "pool_pre_ping": True}
-CONNECT_TIMEOUT = CHECK_TIMEOUT  # seconds; PostgreSQL's drivers accept no less than 2
-STATEMENT_TIMEOUT = 5  # seconds: a statement that waits longer waits for a lock
-AWAY = (OperationalError, InterfaceError, TimeoutError)
+CONNECT_TIMEOUT = CHECK_TIMEOUT  # seconds; the minimum of PostgreSQL's drivers is 2
+STATEMENT_TIMEOUT = 5  # seconds; a slower statement is probably waiting for a lock
+UNAVAILABLE = (OperationalError, InterfaceError, TimeoutError)
 
 
 class Base(DeclarativeBase):
-    """What all tables here have in common; migrations are made from its subclasses."""
+    """The base class of all tables; Alembic generates migrations from its subclasses."""
 
-    # a migration can change only what has a name
+    # a migration can only change constraints that have a name
     metadata = MetaData(
         naming_convention={
             "pk": "pk_%(table_name)s",
@@ -39,16 +39,16 @@ class Base(DeclarativeBase):
 
 @contextmanager
 def transaction(url: str) -> Iterator[Session]:
-    """Run a block in a transaction of its own; raise DatabaseUnavailable, with the reason, if the database is away.
+    """Run a block in a transaction; raise DatabaseUnavailable, with the reason, if the database is unavailable.
 
-    DatabaseMismatch is one of these: tables or columns are missing.
+    Raise its subclass DatabaseMismatch if tables or columns are missing.
     Keep the block short: SQLite has one writer at a time.
     """
     try:
-        # what was read can be used after the block
+        # objects stay usable after the block
         with Session(_engine(url), expire_on_commit=False) as session, session.begin():
             yield session
-    except (*AWAY, ProgrammingError) as error:
+    except (*UNAVAILABLE, ProgrammingError) as error:
         if _is_mismatch(error):
             raise DatabaseMismatch(f"{DatabaseMismatch.title()} The database says: {reason(error)}") from error
         if isinstance(error, ProgrammingError):
@@ -58,44 +58,44 @@ def transaction(url: str) -> Iterator[Session]:
 
 @cache
 def _engine(url: str) -> Engine:
-    """Return the engine of this process, made when it is first needed."""
+    """Return the engine of this process, created at first use."""
     engine = make_engine(url, **POOL)
-    # two processes must not talk on one connection: a child forgets those of its parent and leaves them open
+    # processes must not share connections: a child drops its parent's connections without closing them
     os.register_at_fork(after_in_child=partial(engine.dispose, close=False))
     return engine
 
 
 def make_engine(url: str, statement_timeout: int = STATEMENT_TIMEOUT, **options: Any) -> Engine:
-    """Return an engine that waits for nothing without end; ValueError if the URL is not one of ours."""
+    """Return an engine with timeouts everywhere; raise ValueError if the URL is not supported."""
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
-        # no pool: a file is opened quickly, and no process inherits it open
+        # no pool: opening a file is fast, and no child process inherits an open file
         limits = {"timeout": STATEMENT_TIMEOUT}
         engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True, connect_args=limits)
         event.listen(engine, "connect", _check_foreign_keys)
         return engine
     limits = {"connect_timeout": CONNECT_TIMEOUT, "tcp_user_timeout": 1000 * CONNECT_TIMEOUT}
-    # a server that was set up with the locale C would send bytes otherwise
+    # otherwise a server with the locale C would send bytes
     session = {"options": f"-c statement_timeout={statement_timeout}s", "client_encoding": "utf8"}
-    # hidden: what is in a row may be secret, and errors are logged
+    # hidden: rows may contain secrets, and errors are logged
     return create_engine(parsed, hide_parameters=True, connect_args=limits | session, **options)
 
 
 def parse(url: str) -> URL:
-    """Return the parts of a database's URL with the driver that we have; ValueError if it is of another kind."""
+    """Parse a database URL and set our driver; raise ValueError if the database is not supported."""
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # whose text may show a part of the password
+    except (ArgumentError, ValueError):  # the error text may leak the password
         parsed = URL.create("")
     if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "sqlite" and parsed.database:
         return parsed
-    raise ValueError("DATABASE_URL is neither postgresql+psycopg://user:password@host/database nor sqlite:////path")
+    raise ValueError("DATABASE_URL must be postgresql+psycopg://user:password@host/database or sqlite:////path")
 
 
 def describe(url: str) -> str:
-    """Say which database a URL names, without user and password."""
+    """Describe the database that a URL names, without user and password."""
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         return f"SQLite file {parsed.database}"
@@ -103,17 +103,17 @@ def describe(url: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return the first line of what the database said; SQLAlchemy's own text adds the statement and a link."""
+    """Return the first line of the database's error; SQLAlchemy's own text adds the statement and a link."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
 def _is_mismatch(error: Exception) -> bool:
-    """Tell whether a table or a column is missing: other code, older or newer, has migrated the database."""
+    """Tell whether a table or a column is missing, because older or newer code has migrated the database."""
     if sqlstate := getattr(getattr(error, "orig", None), "sqlstate", None):
         return sqlstate in ("42P01", "42703")  # undefined table, undefined column
     return any(words in str(error) for words in ("no such table", "no such column", "has no column"))
 
 
 def _check_foreign_keys(connection: Any, _: Any) -> None:
-    """Switch on what SQLite ignores by default."""
+    """Enable foreign keys, which SQLite ignores by default."""
     connection.execute("PRAGMA foreign_keys=ON")

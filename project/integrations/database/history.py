@@ -1,4 +1,4 @@
-"""The table `records`: one row per job that keeps one, however often it runs."""
+"""Read and write the job history, the table `records`: one row per job, however often it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +11,24 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from project.integrations.database.engine import Base, transaction
 
-BATCH = 10_000  # rows that are deleted at once: well within STATEMENT_TIMEOUT, and other writers get their turn
+BATCH = 10_000  # rows deleted per transaction: well within STATEMENT_TIMEOUT, and other writers get a turn
 
 
 class Moment(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite, which forgets time zones, gives it back with one too."""
+    """A time in UTC; values from SQLite, which loses time zones, become UTC again."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment in UTC."""
+        """Return the time in UTC."""
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class Record(Base):
-    """A job and how it went; when it runs again, consumer and started_at are those of the last time."""
+    """A job in the history; consumer and started_at are those of its last run."""
 
     __tablename__ = "records"
 
@@ -43,7 +43,7 @@ class Record(Base):
 
 @contextmanager
 def recorded(url: str, job_id: str, task: str, consumer: str) -> Iterator[None]:
-    """Record that a job starts and, unless the block raises, that it is done; no transaction is open in between."""
+    """Record the start of a job and, unless the block raises, its end; no transaction is open in between."""
     with transaction(url) as session:
         start(session, job_id, task, consumer)
     yield
@@ -52,23 +52,23 @@ def recorded(url: str, job_id: str, task: str, consumer: str) -> Iterator[None]:
 
 
 def start(session: Session, job_id: str, task: str, consumer: str) -> None:
-    """Record that a job starts, for the first time or again."""
+    """Record the start of a run; increment attempts if there is a row already."""
     values: dict[str, Any] = {"consumer": consumer, "started_at": datetime.now(UTC), "finished_at": None}
     first = {"job_id": job_id, "task": task, "attempts": 1, **values}
     again = {"attempts": Record.attempts + 1, **values}
-    # SQL has no common word for it, so it is each dialect's own
+    # standard SQL has no upsert, so use that of the dialect
     dialect: Any = {"postgresql": postgresql, "sqlite": sqlite}[session.get_bind().dialect.name]
     insert = dialect.insert(Record).values(first)
     session.execute(insert.on_conflict_do_update(index_elements=[Record.job_id], set_=again))
 
 
 def finish(session: Session, job_id: str) -> None:
-    """Record that a job is done."""
+    """Record the end of a job."""
     session.execute(update(Record).where(Record.job_id == job_id).values(finished_at=datetime.now(UTC)))
 
 
 def page(session: Session, limit: int, before: int | None = None) -> list[Record]:
-    """Return records, the newest first, older than the one with the id *before*; only the id of an unreadable one."""
+    """Return rows, newest first, older than the id *before*; an unreadable row has only its id."""
     query = select(Record).order_by(Record.id.desc()).limit(limit)
     if before is not None:
         query = query.where(Record.id < before)
@@ -86,7 +86,7 @@ def _readable(session: Session, row_id: int) -> Record:
 
 
 def purge(url: str, before: datetime, batch: int = BATCH) -> int:
-    """Delete the records of jobs that started before a moment, a batch per transaction; return how many there were."""
+    """Delete the rows of jobs that started before a time, in batches; return the number of deleted rows."""
     old = select(Record.id).where(Record.started_at < before).limit(batch)
     total, deleted = 0, batch
     while deleted == batch:

@@ -1,4 +1,4 @@
-"""Who may do what in PostgreSQL: the owner makes tables, the app reads and writes rows, the reader only reads them."""
+"""Grant the roles in PostgreSQL: the owner creates tables, the app reads and writes rows, the reader only reads."""
 
 from typing import Any
 
@@ -16,23 +16,23 @@ READ = (
 WRITE = (
     "GRANT INSERT, UPDATE, DELETE ON {tables} TO {role}",
     "GRANT USAGE ON {sequences} TO {role}",
-    "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",  # which only the owner changes
+    "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",  # only the owner changes it
 )
-# not all in the schema: somebody else may have made some there, and only their owner can grant those
+# not all tables in the schema: others may own some, and only their owner can grant privileges on them
 OWN = """
 SELECT relkind = 'S', relname FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind ~ '[rpvmS]' AND pg_has_role(relowner, 'USAGE')
 """
-# by default everybody may connect to any database and, before PostgreSQL 15, make tables in it
-NOBODY = ("REVOKE ALL ON DATABASE {database} FROM PUBLIC", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+# by default every role may connect to any database and, before PostgreSQL 15, create tables in it
+REVOKE_PUBLIC = ("REVOKE ALL ON DATABASE {database} FROM PUBLIC", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 
 
 def grant(connection: Connection, app: str, reader: str) -> None:
-    """Let the roles of two URLs do their part, and make them if the owner, who is connected, may; else they must exist.
+    """Grant the roles of two URLs their privileges; create them if the connected owner may, else they must exist.
 
-    A URL that names the owner itself changes nothing: then there is one role for all. A role that somebody else made
-    keeps its password, and as long as none is made here, what everybody may do in the database is not changed either.
-    Raises ValueError if a URL names no user.
+    A URL that names the owner itself is skipped: then one role serves all purposes. A role that someone else has
+    created keeps its password. The privileges of PUBLIC change only if a role is created here. Raise ValueError if a
+    URL names no user.
     """
     owner = connection.engine.url
     wanted = [(parse(reader), READ), (parse(app), (*READ, *WRITE))]
@@ -40,22 +40,22 @@ def grant(connection: Connection, app: str, reader: str) -> None:
     driver: Any = connection.connection.driver_connection
     if not all(url.username for url, _ in others):
         raise ValueError("DATABASE_URL and DATABASE_READER_URL must name a user, as DATABASE_OWNER_URL does")
-    made = [_make(driver, url) for url, _ in others] if _may_make_roles(driver) else []
-    if any(made):
-        _run(driver, NOBODY, owner)
+    created = [_create(driver, url) for url, _ in others] if _may_create_roles(driver) else []
+    if any(created):
+        _run(driver, REVOKE_PUBLIC, owner)
     for url, commands in others:
         _run(driver, commands, url)
 
 
-def _may_make_roles(driver: Any) -> bool:
+def _may_create_roles(driver: Any) -> bool:
     row = driver.execute("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user").fetchone()
     return bool(row[0])
 
 
-def _make(driver: Any, url: URL) -> bool:
-    """Make a role that can log in, or give one that was made here the password of the URL; tell whether it is new.
+def _create(driver: Any, url: URL) -> bool:
+    """Create a role that can log in, or set the password of one that was created here; return whether it is new.
 
-    The server is told the password's hash only.
+    Only the password's hash is sent to the server.
     """
     name, mark = str(url.username), f"made by Glassqueue for the database {url.database}"
     comment = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = %s"

@@ -1,4 +1,4 @@
-"""Read mail by IMAP; nothing on the server changes by that, so mail that was not seen stays so."""
+"""Read mail by IMAP without changing the mailbox: unseen mail stays unseen."""
 
 import imaplib
 import re
@@ -16,18 +16,18 @@ from project.integrations.mail import message_text
 from project.integrations.mail.sending import ONE_LINE, MailRefused
 from project.settings import Settings
 
-TIMEOUT = 30  # seconds to wait for an answer
+TIMEOUT = 30  # seconds to wait for a response
 TEXT_LIMIT = 5000  # characters of a mail's text that are kept
-# RFC 5530: the server says no, and that it may not do so later
+# RFC 5530: response codes of temporary errors
 TRANSIENT = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
 
 
 class MailUnavailable(Exception):
-    """The IMAP server said no for now."""
+    """The IMAP server failed temporarily."""
 
 
 class _MailBox(BaseMailBox):
-    """The library's, on a connection that ends in time."""
+    """imap_tools' mailbox on a connection with a deadline."""
 
     def __init__(self, settings: Settings, timeout: float, end: Deadline) -> None:
         self._settings, self._timeout, self._end = settings, timeout, end
@@ -46,14 +46,14 @@ class _MailBox(BaseMailBox):
 def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> list[dict[str, Any]]:
     """Return the newest mails of a folder, the newest first.
 
-    Raises MailRefused for a wrong password or an unknown folder; MailUnavailable, imaplib's `abort` and OSError may be
-    gone later.
+    Raise MailRefused for a wrong password or an unknown folder; MailUnavailable, imaplib's `abort` and OSError are
+    temporary.
     """
     if not re.fullmatch(ONE_LINE, folder):
-        raise MailRefused("the name of a folder must be one line")
+        raise MailRefused("folder: the name must be a single line")
     with connection(settings) as mailbox:
         mailbox.folder.set(folder, readonly=True)
-        # None: a charset has no meaning for these criteria, and some servers refuse it
+        # None: these criteria need no charset, and some servers refuse one
         criteria = AND(seen=False) if unseen_only else "ALL"
         messages = mailbox.fetch(criteria, None, mark_seen=False, limit=limit, reverse=True)
         return [_describe(message) for message in messages]
@@ -61,12 +61,12 @@ def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> l
 
 @contextmanager
 def connection(settings: Settings, timeout: float = TIMEOUT, limit: float | None = None) -> Iterator[BaseMailBox]:
-    """Connect, encrypt and log in as the settings say; raise MailRefused for what stays wrong.
+    """Connect, encrypt and log in as configured; raise MailRefused for permanent errors.
 
-    All that is done with it ends after *limit* seconds, by default TASK_TIME_LIMIT, with a TimeoutError.
+    The whole connection may take *limit* seconds, by default TASK_TIME_LIMIT; then raise TimeoutError.
     """
     if not settings.imap_host:
-        raise MailRefused("IMAP_HOST is empty: there is no mailbox to read")
+        raise MailRefused("IMAP_HOST is empty: set it to the server with the mailbox")
     with (
         deadline(limit or settings.task_time_limit, "the IMAP server") as end,
         _final_refusals(),
@@ -78,12 +78,12 @@ def connection(settings: Settings, timeout: float = TIMEOUT, limit: float | None
 
 @contextmanager
 def _final_refusals() -> Iterator[None]:
-    """Turn those errors that another try would meet again into MailRefused."""
+    """Turn permanent errors into MailRefused."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
         raise MailRefused(f"the server's certificate is not trusted: {error.verify_message}") from None
-    except imaplib.IMAP4.abort:  # the connection broke; it is an IMAP4.error too
+    except imaplib.IMAP4.abort:  # a broken connection, which is also an IMAP4.error
         raise
     except (ImapToolsError, imaplib.IMAP4.error) as error:
         refusal = MailUnavailable if any(code in str(error) for code in TRANSIENT) else MailRefused
@@ -91,15 +91,15 @@ def _final_refusals() -> Iterator[None]:
 
 
 def check(settings: Settings) -> Check:
-    """Say whether the mailbox can be read."""
+    """Check that the mailbox can be read."""
     name, where = "IMAP", f"{settings.imap_host}:{settings.imap_port}"
     if not settings.imap_host:
         return Check(name, "off", "IMAP_HOST is empty")
     try:
         with connection(settings, CHECK_TIMEOUT, 2 * CHECK_TIMEOUT):
-            return Check(name, "ok", f"{where} lets us in")
+            return Check(name, "ok", f"{where} accepts the login")
     except MailRefused as error:
-        cure = "correct the settings IMAP_…; SSL_CERT_FILE names the file of an authority of your own"
+        cure = "correct the settings IMAP_…; for your own certificate authority, set SSL_CERT_FILE"
         return Check(name, "failed", f"{where}: {error}", cure)
     except (OSError, MailUnavailable, imaplib.IMAP4.error) as error:
         found = f"{where} does not answer: {error}"
@@ -107,18 +107,20 @@ def check(settings: Settings) -> Check:
 
 
 def _describe(message: MailMessage) -> dict[str, Any]:
-    """Return what a mail says as JSON; one that cannot be parsed is named and does not stop the others."""
+    """Return a mail as JSON; a mail that cannot be parsed gets an error text and does not affect the others."""
     try:
         return {
             "uid": message.uid,
             "from": next(iter(message_text.addresses(message.obj, "from")), ""),
             "to": message_text.addresses(message.obj, "to"),
             "subject": message_text.header(message.obj, "subject"),
-            "date": message.date.isoformat() if message.date.year > 1900 else None,  # 1900: none, or unreadable
+            "date": message.date.isoformat()
+            if message.date.year > 1900
+            else None,  # 1900: the date is missing or unreadable
             "text": message_text.text(message.obj)[:TEXT_LIMIT],
             "has_attachments": message_text.has_attachments(message.obj),
         }
-    except Exception as error:  # the parsers of the standard library raise many kinds
+    except Exception as error:  # the standard library's parsers raise many kinds of errors
         problem = f"this mail cannot be read: {type(error).__name__}"
         unknown: dict[str, Any] = {
             "from": "",

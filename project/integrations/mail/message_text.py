@@ -1,6 +1,6 @@
-"""What a mail that was received says: headers (RFC 2047) and texts, however its sender has encoded them.
+"""Decode the headers (RFC 2047) and texts of a received mail, whatever encoding its sender has used.
 
-No letter vanishes: one that cannot be decoded is shown as the replacement character.
+Characters that cannot be decoded become the replacement character; none is dropped.
 """
 
 import binascii
@@ -10,7 +10,7 @@ from email.message import Message
 from email.utils import getaddresses
 from itertools import groupby
 
-# Q words with spaces and question marks in them are not allowed, and come all the same
+# encoded words in Q encoding must not contain spaces and question marks, but some mail does
 _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([bBqQ])\?(.*?)\?=")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -22,31 +22,31 @@ def header(message: Message, name: str) -> str:
 
 
 def addresses(message: Message, name: str) -> list[str]:
-    """Return the addresses in headers of a name, without what their owners are called."""
-    # a name may have in it what would end it; it is not needed
+    """Return the addresses in all headers of a name, without display names."""
+    # display names may contain characters that would end them, and are not needed
     found = getaddresses([_one_line(_plain(_WORD.sub("x", raw))) for raw in _raw(message, name)])
     return [address.strip() for _, address in found if "@" in address]
 
 
 def text(message: Message) -> str:
-    """Return the plain text; that of mails inside it follows, each under its sender and subject."""
+    """Return the plain text, followed by that of forwarded mails, each under its sender and subject."""
     texts = [each for each in _texts(message) if each.strip()]
     return "\n\n".join([*(each.rstrip("\r\n") for each in texts[:-1]), *texts[-1:]])
 
 
 def has_attachments(message: Message) -> bool:
-    """Tell whether there is more than texts: files, mails and pictures."""
+    """Tell whether the mail contains files, mails or pictures."""
     return any(_is_attached(part) for part in message.walk() if part.get_content_maintype() != "multipart")
 
 
 def decode(data: bytes, charset: str | None) -> str:
-    """Decode bytes in a charset, of which the name may be wrong or unknown."""
+    """Decode bytes in a charset; its name may be wrong or unknown."""
     try:
-        # ASCII with other letters is mostly UTF-8
+        # non-ASCII bytes in ASCII are usually UTF-8
         decoded = data.decode("utf-8" if charset in (None, "", "ascii", "us-ascii") else charset, "replace")
     except (LookupError, ValueError):
         decoded = data.decode("utf-8", "replace")
-    # some charsets can contain halves of characters, which no JSON client accepts
+    # some charsets can contain lone surrogates, which JSON clients reject
     return decoded.encode(errors="replace").decode()
 
 
@@ -64,7 +64,7 @@ def _texts(message: Message) -> Iterator[str]:
 def _is_attached(part: Message) -> bool:
     if part.get_filename() or part.get_content_disposition() == "attachment":
         return True
-    # pictures in a page have an id; some programs give one to texts too
+    # embedded pictures have a Content-ID; some programs also give one to texts
     is_text = part.get_content_maintype() == "text"
     return part.get_content_type() == "message/rfc822" or (part["Content-ID"] is not None and not is_text)
 
@@ -74,7 +74,7 @@ def _raw(message: Message, name: str) -> list[str]:
 
 
 def _decoded(raw: str) -> str:
-    """Decode the encoded words in a header; space between two of them does not count, all other does."""
+    """Decode the encoded words in a header; drop only the space between two of them."""
     result, end = "", 0
     words: list[tuple[str, bytes]] = []
     for match in _WORD.finditer(raw):
@@ -88,7 +88,7 @@ def _decoded(raw: str) -> str:
 
 
 def _joined(words: list[tuple[str, bytes]]) -> str:
-    """Decode words beside each other; a letter may begin in one and end in the next."""
+    """Decode adjacent words; a character may begin in one and end in the next."""
     groups = groupby(words, key=lambda word: word[0])
     return "".join(decode(b"".join(data for _, data in group), charset) for charset, group in groups)
 
@@ -108,6 +108,6 @@ def _plain(raw: str) -> str:
 
 
 def _one_line(decoded: str) -> str:
-    """Replace spaces of all kinds by a plain one, and leave out what cannot be seen."""
+    """Replace each whitespace character by a space, and drop control characters."""
     spaced = "".join(" " if letter.isspace() else letter for letter in decoded)
     return _CONTROL.sub("", spaced)

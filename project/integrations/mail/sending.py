@@ -15,31 +15,31 @@ from project.integrations.mail.wire_format import POLICY, ascii_domain, envelope
 from project.settings import Settings
 
 CONNECT_TIMEOUT = 10  # seconds
-# RFC 5321, 4.5.3.2: whoever gives up on a slow answer too early sends the mail a second time
+# RFC 5321, 4.5.3.2: a client that gives up on a slow reply too early sends the mail a second time
 REPLY_TIMEOUT = 60  # seconds
 
 
 class MailRefused(Exception):
-    """A mail server said no, and would say so again."""
+    """A mail server refused the mail permanently."""
 
 
-# after these nobody has the mail
+# after these errors no recipient has the mail
 NOT_SENT = (MailRefused, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)
-# what some mail program may take for the end of a line; what follows one could be a header of its own
+# excludes all characters that some mail program treats as a line break, which would allow header injection
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
-DOMAIN = r"[^\s<>()\[\],;:\"\\]+"  # the library quotes what is before the @, not what is behind it
-OWN_HOST = "127.0.0.1"  # of the server that comes with `make up`
+DOMAIN = r"[^\s<>()\[\],;:\"\\]+"  # the library quotes the part before the @, but not the domain
+OWN_HOST = "127.0.0.1"  # the host of the server that `make up` starts
 
 
 def compose(
     settings: Settings, name: str, to: Sequence[str], subject: str, text: str, html: str | None = None
 ) -> EmailMessage:
-    """Return a mail whose Message-ID is made of *name*; raise MailRefused for what no mail can carry.
+    """Return a mail with a Message-ID derived from *name*; raise MailRefused for invalid values.
 
-    No value can become a second header. The standard library refuses line ends too, but for one at the end of a value.
+    No value can inject a header. The standard library refuses line breaks too, except at the end of a value.
     """
     if not all(re.fullmatch(ONE_LINE, line) for line in (subject, *to)):
-        raise MailRefused("not a mail: the subject and each address must be one line")
+        raise MailRefused("the mail is invalid: the subject and each address must be a single line")
     message = EmailMessage(policy=POLICY)
     try:
         sender = _address(settings.mail_from)
@@ -48,20 +48,20 @@ def compose(
         message["Subject"] = unmistakable(subject)
         message["Date"] = localtime()
         message["Message-ID"] = f"<{name}@{ascii_domain(sender.domain)}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies, please
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies
         message.set_content(text)
         if html:
             message.add_alternative(html, subtype="html")
-    except (ValueError, TypeError, IndexError) as error:  # the parser of addresses raises all three
-        raise MailRefused(f"not a mail: {error}") from None
+    except (ValueError, TypeError, IndexError) as error:  # the address parser raises all three
+        raise MailRefused(f"the mail is invalid: {error}") from None
     return message
 
 
 def _address(text: str) -> Address:
-    """Return an address for a header; given in one piece, the standard library refuses letters beyond ASCII."""
+    """Return an address for a header, built from its parts: as one string it could not contain non-ASCII characters."""
     local, _, domain = text.rpartition("@")
     if not local or not re.fullmatch(DOMAIN, domain):
-        raise ValueError(f"{text!r} is no address")
+        raise ValueError(f"{text!r} is not an address")
     return Address(username=local, domain=domain)
 
 
@@ -69,10 +69,10 @@ def _address(text: str) -> Address:
 def connection(
     settings: Settings, timeout: float = CONNECT_TIMEOUT, limit: float | None = None
 ) -> Iterator[smtplib.SMTP]:
-    """Connect, encrypt and log in as the settings say; raise MailRefused if the server does not want that.
+    """Connect, encrypt and log in as configured; raise MailRefused for permanent errors.
 
-    Other errors (smtplib's, OSError) may be gone later. All that is done with it ends after *limit* seconds, by default
-    TASK_TIME_LIMIT, with a TimeoutError.
+    Other errors (smtplib's, OSError) are temporary. The whole connection may take *limit* seconds, by default
+    TASK_TIME_LIMIT; then raise TimeoutError.
     """
     with deadline(limit or settings.task_time_limit, "the mail server") as end:
         with _final_refusals():
@@ -84,40 +84,41 @@ def connection(
                 if settings.smtp_user:
                     smtp.login(settings.smtp_user, settings.smtp_password.get_secret_value())
             yield smtp
-            # the mail is handed over: how the server says goodbye must not have it sent again
+            # the server has accepted the mail: an error in QUIT must not make the job send it again
             with suppress(smtplib.SMTPException):
                 smtp.quit()
 
 
 def hand_over(smtp: smtplib.SMTP, message: EmailMessage) -> dict[str, str]:
-    """Hand a mail to the server for all its recipients; return which of them it refused, and why.
+    """Send a mail to all its recipients; return those that the server refused, with the reasons.
 
-    Raises MailRefused if it takes the mail for nobody, and smtplib's errors or OSError if it may do so later.
+    Raise MailRefused if the server permanently refuses all recipients, and smtplib's errors or OSError for temporary
+    errors.
     """
     if smtp.sock:
         smtp.sock.settimeout(REPLY_TIMEOUT)
     with _final_refusals():
         smtp.ehlo_or_helo_if_needed()
-        told = envelope(message, smtp.has_extn("smtputf8"))
-        if not told.recipients:
-            raise MailRefused("; ".join(f"{address}: {why}" for address, why in told.refused.items()))
-        refused = smtp.sendmail(told.sender, list(told.recipients), told.data, told.options)
-    return told.refused | {told.recipients[address]: _said(*answer) for address, answer in refused.items()}
+        wire = envelope(message, smtp.has_extn("smtputf8"))
+        if not wire.recipients:
+            raise MailRefused("; ".join(f"{address}: {why}" for address, why in wire.refused.items()))
+        refused = smtp.sendmail(wire.sender, list(wire.recipients), wire.data, wire.options)
+    return wire.refused | {wire.recipients[address]: _one_line(*answer) for address, answer in refused.items()}
 
 
 def check(settings: Settings) -> Check:
-    """Say whether the mail server takes connections, and the login if there is one."""
+    """Check that the mail server accepts connections, and the login if one is set."""
     name, where = "SMTP", f"{settings.smtp_host or OWN_HOST}:{settings.smtp_port}"
     try:
         with connection(settings, CHECK_TIMEOUT, 2 * CHECK_TIMEOUT) as smtp:
             smtp.noop()
     except MailRefused as error:
-        cure = "correct the settings SMTP_…; SSL_CERT_FILE names the file of an authority of your own"
+        cure = "correct the settings SMTP_…; for your own certificate authority, set SSL_CERT_FILE"
         return Check(name, "failed", f"{where}: {error}", cure)
     except (OSError, smtplib.SMTPException) as error:
         cure = "correct SMTP_HOST, SMTP_PORT or SMTP_SECURITY" if settings.smtp_host else "start the stack"
         return Check(name, "failed", f"{where} does not answer: {error}", cure)
-    return Check(name, "ok", f"{where} takes mail")
+    return Check(name, "ok", f"{where} accepts mail")
 
 
 def _connect(settings: Settings, timeout: float, end: Deadline) -> smtplib.SMTP:
@@ -129,30 +130,30 @@ def _connect(settings: Settings, timeout: float, end: Deadline) -> smtplib.SMTP:
 
 @contextmanager
 def _final_refusals() -> Iterator[None]:
-    """Turn those errors of smtplib that another try would meet again into MailRefused."""
+    """Turn permanent errors of smtplib into MailRefused."""
     try:
         yield
     except smtplib.SMTPRecipientsRefused as error:
         reasons = error.recipients.values()
         if all(code >= 500 for code, _ in reasons):
-            told = "; ".join(f"{address}: {_said(*reason)}" for address, reason in error.recipients.items())
-            raise MailRefused(told) from None
+            refusals = "; ".join(f"{address}: {_one_line(*reason)}" for address, reason in error.recipients.items())
+            raise MailRefused(refusals) from None
         raise
     except smtplib.SMTPResponseException as error:
         if error.smtp_code >= 500:
-            raise MailRefused(_said(error.smtp_code, error.smtp_error)) from None
+            raise MailRefused(_one_line(error.smtp_code, error.smtp_error)) from None
         raise
     except ssl.SSLCertVerificationError as error:
         raise MailRefused(f"the server's certificate is not trusted: {error.verify_message}") from None
     except (smtplib.SMTPNotSupportedError, ValueError) as error:
         raise MailRefused(str(error)) from None
     except smtplib.SMTPException as error:
-        if type(error) is smtplib.SMTPException:  # so smtplib says that the server offers no login that it knows
+        if type(error) is smtplib.SMTPException:  # no login method in common with the server
             raise MailRefused(str(error)) from None
         raise
 
 
-def _said(code: int, text: bytes | str) -> str:
-    """Return an answer of the server as one line."""
+def _one_line(code: int, text: bytes | str) -> str:
+    """Return a reply of the server as one line."""
     line = text.decode(errors="replace") if isinstance(text, bytes) else text
     return f"{code} {' '.join(line.split())}"

@@ -1,4 +1,4 @@
-"""How a mail goes over the wire: every server can pass it on, and what is read is what was sent.
+"""Encode a mail for SMTP, so that every server can relay it and it arrives unchanged.
 
 The standard library (Python 3.11, 3.12) loses spaces when it folds long subjects beyond ASCII (bpo-89462, gh-92081,
 gh-144156), and smtplib's send_message writes `>From ` for lines that begin with `From `.
@@ -15,55 +15,55 @@ from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
-NEEDS_SMTPUTF8 = "the server takes ASCII only before the @ (it does not offer SMTPUTF8)"
-LONGEST = 10_000  # characters of a line that is not sent as it is
-_SIMPLE = re.compile(r"[!-~]+( [!-~]+)*")  # with single spaces, and none at the ends
+NEEDS_SMTPUTF8 = "the server accepts only ASCII before the @ (it does not support SMTPUTF8)"
+NO_FOLDING = 10_000  # characters; long enough that the library folds no line
+_SIMPLE = re.compile(r"[!-~]+( [!-~]+)*")  # single spaces between words, none at the ends
 
 
 class _WirePolicy(EmailPolicy):
-    """The library's policy, with the older and right way to fold a subject."""
+    """The library's policy, with the older, correct folding of subjects."""
 
     def fold(self, name: str, value: Any) -> str:
-        """Return a header as it is sent."""
+        """Return a header in its wire format."""
         return _subject(value) if name.lower() == "subject" else super().fold(name, value)
 
     def fold_binary(self, name: str, value: Any) -> bytes:
-        """Return the bytes of a header as it is sent."""
+        """Return the bytes of a header in its wire format."""
         return _subject(value).encode() if name.lower() == "subject" else super().fold_binary(name, value)
 
 
-# bodies in ASCII: a server that does not offer 8BITMIME could change other bytes
+# ASCII bodies: a server without 8BITMIME could change other bytes
 POLICY = _WirePolicy(linesep="\r\n", cte_type="7bit")
 
 
 def unmistakable(subject: str) -> str:
-    """Return a subject so that the library does not decode what only looks encoded."""
-    return Header(subject, "utf-8", maxlinelen=LONGEST).encode() if "=?" in subject else subject
+    """Escape a subject, so that the library does not decode text that only looks encoded."""
+    return Header(subject, "utf-8", maxlinelen=NO_FOLDING).encode() if "=?" in subject else subject
 
 
 def ascii_domain(domain: str) -> str:
-    """Return a domain as servers know it: letters beyond ASCII in Punycode (IDNA 2008); ValueError if it has none."""
+    """Return a domain in ASCII (Punycode, IDNA 2008); raise ValueError if it is invalid."""
     if domain.isascii():
         return domain
     try:
         return validate_email(f"x@{domain}", check_deliverability=False, globally_deliverable=False).ascii_domain
     except EmailNotValidError as error:
-        raise ValueError(f"{domain!r} is no domain: {error}") from None
+        raise ValueError(f"{domain!r} is not a domain: {error}") from None
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """What a server is told of a mail: addresses as it can take them, and bytes."""
+    """A mail as sent to a server: addresses in a form that it accepts, and the bytes."""
 
     sender: str
-    recipients: dict[str, str]  # as the server takes it: as it was given
-    refused: dict[str, str]  # given addresses that this server cannot take, and why
+    recipients: dict[str, str]  # address as sent: address as given
+    refused: dict[str, str]  # given addresses that this server cannot accept, and the reasons
     options: tuple[str, ...]
     data: bytes
 
 
 def envelope(message: EmailMessage, smtputf8: bool) -> Envelope:
-    """Return what to tell a server that offers SMTPUTF8, or does not; ValueError if the sender cannot be told."""
+    """Encode a mail for a server with or without SMTPUTF8; raise ValueError if the sender cannot be encoded."""
     [sender], given = message["From"].addresses, message["To"].addresses
     if smtputf8 and not all(address.addr_spec.isascii() for address in (sender, *given)):
         same = {address.addr_spec: address.addr_spec for address in given}
@@ -71,9 +71,9 @@ def envelope(message: EmailMessage, smtputf8: bool) -> Envelope:
         return Envelope(sender.addr_spec, same, {}, ("SMTPUTF8", "BODY=8BITMIME"), data)
     if not sender.username.isascii():
         raise ValueError(f"MAIL_FROM: {NEEDS_SMTPUTF8}")
-    told = copy.copy(message)
-    del told["From"], told["To"]
-    told["From"] = wire_sender = _in_ascii(sender)
+    wire_message = copy.copy(message)
+    del wire_message["From"], wire_message["To"]
+    wire_message["From"] = wire_sender = _in_ascii(sender)
     possible, recipients, refused = [], {}, {}
     for address in given:
         try:
@@ -81,8 +81,8 @@ def envelope(message: EmailMessage, smtputf8: bool) -> Envelope:
             recipients[possible[-1].addr_spec] = address.addr_spec
         except ValueError as error:
             refused[address.addr_spec] = str(error)
-    told["To"] = possible
-    return Envelope(wire_sender.addr_spec, recipients, refused, (), told.as_bytes())
+    wire_message["To"] = possible
+    return Envelope(wire_sender.addr_spec, recipients, refused, (), wire_message.as_bytes())
 
 
 def _in_ascii(address: Address) -> Address:
@@ -92,7 +92,7 @@ def _in_ascii(address: Address) -> Address:
 
 
 def _subject(value: Any) -> str:
-    """Return the header of a subject: as it is if that is simple, else in encoded words, spaces and all."""
+    """Return the subject header: unchanged if it is simple, else in encoded words, including the spaces."""
     text = str(value)
     if not _SIMPLE.fullmatch(text) or "=?" in text:
         text = Header(text, "utf-8", header_name="Subject").encode(linesep="\r\n")

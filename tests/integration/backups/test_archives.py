@@ -135,14 +135,14 @@ make(fill)
 """,
         tmp_path,
     )
-    assert f"FolderFull: there is no room in {tmp_path}: File too large" in done.stderr
+    assert f"FolderFull: no room in {tmp_path}: File too large" in done.stderr
     assert _archives(tmp_path) == []
 
 
 def test_of_two_backups_at_a_time_the_second_fails_and_says_why(tmp_path: Path) -> None:
     """And a restore is in the way of a backup; other kinds are not."""
     with archives.alone(tmp_path, "database"):
-        with pytest.raises(archives.AlreadyRunning, match="another job backs up or restores the database"):
+        with pytest.raises(archives.AlreadyRunning, match="another job is backing up or restoring the database"):
             _make(tmp_path)
         assert archives.make(tmp_path, "ftp", ".tar.gz", _fill(b"x"), KEEP)["bytes"] == 1
     assert _make(tmp_path)["bytes"] == 7
@@ -172,7 +172,7 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "inside").mkdir()
     outside = _make(tmp_path)["name"]
     for each in (name, f"../{outside}", f"{outside}\n"):
-        with pytest.raises(archives.BrokenBackup, match="no name of a backup"):
+        with pytest.raises(archives.BrokenBackup, match="the name of a backup is such as"):
             archives.verify(tmp_path / "inside", each)
     assert os.listdir(tmp_path / "inside") == []
 

@@ -159,7 +159,7 @@ def test_a_file_that_is_longer_than_listed_takes_no_more_room_than_listed(
         told = _update(settings)
         assert (told["truncated"], told["truncated_names"], told["left_out"]) == (1, ["long"], 0)
         assert _manifest(settings)["truncated"] == {
-            "long": f"it is longer than listed: the first {size} bytes are here"
+            "long": f"it is longer than listed: only the first {size} bytes were fetched"
         }
         assert _packed(settings) == TREE | {"long": LONG[:size]}
     server.lines.clear()
@@ -190,8 +190,10 @@ def test_files_that_cannot_be_had_do_not_stop_the_others(server: FtpServer, sett
     assert told["left_out"] == len(left_out)
     assert left_out["a.txt"] == "450 busy"
     assert left_out["gone"].startswith("550 ")
-    assert left_out["sub"] == "it is listed as a file and as a folder"
-    assert re.fullmatch(f"it is listed with {10**17} bytes, and [0-9]+ are free here", left_out["huge"])
+    assert left_out["sub"] == "it is listed both as a file and as a folder"
+    assert re.fullmatch(
+        f"it is listed with {10**17} bytes, but only [0-9]+ are free on the local disk", left_out["huge"]
+    )
     assert {left_out[name] for name in ("no size", "minus", "when")} == {"it is listed without a size or a time"}
 
 
@@ -200,7 +202,7 @@ def test_more_files_than_we_can_list_are_refused(
 ) -> None:
     """A listing without end must not fill the memory."""
     monkeypatch.setattr(ftp_listing, "MOST", 6)
-    with pytest.raises(BackupError, match="more than 6 files: set FTP_FOLDER to a part of them"):
+    with pytest.raises(BackupError, match="more than 6 files: set FTP_FOLDER to a smaller folder"):
         _update(settings)
 
 
@@ -290,14 +292,14 @@ def test_folders_in_each_other_without_end_are_left_out(server: FtpServer, setti
     (server.folder / "sub/up").symlink_to(server.folder / "sub")
     told = _update(settings)
     assert told["left_out_names"] == ["sub/up", "x/" * 50 + "x"]
-    assert _manifest(settings)["left_out"]["sub/up"] == "it is a folder inside itself"
+    assert _manifest(settings)["left_out"]["sub/up"] == "it is a folder that contains itself"
     assert _packed(settings).items() >= TREE.items()
 
 
 def test_a_wrong_password_fails_at_once_and_is_never_told(server: FtpServer, tmp_path: Path) -> None:
     """The login is refused for good, other than a server that is away."""
     settings = server.settings(tmp_path, ftp_password="canary-wrong")
-    with pytest.raises(ftp.LoginRefused, match="refuses to let someone in: 530") as caught:
+    with pytest.raises(ftp.LoginRefused, match="refuses the login of someone: 530") as caught:
         _update(settings)
     assert "canary" not in str(caught.value)
     found = ftp.check(settings)
@@ -307,7 +309,7 @@ def test_a_wrong_password_fails_at_once_and_is_never_told(server: FtpServer, tmp
 def test_the_check_says_what_is_reachable(server: FtpServer, settings: Settings, tmp_path: Path) -> None:
     """Off, in, or away."""
     assert ftp.check(Settings(_env_file=None)).state == "off"
-    assert ftp.check(settings).found == f"127.0.0.1:{server.port} lets someone in"
+    assert ftp.check(settings).found == f"127.0.0.1:{server.port} accepts someone"
     away = ftp.check(server.settings(tmp_path, ftp_port=1))
     assert (away.state, away.found) == ("failed", "127.0.0.1:1: [Errno 111] Connection refused")
 

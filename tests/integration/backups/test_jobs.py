@@ -61,7 +61,7 @@ def test_a_refused_login_fails_at_once_and_no_secret_is_told(tasks: Tasks, serve
     """Neither in the record nor in the log nor anywhere else in Redis."""
     _worker(tasks, server, tmp_path, ftp_password="canary-wrong")
     record = tasks.ended(tasks.submit("backup_ftp", queue="maintenance"))
-    assert record["error"] == {"type": "LoginRefused", "message": "127.0.0.1 refuses to let someone in: 530"}
+    assert record["error"] == {"type": "LoginRefused", "message": "127.0.0.1 refuses the login of someone: 530"}
     dump = b"".join(tasks.redis.dump(key) for key in tasks.redis.scan_iter())
     assert b"canary" not in dump + tasks.log("one") + repr(record).encode()
 
@@ -77,7 +77,7 @@ def test_a_killed_consumer_delays_a_backup_and_a_second_one_is_refused(
     second = tasks.ended(tasks.submit("backup_ftp", queue="maintenance"))
     assert second["error"] == {
         "type": "AlreadyRunning",
-        "message": "another job backs up or restores the ftp at this moment",
+        "message": "another job is backing up or restoring the ftp; try again when it has ended",
     }
     tasks.kill_workers()
     assert archives.all_of(tmp_path / "backups", "ftp") == []

@@ -146,7 +146,7 @@ def test_a_backup_whose_migration_fails_changes_nothing(
         "def upgrade():\n    op.execute('SELECT * FROM nowhere')\n"
     )
     monkeypatch.setattr(migrations, "VERSIONS", newer_code)
-    with pytest.raises(BackupError, match=r"which is as it was: .*nowhere|the database is as it was: .*nowhere"):
+    with pytest.raises(BackupError, match=r"which is unchanged: .*nowhere|the database is unchanged: .*nowhere"):
         _restore(migrated, name)
     assert _jobs(migrated) == ["since"]
 
@@ -250,7 +250,7 @@ def test_a_restore_by_a_user_who_may_not_says_whose_right_it_takes(on_postgres: 
     """The app's user may change rows only."""
     name = _back_up(on_postgres)
     app = on_postgres.model_copy(update={"database_owner_url": on_postgres.database_url})
-    with pytest.raises(BackupError, match="the user of DATABASE_OWNER_URL needs that right"):
+    with pytest.raises(BackupError, match="the user of DATABASE_OWNER_URL needs this privilege"):
         _restore(app, name)
     assert _jobs(on_postgres) == []
 

@@ -111,7 +111,7 @@ def test_nothing_is_restored_from_what_is_broken(database: Path, settings: Setti
     """Neither from a changed archive, nor into another kind of database."""
     told = maintenance.backup_database()
     other = settings.model_copy(update={"database_url": SecretStr("postgresql://x/y")})
-    with pytest.raises(archives.BackupError, match="not of the kind"):
+    with pytest.raises(archives.BackupError, match="for another kind"):
         database_dump.restore(other, told["name"], print)
     archive = settings.backups / told["name"]
     with archive.open("r+b") as file:
@@ -125,7 +125,7 @@ def test_nothing_is_restored_from_what_is_broken(database: Path, settings: Setti
 def test_a_full_disk_fails_the_job_at_once(database: Path, settings: Settings) -> None:
     """SQLite has errors of its own for it; nothing is left of the archive."""
     child = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
-    assert child.stdout == f"there is no room in {settings.backups}: No space left on device\n"
+    assert child.stdout == f"no room in {settings.backups}: No space left on device; make room, or set BACKUP_FOLDER\n"
     assert [path.name for path in settings.backups.iterdir()] == [".database.lock"]
 
 

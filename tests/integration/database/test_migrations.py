@@ -89,8 +89,8 @@ def test_several_can_migrate_at_once(settings: Settings) -> None:
     ("url", "why"),
     [
         (f"postgresql://app:hunter2@127.0.0.1:{free_port()}/d", "Connection refused"),
-        ("mysql://app:hunter2@127.0.0.1/d", "DATABASE_URL is neither"),
-        ("postgresql://app:hunter2/@x:y@127.0.0.1/d", "DATABASE_URL is neither"),
+        ("mysql://app:hunter2@127.0.0.1/d", "DATABASE_URL must be"),
+        ("postgresql://app:hunter2/@x:y@127.0.0.1/d", "DATABASE_URL must be"),
         ("sqlite:////proc/nowhere/records.db", "No such file or directory"),
     ],
     ids=["away", "another kind", "a slash in the password", "no folder"],

@@ -63,7 +63,7 @@ def test_a_message_may_choose_its_id_and_its_queue_and_its_time(redis: Any) -> N
         ({"task": "sum", "args": [1], "\ud800": 1}, ""),
         ({"task": "\ud800"}, r"no task is called '\ud800'"),
         ({}, "task: Field required"),
-        ({"task": "sum", "name": "sum", "args": [1]}, "task and name mean the same: give one of them"),
+        ({"task": "sum", "name": "sum", "args": [1]}, "task and name mean the same: use only one of them"),
         ({"task": "sum", "args": [1], "retries": 3}, "retries: Extra inputs are not permitted"),
         ({"task": "nothing"}, "no task is called 'nothing'; GET /producer/api/tasks lists them"),
         (
@@ -74,12 +74,12 @@ def test_a_message_may_choose_its_id_and_its_queue_and_its_time(redis: Any) -> N
         ({"task": "sum", "kwargs": {"number": "10"}}, "kwargs.number: Input should be a valid integer"),
         ({"task": "sum", "kwargs": {"number": -1}}, "kwargs.number: Input should be greater than or equal to 0"),
         ({"task": "sum", "args": [1, 2]}, "args: sum takes 1 arguments, not 2"),
-        ({"task": "sum", "args": [1], "kwargs": {"number": 1}}, "kwargs.number: given in args already"),
+        ({"task": "sum", "args": [1], "kwargs": {"number": 1}}, "kwargs.number: also given in args"),
         ({"task": "sum", "args": [1], "job_id": "no spaces"}, "job_id: String should match pattern"),
         ({"task": "sum", "args": [1], "job_id": "."}, "job_id: Input should not be . or .."),
         ({"task": "sum", "args": [1], "job_id": ".."}, "job_id: Input should not be . or .."),
         ({"task": "wait_and_return", "kwargs": {"message": "\ud800"}}, "kwargs.message: "),
-        ({"task": "sum", "args": ["x" * 1024 * 1024]}, "a message may have 1048576 bytes at most"),
+        ({"task": "sum", "args": ["x" * 1024 * 1024]}, "a message may have at most 1048576 bytes"),
         ({"task": "sum", "args": [1], "job_id": "key-is-a-list"}, "a key of this job in Redis has another type: "),
     ],
 )

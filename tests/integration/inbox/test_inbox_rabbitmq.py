@@ -166,7 +166,7 @@ def test_a_dead_message_that_is_no_job_is_put_aside(redis: Any, channel: Any) ->
         channel.basic_publish(message, routing_key="dead")
     wait_until(lambda: redis.hget("job:mine", "status") == b"FAILURE")
     told = rejected(redis, len(odd))
-    assert all(each["reason"].startswith("RabbitMQ gave it up, and it is not a job") for each in told)
+    assert all(each["reason"].startswith("RabbitMQ dead-lettered it, and it is not a job") for each in told)
 
 
 @pytest.mark.parametrize("where", ["job_id", "message_id"])

@@ -79,7 +79,7 @@ def test_a_countdown_is_kept_and_another_queue_too(redis: Any, other: Celery) ->
         ({"time_limit": 5}, "timelimit: "),
         ({"compression": "gzip"}, "compression: "),
         ({"link": "sum"}, "callbacks: "),
-        ({"serializer": "pickle"}, "content-type application/x-python-serialize: only application/json"),
+        ({"serializer": "pickle"}, "content-type application/x-python-serialize: must be application/json"),
     ],
 )
 def test_what_cannot_be_done_is_put_aside_with_the_reason(

@@ -118,7 +118,7 @@ def test_a_folder_can_have_any_name(mailbox: Any, settings: Settings, folder: st
 def test_a_folder_name_cannot_become_a_command(mailbox: Any, settings: Settings) -> None:
     """Not even when the job came without the checks of HTTP."""
     mailbox.create("Precious")
-    with pytest.raises(MailRefused, match="one line"):
+    with pytest.raises(MailRefused, match="a single line"):
         imap.receive(settings, 'INBOX"\r\nA1 DELETE "Precious', False, 1)
     assert mailbox.select("Precious")[0] == "OK"
 

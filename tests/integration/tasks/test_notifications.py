@@ -92,7 +92,10 @@ def test_wrong_arguments_fail_at_once_whichever_way_they_come(
 def test_a_mailbox_that_is_not_set_up_is_a_clear_failure(notifier: Tasks) -> None:
     """The message names the setting."""
     record = notifier.ended(notifier.submit("receive_emails", queue="notifications"))
-    assert record["error"] == {"type": "MailRefused", "message": "IMAP_HOST is empty: there is no mailbox to read"}
+    assert record["error"] == {
+        "type": "MailRefused",
+        "message": "IMAP_HOST is empty: set it to the server with the mailbox",
+    }
 
 
 def test_a_job_whose_consumer_dies_after_the_mail_was_taken_does_not_send_it_again(

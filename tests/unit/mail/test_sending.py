@@ -50,7 +50,7 @@ def test_a_line_end_is_refused_before_there_is_a_job(end: str) -> None:
         with pytest.raises(ValidationError):
             TypeAdapter(annotation).validate_python(text)
     for subject in (f"a{end}Bcc: b@example.org", f"a{end}"):
-        with pytest.raises(MailRefused, match="one line"):
+        with pytest.raises(MailRefused, match="a single line"):
             sending.compose(SETTINGS, "job", ["a@example.org"], subject, "")
 
 

@@ -1,4 +1,4 @@
-"""Alembic's migrations: versions/ says how the database came to be what the models are."""
+"""Run Alembic's migrations; versions/ contains the steps to the current models."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,21 +14,21 @@ from project.settings import Settings
 
 FOLDER = Path(__file__).parent
 VERSIONS = [FOLDER / "versions"]
-LOCK = 7_305_771  # an arbitrary number: the advisory lock of whoever migrates or restores this database
-NEWER = "start that version, or restore a backup made before (docs/how-to/back-up.md)"
+LOCK = 7_305_771  # an arbitrary number: the advisory lock for migrating or restoring this database
+NEWER = "start that version, or restore a backup made before the migration (docs/how-to/back-up.md)"
 
 
 class NewerDatabase(Exception):
-    """A database or a backup is at a migration that this version does not have: newer code made it."""
+    """Newer code has made the database or the backup: this version does not have its migration."""
 
 
 def bring_up_to_date(connection: Connection, settings: Settings) -> bool:
     """Run the missing migrations and, on PostgreSQL, grant the roles; return whether migrations were missing.
 
-    All of it happens in the connection's transaction. Raise NewerDatabase before anything is changed.
+    Everything happens in the connection's transaction. Raise NewerDatabase before changing anything.
     """
     begin(connection)
-    lacking = bool(behind(connection))
+    missing = bool(behind(connection))
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -36,33 +36,33 @@ def bring_up_to_date(connection: Connection, settings: Settings) -> bool:
         roles.grant(connection, settings.database, settings.database_reader)
     else:
         _check_foreign_keys(connection)
-    return lacking
+    return missing
 
 
 def begin(connection: Connection) -> None:
-    """Begin a transaction that migrates; it waits for others that do, as the lock lasts until its end."""
+    """Begin a migrating transaction, which holds a lock until its end; wait for other ones."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         return
-    # permanent: with a write-ahead log, readers do not wait for the writer
+    # this setting is permanent: with a write-ahead log, readers do not wait for the writer
     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    # Alembic changes a table by copying it and dropping the original: with the defaults of these two, that would
-    # delete rows that refer to it, and fail if there is a view of it
+    # Alembic changes a table by copying it and dropping the original. With the defaults of these two, that would
+    # delete rows that refer to the table, and fail if a view uses it
     connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     connection.exec_driver_sql("PRAGMA legacy_alter_table=ON")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def behind(connection: Connection) -> str:
-    """Say which migrations the database lacks, or return "" if it has all; raise NewerDatabase if it has more."""
-    there = set(MigrationContext.configure(connection).get_current_heads())
-    refuse_newer(there, "the database was migrated by newer code, to migration {}")
+    """Describe the missing migrations, or return "" if none are; raise NewerDatabase if there are unknown ones."""
+    current = set(MigrationContext.configure(connection).get_current_heads())
+    refuse_newer(current, "the database was migrated by newer code, to migration {}")
     newest = ScriptDirectory.from_config(_config()).get_current_head()
-    return "" if there == {newest} else f"it is at migration {_names(there) or 'none'}, and the newest is {newest}"
+    return "" if current == {newest} else f"it is at migration {_names(current) or 'none'}, and the newest is {newest}"
 
 
 def refuse_newer(revisions: Iterable[str], message: str) -> None:
-    """Raise NewerDatabase with *message*, {} in it being the revisions, if this version does not have all of them."""
+    """Raise NewerDatabase if this version lacks one of the revisions; {} in *message* is replaced by them."""
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if unknown := set(revisions) - known:
         raise NewerDatabase(message.format(_names(unknown)))
@@ -70,7 +70,7 @@ def refuse_newer(revisions: Iterable[str], message: str) -> None:
 
 def _check_foreign_keys(connection: Connection) -> None:
     if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-        raise ValueError(f"a row of the table {broken[0]} refers to a row of {broken[2]} that is not there")
+        raise ValueError(f"a row of the table {broken[0]} refers to a missing row of {broken[2]}")
 
 
 def _names(revisions: Iterable[str]) -> str:

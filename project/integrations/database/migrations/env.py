@@ -1,4 +1,4 @@
-"""What Alembic runs to find database and models: for `python -m project.migrate` and for its own command line."""
+"""Tell Alembic the database and the models, for `python -m project.migrate` and for its own command line."""
 
 from alembic import context
 from sqlalchemy import Connection
@@ -8,11 +8,11 @@ from project.integrations.database.history import Record
 from project.integrations.database.migrations import begin
 from project.settings import get_settings
 
-MODELS = [Record]  # imported here, a table is known to `alembic revision --autogenerate`
+MODELS = [Record]  # imported here, so that `alembic revision --autogenerate` finds the table
 
 
 def _run(connection: Connection) -> None:
-    # batch: SQLite cannot change a column, so Alembic copies the table
+    # batch: SQLite cannot change columns, so Alembic copies the table
     context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()

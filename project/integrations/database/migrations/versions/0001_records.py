@@ -1,4 +1,4 @@
-"""Make the table of records."""
+"""Create the table `records`."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Apply it."""
+    """Create the table."""
     op.create_table(
         "records",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -25,5 +25,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Drop the table."""
     op.drop_table("records")
