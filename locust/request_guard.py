@@ -1,7 +1,7 @@
 """Protect the load test's pages: no requests from other sites, one target host, a limited number of users.
 
-The rules for Host and Origin are those of project/request_guard.py. This folder is a client of the stack and imports
-nothing of it.
+The rules for Host and Origin are those of project/api/request_guard.py. This folder is a client of the stack and
+imports nothing of it.
 """
 
 import json

@@ -14,10 +14,10 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
 from project.addresses import in_url
+from project.api.request_guard import Refusal, check_request
 from project.brokers.rabbitmq import is_amqp
 from project.consumer import app, settings
 from project.jobs.service import Jobs
-from project.request_guard import Refusal, check_request
 
 __all__ = ["app"]
 

@@ -10,13 +10,11 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote, urlsplit
+from typing import Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import (
-    AfterValidator,
     EmailStr,
-    Field,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -24,110 +22,32 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
-from project import env_file
-from project.addresses import as_address, checked_host, in_url, reachable
+from project.addresses import as_address, in_url, reachable
 from project.env_file import EnvFileError
+from project.setting_sources import EnvFile, SecretFiles
+from project.setting_types import (
+    Crontab,
+    Host,
+    HostNames,
+    Interval,
+    Network,
+    Port,
+    PortOrNone,
+    RedisDb,
+    SecretUrl,
+    Security,
+    Url,
+    database_of,
+    with_password,
+)
 from project.startup import ROOT
 
-
-def _cron_line(text: str) -> str:
-    if text:
-        # imported lazily: rarely needed, and dateutil takes a while to import
-        from project.schedules.cron import Cron  # noqa: PLC0415
-
-        Cron(text)
-    return text
-
-
-def _web_address(secret: SecretStr) -> SecretStr:
-    try:
-        url = urlsplit(secret.get_secret_value())
-        right = url.scheme in ("http", "https") and url.hostname and url.port != 0
-    except ValueError:  # a wrong port, or half an IPv6 address
-        right = False
-    if secret and not (right and re.fullmatch(r"[!-~]+", secret.get_secret_value())):
-        raise ValueError("must be http://… or https://…, without spaces")
-    return secret
-
-
-def _reads_bytes(url: str) -> str:
-    if "decode_responses" in url:
-        raise ValueError("remove decode_responses: job records are read as bytes")
-    return url
-
-
-def _place(url: str) -> tuple[Any, ...]:
-    """Return the database that a URL names, without the user."""
-    # imported lazily: a stack with at most one URL does not need it and starts faster
-    from sqlalchemy import make_url  # noqa: PLC0415
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
-
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # the error text may leak the password
-        raise ValueError(
-            "a DATABASE_…URL is not a valid URL; percent-encode special characters in its password, such as %2F for /"
-        ) from None
-    return parsed.get_backend_name(), parsed.host or parsed.query.get("host"), parsed.port or 5432, parsed.database
-
-
-def _with_password(url: str, password: SecretStr) -> str:
-    """Return a URL with a password if it names a user without one; special characters are escaped."""
-    escaped = quote(password.get_secret_value(), safe="")
-    return re.sub(r"^([a-z+]+://[^/@:?#]+)@", lambda user: f"{user[1]}:{escaped}@", url) if escaped else url
-
-
-Host = Annotated[str, AfterValidator(checked_host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-PortOrNone = Annotated[int, Field(ge=0, le=65535)]
-RedisDb = Annotated[int, Field(ge=0)]
-Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$"), AfterValidator(_reads_bytes)]
-SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
-
-# a cron expression or a macro such as @daily, in UTC
-Crontab = Annotated[str, AfterValidator(_cron_line)]
-# at most 50 years, as for other schedules
-Interval = Annotated[int, Field(ge=0, le=50 * 366 * 24 * 60 * 60)]
-Security = Literal["none", "starttls", "tls"]
-# host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
-_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
-HostNames = Annotated[str, Field(pattern=rf"^{_HOST}?( *, *{_HOST}?)*$")]
-Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$|^$")]
-
-
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-
-
-class SecretFiles(PydanticBaseSettingsSource):
-    """Read settings from files: REDIS_PASSWORD_FILE=/run/secrets/redis, as Docker's official images do."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the text of the file that NAME_FILE names, without the final newline that an editor adds."""
-        path = os.environ.get(f"{field_name.upper()}_FILE")
-        return (ROOT / path).read_text().rstrip("\n") if path else None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return all values from files."""
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
-
-
-class EnvFile(PydanticBaseSettingsSource):
-    """Read settings from `.env` as Compose does, not as python-dotenv does."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the value of a setting in the file."""
-        return env_file.read(env_file.PATH).get(field_name.upper()), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return all values, also those of unknown names."""
-        return {name.lower(): value for name, value in env_file.read(env_file.PATH).items()}
 
 
 class Settings(BaseSettings):
@@ -288,7 +208,7 @@ class Settings(BaseSettings):
     def _roles_share_a_database(self) -> Self:
         secrets = (self.database_url, self.database_reader_url, self.database_owner_url)
         urls = [secret.get_secret_value() for secret in secrets if secret.get_secret_value()]
-        if len(urls) > 1 and len({_place(url) for url in urls}) > 1:
+        if len(urls) > 1 and len({database_of(url) for url in urls}) > 1:
             raise ValueError(
                 "DATABASE_URL, DATABASE_READER_URL and DATABASE_OWNER_URL must name the same host, port and database"
             )
@@ -363,7 +283,7 @@ class Settings(BaseSettings):
         A redis+stock:// URL of the stack's own Redis gets the password of that Redis.
         """
         if self.broker_url.startswith(("amqp://", "amqps://")):
-            return _with_password(self.broker_url, self.rabbitmq_password)
+            return with_password(self.broker_url, self.rabbitmq_password)
         if self.own_redis and self.redis_password.get_secret_value():
             here = rf"^(redis\+stock://)(?=(127\.0\.0\.1|localhost|\[::1\]):{self.redis_port}(/|$))"
             password = quote(self.redis_password.get_secret_value(), safe="")
@@ -389,7 +309,7 @@ class Settings(BaseSettings):
     def database_owner(self) -> str:
         """Return the URL for migrations: DATABASE_OWNER_URL with POSTGRES_PASSWORD, else the database URL."""
         url = self.database_owner_url.get_secret_value()
-        return _with_password(url, self.postgres_password) if url else self.database
+        return with_password(url, self.postgres_password) if url else self.database
 
     @property
     def backups(self) -> Path:

@@ -6,11 +6,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from project.api.problems import problem
-from project.request_guard import Refusal, check_request
+from project.api.request_guard import Refusal, check_request
 
 
 class GuardMiddleware:
-    """Let only requests through that project/request_guard.py allows."""
+    """Let only requests through that project/api/request_guard.py allows."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], private_prefix: str) -> None:
         self.app, self._hosts, self._private_prefix = app, frozenset(hosts), private_prefix

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from project import given_up
 from project.health import (
     broker_check,
     database_check,
+    given_up,
     memory_check,
     queue_check,
     redis_check,

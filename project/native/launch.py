@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from project import given_up, migrate, misspelt
+from project import migrate, misspelt
 from project.addresses import in_url
+from project.health import given_up
 from project.native import binaries, nginx_files, parts, ports, ready, run_dir
 from project.native.supervisor import STOP, Plan
 from project.settings import Settings, get_settings

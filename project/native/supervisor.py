@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from project import given_up
+from project.health import given_up
 from project.native import ready
 from project.native.keeper import Keeper
 from project.native.output import LogFile, Output

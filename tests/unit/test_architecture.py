@@ -53,6 +53,19 @@ def test_imports_follow_the_arrows(room: str) -> None:
     assert not wrong
 
 
+def test_the_drawing_shows_only_arrows_of_the_list() -> None:
+    """The drawing may leave arrows out, but no room."""
+    drawing = next(block.text for block in blocks(PAGE) if block.language == "mermaid")
+    lines = [line.split("-->") for line in drawing.splitlines() if "-->" in line]
+    drawn = {(left, right) for lefts, rights in lines for left in _nodes(lefts) for right in _nodes(rights)}
+    assert {room for arrow in drawn for room in arrow} == arrows().keys()
+    assert all(right in arrows()[left] for left, right in drawn)
+
+
+def _nodes(text: str) -> list[str]:
+    return [node.strip() for node in text.split("&")]
+
+
 def test_every_room_has_its_arrows_and_its_row() -> None:
     """A new folder of Python code is on the page."""
     folders = {path.parent.parts[1] for path in Path("project").glob("*/*.py")}

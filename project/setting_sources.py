@@ -1,0 +1,36 @@
+"""Read settings from files: `.env`, and a file per secret."""
+
+import os
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+from project import env_file
+from project.startup import ROOT
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Read settings from files: REDIS_PASSWORD_FILE=/run/secrets/redis, as Docker's official images do."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the text of the file that NAME_FILE names, without the final newline that an editor adds."""
+        path = os.environ.get(f"{field_name.upper()}_FILE")
+        return (ROOT / path).read_text().rstrip("\n") if path else None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return all values from files."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class EnvFile(PydanticBaseSettingsSource):
+    """Read settings from `.env` as Compose does, not as python-dotenv does."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the value of a setting in the file."""
+        return env_file.read(env_file.PATH).get(field_name.upper()), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return all values, also those of unknown names."""
+        return {name.lower(): value for name, value in env_file.read(env_file.PATH).items()}

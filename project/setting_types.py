@@ -1,0 +1,74 @@
+"""Define the types of the settings, and what makes a value valid."""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from project.addresses import checked_host
+
+
+def _cron_line(text: str) -> str:
+    if text:
+        # imported lazily: rarely needed, and dateutil takes a while to import
+        from project.schedules.cron import Cron  # noqa: PLC0415
+
+        Cron(text)
+    return text
+
+
+def _web_address(secret: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(secret.get_secret_value())
+        right = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:  # a wrong port, or half an IPv6 address
+        right = False
+    if secret and not (right and re.fullmatch(r"[!-~]+", secret.get_secret_value())):
+        raise ValueError("must be http://… or https://…, without spaces")
+    return secret
+
+
+def _reads_bytes(url: str) -> str:
+    if "decode_responses" in url:
+        raise ValueError("remove decode_responses: job records are read as bytes")
+    return url
+
+
+def database_of(url: str) -> tuple[Any, ...]:
+    """Return the database that a URL names, without the user."""
+    # imported lazily: a stack with at most one URL does not need it and starts faster
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the error text may leak the password
+        raise ValueError(
+            "a DATABASE_…URL is not a valid URL; percent-encode special characters in its password, such as %2F for /"
+        ) from None
+    return parsed.get_backend_name(), parsed.host or parsed.query.get("host"), parsed.port or 5432, parsed.database
+
+
+def with_password(url: str, password: SecretStr) -> str:
+    """Return a URL with a password if it names a user without one; special characters are escaped."""
+    escaped = quote(password.get_secret_value(), safe="")
+    return re.sub(r"^([a-z+]+://[^/@:?#]+)@", lambda user: f"{user[1]}:{escaped}@", url) if escaped else url
+
+
+Host = Annotated[str, AfterValidator(checked_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+PortOrNone = Annotated[int, Field(ge=0, le=65535)]
+RedisDb = Annotated[int, Field(ge=0)]
+Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$"), AfterValidator(_reads_bytes)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
+
+# a cron expression or a macro such as @daily, in UTC
+Crontab = Annotated[str, AfterValidator(_cron_line)]
+# at most 50 years, as for other schedules
+Interval = Annotated[int, Field(ge=0, le=50 * 366 * 24 * 60 * 60)]
+Security = Literal["none", "starttls", "tls"]
+# host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
+_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+HostNames = Annotated[str, Field(pattern=rf"^{_HOST}?( *, *{_HOST}?)*$")]
+Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$|^$")]
