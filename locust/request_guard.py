@@ -15,7 +15,9 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-FOREIGN_SITES = {"cross-site", "same-site"}
+OWN_SITES = {"", "same-origin", "none"}
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+NO_FRAMES = ("Content-Security-Policy", "frame-ancestors 'self'")
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
@@ -24,17 +26,17 @@ class RequestGuard:
 
     def __init__(self, app: Callable[..., Iterable[bytes]], bound: str, hosts: str) -> None:
         self._app = app
-        chosen = {name.strip().lower() for name in hosts.split(",")}
+        chosen = {name.strip().lower().removesuffix(".") for name in hosts.split(",")}
         self._hosts = (LOOPBACK | chosen | {f"[{bound}]" if ":" in bound else bound}) - {""}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer 421 or 403, or pass the request on and drop the headers that let other sites read the response."""
+        """Answer 421 or 403, or pass the request on; other sites can neither read nor frame the response."""
         if status := self._refusal(Request(environ)):
             return _problem(status)(environ, start_response)
 
         def start(line: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             kept = [(name, value) for name, value in headers if not name.lower().startswith("access-control-")]
-            return start_response(line, kept, *more)
+            return start_response(line, [*kept, NO_FRAMES], *more)
 
         return self._app(environ, start)
 
@@ -43,9 +45,17 @@ class RequestGuard:
         name, colon, port = host.rpartition(":")
         if (name if colon and port.isdecimal() else host).removesuffix(".") not in self._hosts:
             return HTTPStatus(421)
-        origin, site = asked.headers.get("Origin"), asked.headers.get("Sec-Fetch-Site")
-        foreign = site in FOREIGN_SITES or (origin is not None and origin.lower().partition("://")[2] != host)
-        return HTTPStatus.FORBIDDEN if foreign and asked.method not in SAFE_METHODS else None
+        own_site = asked.headers.get("Sec-Fetch-Site", "").lower() in OWN_SITES
+        own = own_site and _is_own_origin(asked.headers.get("Origin"), host)
+        return None if own or asked.method in SAFE_METHODS else HTTPStatus.FORBIDDEN
+
+
+def _is_own_origin(origin: str | None, host: str) -> bool:
+    if origin is None:
+        return True
+    scheme, _, authority = origin.lower().partition("://")
+    port = DEFAULT_PORTS.get(scheme)
+    return port is not None and authority.removesuffix(port) == host.removesuffix(port)
 
 
 def check_form(own_host: str, most_users: int) -> Response | None:

@@ -9,7 +9,7 @@ case "$HTTP_BIND" in
   *:*) bound="[$HTTP_BIND]" ;;
   *) bound="$HTTP_BIND" ;;
 esac
-NGINX_HOSTS=$(echo "127.0.0.1,localhost,[::1],$bound,$HTTP_HOSTS" | tr , '\n' | sort -u | tr '\n' ' ')
+NGINX_HOSTS=$(echo "127.0.0.1,localhost,[::1],$bound,$HTTP_HOSTS" | tr , '\n' | sed 's/ //g; s/\.$//' | sort -u | tr '\n' ' ')
 export NGINX_HOSTS
 # With `make up`, one socket can serve IPv4 and IPv6; here Docker does that
 export NGINX_BOTH_FAMILIES=

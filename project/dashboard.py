@@ -10,11 +10,11 @@ import flower.command
 from flower.app import Flower
 from flower.views import BaseHandler
 from kombu import Connection
-from tornado.httputil import HTTPServerRequest
-from tornado.web import RequestHandler
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import OutputTransform, RequestHandler
 
 from project.addresses import in_url
-from project.api.request_guard import Refusal, check_request
+from project.api.request_guard import NO_FRAMES, Refusal, check_request
 from project.brokers.rabbitmq import is_amqp
 from project.consumer import app, settings
 from project.jobs.service import Jobs
@@ -32,6 +32,7 @@ class GuardedFlower(Flower):
         if is_amqp(settings.broker) and not options.broker_api:
             options.broker_api = management_api(settings.broker)
         super().__init__(options=options, **kwargs)
+        self.add_transform(NoFrames)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Return Flower's own handler for the request, or a refusal."""
@@ -47,6 +48,17 @@ class GuardedFlower(Flower):
         if request.method == "HEAD" and target_class.head is RequestHandler.head:
             target_class = type(target_class.__name__, (target_class,), {"head": target_class.get})
         return super().get_handler_delegate(request, target_class, *args, **kwargs)
+
+
+class NoFrames(OutputTransform):
+    """Forbid pages of other sites to show a response in a frame."""
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        """Add the header to a response."""
+        headers["Content-Security-Policy"] = NO_FRAMES
+        return super().transform_first_chunk(status_code, headers, chunk, finishing)
 
 
 class RefusedHandler(RequestHandler):

@@ -231,7 +231,7 @@ class Settings(BaseSettings):
     def hosts(self) -> frozenset[str]:
         """Return the host names that requests may use: this machine's own, HTTP_BIND and HTTP_HOSTS."""
         bound = in_url(self.http_bind)
-        chosen = (name.strip().lower() for name in self.http_hosts.split(","))
+        chosen = (name.strip().lower().removesuffix(".") for name in self.http_hosts.split(","))
         return LOOPBACK | {bound.lower()} | {name for name in chosen if name}
 
     @property

@@ -1,4 +1,4 @@
-"""Refuse requests for other hosts and from pages of other sites, and keep answers about jobs out of caches."""
+"""Refuse requests for other hosts and from pages of other sites; keep answers out of foreign frames and of caches."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from project.api.problems import problem
-from project.api.request_guard import Refusal, check_request
+from project.api.request_guard import NO_FRAMES, Refusal, check_request
 
 
 class GuardMiddleware:
@@ -16,23 +16,32 @@ class GuardMiddleware:
         self.app, self._hosts, self._private_prefix = app, frozenset(hosts), private_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request or pass it on; answers below the private prefix are not to be stored."""
+        """Refuse a request, or pass it on; answers below the private prefix are not to be stored."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         if refusal := self._check(scope):
             return await problem(refusal.status, refusal.detail)(scope, receive, send)
-        await self.app(scope, receive, _no_store(send) if scope["path"].startswith(self._private_prefix) else send)
+        await self.app(scope, receive, _with_headers(send, scope["path"].startswith(self._private_prefix)))
 
     def _check(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)
-        host, origin, site = headers.get("host", ""), headers.get("origin"), headers.get("sec-fetch-site")
-        return check_request(scope["method"], host, origin, site, self._hosts)
+        host, origin, site = (_joined(headers, name) for name in ("host", "origin", "sec-fetch-site"))
+        return check_request(scope["method"], host or "", origin, site, self._hosts)
 
 
-def _no_store(send: Send) -> Send:
-    async def send_unstored(message: Message) -> None:
+def _joined(headers: Headers, name: str) -> str | None:
+    """Return the value of a header; several are one list (RFC 9110, section 5.3), as NGINX and Tornado read them."""
+    values = headers.getlist(name)
+    return ", ".join(values) if values else None
+
+
+def _with_headers(send: Send, private: bool) -> Send:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["Cache-Control"] = "no-store"  # FastAPI's streams say no-cache
+            headers = MutableHeaders(scope=message)
+            headers["Content-Security-Policy"] = NO_FRAMES
+            if private:
+                headers["Cache-Control"] = "no-store"  # FastAPI's streams say no-cache
         await send(message)
 
-    return send_unstored
+    return send_with_headers

@@ -9,7 +9,10 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-FOREIGN_SITES = frozenset({"cross-site", "same-site"})  # same-site: another port of this host, among others
+OWN_SITES = frozenset({"", "same-origin", "none"})  # not same-site: that is another port of this host, among others
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+# A page that another site shows in a frame sends requests of its own origin (clickjacking)
+NO_FRAMES = "frame-ancestors 'self'"
 FOREIGN_PAGE = "A page of another site may not send this request."
 UNKNOWN_HOST = "This host name is not served here; add it to HTTP_HOSTS to serve it."
 
@@ -31,7 +34,8 @@ def check_request(
     """
     if host_name(host) not in hosts:
         return Refusal(421, UNKNOWN_HOST)
-    if method not in SAFE_METHODS and (fetch_site in FOREIGN_SITES or not _is_own_origin(origin, host)):
+    own_site = (fetch_site or "").lower() in OWN_SITES
+    if method not in SAFE_METHODS and not (own_site and _is_own_origin(origin, host)):
         return Refusal(403, FOREIGN_PAGE)
     return None
 
@@ -43,4 +47,9 @@ def host_name(host: str) -> str:
 
 
 def _is_own_origin(origin: str | None, host: str) -> bool:
-    return origin is None or origin.lower().partition("://")[2] == host.lower()
+    """Compare an Origin with a Host header; either may leave out the default port."""
+    if origin is None:
+        return True
+    scheme, _, authority = origin.lower().partition("://")
+    port = DEFAULT_PORTS.get(scheme)
+    return port is not None and authority.removesuffix(port) == host.lower().removesuffix(port)

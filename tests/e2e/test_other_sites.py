@@ -22,7 +22,8 @@ READ = {"nginx": "/", "producer": "/producer/api/tasks", "flower": "/dashboard/"
 CHANGE = {"nginx": "/producer/api/sum", "producer": "/producer/api/sum", "locust": "/load-test/stop"}
 CHANGE |= {"flower": "/dashboard/api/task/async-apply/sum"}
 FOREIGN = [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}]
-FOREIGN += [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}]
+FOREIGN += [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "Cross-Site"}]
+FOREIGN += [{"Sec-Fetch-Site": "unheard-of"}, {"Origin": "http://localhost"}, {"Origin": "http://ann@localhost:1"}]
 FRAMED_PAGES = ["/producer/docs", "/producer/redoc", "/dashboard/", "/load-test/"]
 
 
@@ -88,6 +89,46 @@ def test_a_page_of_the_stack_itself_can_submit(direct: httpx.Client, service: st
     origin = str(direct.base_url).rstrip("/")
     for headers in ({"Origin": origin, "Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {}):
         assert direct.post(CHANGE[service], headers=headers, json={"number": 1}).status_code not in (403, 421)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("Origin", ("http://127.0.0.1", "http://evil.example")), ("Sec-Fetch-Site", ("none", "cross-site"))],
+)
+def test_two_headers_of_one_name_are_refused(
+    direct: httpx.Client, service: str, name: str, values: tuple[str, str], order: int
+) -> None:
+    """Whichever comes first: no service reads only one of them."""
+    headers = [("Host", "127.0.0.1"), *((name, value) for value in values[::order])]
+    assert_problem(direct.post(CHANGE[service], headers=headers), 403)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "own"),
+    [
+        ("localhost:80", "http://localhost", True),
+        ("localhost", "http://localhost:80", True),
+        ("localhost:443", "HTTPS://LocalHost", True),
+        ("localhost:443", "http://localhost", False),
+        ("localhost:80", "https://localhost", False),
+        ("localhost", "extension://localhost", False),
+        ("localhost", "localhost", False),
+        ("localhost", "http://localhost.", False),
+    ],
+)
+def test_an_origin_may_leave_out_the_default_port_of_its_scheme(
+    direct: httpx.Client, service: str, host: str, origin: str, own: bool
+) -> None:
+    """A browser does (RFC 6454, section 6.2), and a proxy before the stack may write the port into Host."""
+    answer = direct.post(CHANGE[service], headers={"Host": host, "Origin": origin})
+    assert (answer.status_code != 403) == own
+
+
+def test_no_other_site_can_show_a_service_in_a_frame(direct: httpx.Client, service: str) -> None:
+    """A click there would be one of the service's own page (clickjacking), also on the ports behind NGINX."""
+    policies = direct.get(READ[service]).headers.get_list("content-security-policy")
+    assert any("frame-ancestors 'self'" in policy for policy in policies)
 
 
 def test_pages_of_other_sites_may_not_read_the_load_test(stack: NativeStack, http: httpx.Client) -> None:
@@ -181,6 +222,8 @@ def test_answers_about_jobs_are_not_stored(http: httpx.Client) -> None:
         ("/dashboard/tasks", 200),
         ("/dashboard/api/tasks", 401),
         ("/dashboard/task/unknown", 404),
+        ("/mail/", 200),
+        ("/nothing", 404),
     ],
 )
 def test_no_answer_that_may_show_jobs_is_stored(http: httpx.Client, path: str, status: int) -> None:

@@ -31,6 +31,12 @@ def test_the_broker_can_be_another_than_redis() -> None:
     assert settings.redis == "redis://127.0.0.1:6379/0"
 
 
+def test_host_names_are_compared_without_their_final_dot_and_case() -> None:
+    """As those of requests are."""
+    hosts = Settings(http_hosts="Jobs.Example.org., [::2]").hosts
+    assert hosts == {"127.0.0.1", "localhost", "[::1]", "jobs.example.org", "[::2]"}
+
+
 def test_a_misspelt_name_in_the_env_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would otherwise be ignored, and the default used."""
     (tmp_path / ".env").write_text("HTTP_PROT=9000\n")
