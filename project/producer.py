@@ -1,5 +1,6 @@
 """The FastAPI producer: `uvicorn --factory project.producer:create_app`."""
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from project.api import (
     reminders,
     schedules,
     task_routes,
+    too_large,
 )
 from project.api.event_feed import Feed
 from project.api.guard import GuardMiddleware
@@ -67,8 +69,19 @@ def create_app() -> FastAPI:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Follow the changes of jobs and read the inbox while the app runs."""
+    _collect_garbage_rarely()
     async with app.state.jobs.lifespan(), app.state.inbox.lifespan():
         yield
+
+
+def _collect_garbage_rarely() -> None:
+    """Keep a body of a million small lists from blocking the event loop for seconds.
+
+    By default Python looks through all objects of the process again and again while it reads such a body.
+    """
+    gc.collect()
+    gc.freeze()  # what is here now stays
+    gc.set_threshold(10_000, 20, 100)
 
 
 def _set_up_logs(settings: Settings) -> None:
@@ -98,6 +111,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HeadMiddleware)
     app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix=f"{API}/")
     app.add_middleware(MetricsMiddleware)
+    too_large.add_outermost(app)
 
 
 def _add_routers(app: FastAPI) -> None:

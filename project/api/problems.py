@@ -18,6 +18,7 @@ from project.schedules.errors import InvalidSchedule
 from project.task_options.body_limits import MOST_ERRORS
 
 DOES_NOT_FIT = "The request does not fit what the task accepts."
+TOO_LARGE = "The body is larger than this address accepts."
 LONGEST_FIELD, LONGEST_MESSAGE = 100, 300
 NOTHING_HERE = f"There is nothing at this address; GET {API}/tasks lists the tasks."
 
@@ -69,7 +70,7 @@ def _own_error(_: Request, error: Any) -> JSONResponse:
 
 
 def _http_error(request: Request, error: Any) -> JSONResponse:
-    detail = NOTHING_HERE if error.detail == "Not Found" else str(error.detail)
+    detail = {404: NOTHING_HERE, 413: TOO_LARGE}.get(error.status_code, str(error.detail))
     headers = _allowed(request, error) if error.status_code == 405 else error.headers
     return problem(error.status_code, detail, headers=headers)
 

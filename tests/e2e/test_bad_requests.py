@@ -99,9 +99,18 @@ def test_a_body_over_1_mib_is_413(http: httpx.Client) -> None:
 
 
 def test_a_body_over_1_mib_is_413_without_nginx_too(producer_url: str) -> None:
-    """The producer has the limit as well."""
-    response = httpx.post(f"{producer_url}/producer/api/sum", content=b" " * (1024 * 1024 + 1), headers=JSON)
-    assert response.status_code == 413
+    """The producer has the limit as well, whether the client says how long the body is or sends it in chunks."""
+    body = b" " * (1024 * 1024 + 1)
+    for content in (body, iter([body])):
+        assert_problem(httpx.post(f"{producer_url}/producer/api/sum", content=content, headers=JSON), 413)
+
+
+@pytest.mark.parametrize("path", ["send_email/", "schedules/", "nothing"])
+def test_a_large_body_for_no_address_is_a_problem_too(http: httpx.Client, producer_url: str, path: str) -> None:
+    """With a slash too much, for example."""
+    for base in ("", producer_url):
+        answer = http.post(f"{base}/producer/api/{path}", content=b" " * (1024 * 1024 + 1), headers=JSON)
+        assert_problem(answer, 413)
 
 
 def test_a_mail_of_the_largest_size_is_accepted_however_it_is_escaped(http: httpx.Client) -> None:

@@ -26,6 +26,9 @@ COSTLY: dict[str, tuple[str, Any, str]] = {
     "unknown keys inside": (REMINDER, NESTED, "body.notification_metadata"),
     "unknown keys of a schedule": ("/producer/api/schedules", {"task": "sum"} | MANY_KEYS, "body"),
     "unknown arguments of a schedule": ("/producer/api/schedules", {"task": "sum", "every": "1h", "kwargs": MANY_KEYS}, "body.kwargs"),
+    "small lists": ("/producer/api/send_email", MAIL | {"to": [[]] * 700_000}, "body.to"),
+    "lists in lists": ("/producer/api/sum", {"number": [[[[]]]] * 120_000}, "body.number"),
+    "small objects": ("/producer/api/remind_me", {"rrule": [{"a": {}}] * 80_000}, "body."),
     "a long key": ("/producer/api/sum", {"number": 1, "x" * 500_000: 1}, "body.xxx"),
 }  # fmt: skip
 

@@ -1,0 +1,41 @@
+"""Give the refusal of a body that is too large the shape of all errors.
+
+Starlette refuses one whose Content-Length says so in plain text, and outside of all middleware of an app.
+"""
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from project.api.problems import TOO_LARGE, problem
+
+
+class TooLargeMiddleware:
+    """Answer a problem in the place of a 413 in plain text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass all other answers on as they are."""
+        replaced = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and _is_plain_413(message):
+                replaced = True
+                await problem(413, TOO_LARGE)(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self.app(scope, receive, send_problem)
+
+
+def _is_plain_413(message: Message) -> bool:
+    return message["status"] == 413 and Headers(raw=message["headers"])["content-type"].startswith("text/plain")
+
+
+def add_outermost(app: FastAPI) -> None:
+    """Put the middleware outside of Starlette's own, which add_middleware() cannot."""
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: TooLargeMiddleware(build())  # type: ignore[method-assign]
