@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from project.jobs.submit_options import ChosenId
 
-LONGEST = 1024 * 1024  # bytes, as over HTTP
+# bytes: the largest mail, with every letter escaped for ASCII, in the base64 of a Celery client
+LONGEST = 4 * 2**20
+MOST_KEYS = 100  # of a message, as over HTTP
 TOO_LONG = f"a message may have at most {LONGEST} bytes"
 CELERY_QUEUE = "celery"  # the default queue of Celery clients
 ALIASES = {"name": "task", "namespace": "queue"}
@@ -60,6 +62,8 @@ def read(text: bytes) -> Message:
     content = _parse(text)
     if not isinstance(content, dict):
         raise BadMessage("not a JSON object")
+    if len(content) > MOST_KEYS:
+        raise BadMessage(f"a message may have at most {MOST_KEYS} fields, not {len(content)}")
     fields = _from_celery(content) if content.keys() >= OF_CELERY else _without_aliases(content)
     try:
         return Message.model_validate(fields)

@@ -8,6 +8,12 @@ from project.leased_transport import keys, records
 from tests.support.wait import wait_until
 
 LIMIT = 5  # jobs that a queue may hold in these tests
+LARGEST_MAIL: dict[str, Any] = {
+    "to": [f"ann{number}@example.org" for number in range(50)],
+    "subject": "\U0001f600" * 200,
+    "text": "\U0001f600" * 100_000,
+    "html": "\U0001f600" * 100_000,
+}
 
 
 def push(redis: Any, *messages: Any) -> None:

@@ -11,7 +11,7 @@ from redis import Redis
 from project.brokers import base
 from project.inbox.redis_list import INBOX, REJECTED
 from project.leased_transport import records
-from tests.support.inbox import LIMIT, jobs, rejected
+from tests.support.inbox import LARGEST_MAIL, LIMIT, jobs, rejected
 from tests.support.processes import RedisServer, Worker
 from tests.support.producer import StartProducer
 from tests.support.wait import wait_until
@@ -47,6 +47,12 @@ def _ended(redis: Any, job_id: str) -> dict[str, str]:
         return record if record and record["status"] == "SUCCESS" else None
 
     return wait_until(result, what=f"{job_id} ends") or {}
+
+
+def test_send_task_takes_the_largest_mail(redis: Any, other: Celery) -> None:
+    """Celery escapes each letter for ASCII and puts the text into base64: 3.2 MB."""
+    job = other.send_task("send_email", kwargs=LARGEST_MAIL, countdown=3600)
+    wait_until(lambda: redis.zscore("delayed:notifications", job.id))
 
 
 @pytest.mark.usefixtures("consumer")
