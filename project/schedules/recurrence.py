@@ -113,7 +113,9 @@ class Recurrence:
 def _parts(lines: list[Property]) -> dict[str, str]:
     """Return the parts of the one rule."""
     names = [line.name for line in lines]
-    if names.count("RRULE") != 1 or names.count("DTSTART") > 1:
+    if names.count("DTSTART") > 1:
+        raise ValueError("DTSTART stands there twice")
+    if names.count("RRULE") != 1:
         raise ValueError("one RRULE is needed, such as FREQ=DAILY;BYHOUR=9, with a DTSTART or without")
     rule = "".join(next(line.value for line in lines if line.name == "RRULE").split())
     pairs = [part.partition("=") for part in rule.strip(";").split(";")]

@@ -121,6 +121,7 @@ def test_the_clock_on_the_wall_counts_when_it_is_put_forward_or_back(
         ({"rrule": "FREQ=DAILY;BYDAY=XX"}, "rrule", "BYDAY is made of"),
         ({"rrule": "FREQ=WEEKLY;BYDAY=1MO"}, "rrule", "BYDAY has a number only with"),
         ({"rrule": "FREQ=DAILY;FREQ=WEEKLY"}, "rrule", "FREQ stands there twice"),
+        ({"rrule": "DTSTART:20300101\nDTSTART:20300102\nRRULE:FREQ=DAILY"}, "rrule", "DTSTART stands there twice"),
         ({"rrule": "FREQ=DAILY;BYMOON=1"}, "rrule", "BYMOON is not known"),
         ({"rrule": "FREQ=MONTHLY;BYSETPOS=1"}, "rrule", "BYSETPOS needs another BY part"),
         ({"rrule": "FREQ=SECONDLY;BYDAY=MO;BYSETPOS=2"}, "rrule", "there is no position 2 among 1"),
