@@ -5,8 +5,9 @@ import time
 
 from celery import Celery, Task
 
-from project.brokers.base import broker_settings
+from project.brokers import broker_for
 from project.celery_config.task import JobTask
+from project.settings import Settings
 
 
 class LeasedTask(JobTask):
@@ -22,8 +23,9 @@ def create_app(url: str) -> Celery:
         plain = url.replace("+stock", "")
         app.conf.update(dict.fromkeys(("broker_read_url", "broker_write_url", "result_backend"), plain))
     else:
-        app.conf.update(broker_settings(url, socket_timeout=5))
-        app.conf.result_backend = f"project.brokers.leased_backend:LeasedBackend+{url}"
+        broker = broker_for(Settings(_env_file=None, broker_url=url, redis_timeout=5))
+        broker.attach(app)
+        app.conf.update(broker.celery_options())
     app.conf.update(worker_send_task_events=os.environ.get("EVENTS") == "1", worker_hijack_root_logger=False)
 
     base = Task if url.startswith("redis+stock://") else LeasedTask

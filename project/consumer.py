@@ -22,8 +22,8 @@ liveness.connect(settings.run_dir)
 breakpoints.connect()
 stopping.connect()
 shutdown.connect(app)
-heartbeat.connect(settings.records, settings.redis_timeout)
-switching.connect(settings.records, settings.redis_timeout)
+heartbeat.connect()
+switching.connect()
 rejected_jobs.connect()
 
 # Queues with their own consumers in native/parts.py and docker-compose.yml, so that no job waits behind a backup

@@ -9,28 +9,22 @@ from typing import Any
 import flower.command
 from flower.app import Flower
 from flower.views import BaseHandler
-from kombu import Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform, RequestHandler
 
-from project.addresses import in_url
 from project.api.request_guard import NO_FRAMES, Refusal, check_request
-from project.brokers.rabbitmq import is_amqp
 from project.consumer import app, settings
 from project.jobs.service import Jobs
 
 __all__ = ["app"]
 
 
-MANAGEMENT_PORT = 15672  # RabbitMQ's default
-
-
 class GuardedFlower(Flower):
     """Flower that refuses requests for other hosts and from pages of other sites."""
 
     def __init__(self, options: Any = None, **kwargs: Any) -> None:
-        if is_amqp(settings.broker) and not options.broker_api:
-            options.broker_api = management_api(settings.broker)
+        if app.broker.management_api and not options.broker_api:
+            options.broker_api = app.broker.management_api
         super().__init__(options=options, **kwargs)
         self.add_transform(NoFrames)
 
@@ -79,15 +73,6 @@ class RefusedHandler(RequestHandler):
         self.finish(json.dumps({"type": "about:blank", "title": self._reason, "status": status, "detail": detail}))
 
 
-def management_api(broker_url: str) -> str:
-    """Return the URL of the management API of the RabbitMQ at *broker_url*.
-
-    Without user and password, so that Flower takes them from the broker's URL. Flower would put them into the URL
-    that it derives itself, and its HTTP client would send them percent-encoded.
-    """
-    return f"http://{in_url(Connection(broker_url).hostname)}:{MANAGEMENT_PORT}/api/"
-
-
 class RedisQueues:
     """The queues in Redis for Flower's broker page, which supports neither leases nor the names of our keys."""
 
@@ -114,6 +99,6 @@ class RedisQueues:
 
 # Flower's command has no option for another class or another kind of broker
 flower.command.Flower = GuardedFlower
-if not is_amqp(settings.broker):
+if not app.broker.management_api:
     redis_queues = RedisQueues()
     BaseHandler.get_broker = lambda _: redis_queues

@@ -56,6 +56,10 @@ def with_password(url: str, password: SecretStr) -> str:
     return re.sub(r"^([a-z+]+://[^/@:?#]+)@", lambda user: f"{user[1]}:{escaped}@", url) if escaped else url
 
 
+BrokerKind = Literal["leased", "stock", "amqp"]
+#: The schemes of BROKER_URL that do not select the leased Redis transport.
+BROKER_KINDS: dict[str, BrokerKind] = {"redis+stock": "stock", "amqp": "amqp", "amqps": "amqp"}
+
 Host = Annotated[str, AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]

@@ -10,8 +10,8 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
-from urllib.parse import quote
+from typing import Literal, Self
+from urllib.parse import quote, urlsplit
 
 from pydantic import (
     EmailStr,
@@ -23,14 +23,13 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError
-from redis.retry import Retry
 
 from project.addresses import as_address, in_url, reachable
 from project.env_file import EnvFileError
 from project.setting_sources import EnvFile, SecretFiles
 from project.setting_types import (
+    BROKER_KINDS,
+    BrokerKind,
     Crontab,
     Host,
     HostNames,
@@ -256,7 +255,7 @@ class Settings(BaseSettings):
     def own_redis(self) -> bool:
         """Tell whether the native stack starts its own Redis, because no setting names one elsewhere."""
         elsewhere = self.redis_url or self.redis_host not in ("127.0.0.1", "localhost", "::1")
-        return not elsewhere and not self.broker_url.startswith(("redis://", "rediss://"))
+        return not elsewhere and not (self.broker_url and self.broker_kind == "leased")
 
     @property
     def password_file(self) -> Path:
@@ -277,12 +276,17 @@ class Settings(BaseSettings):
         return chosen if self.smtp_host else [*chosen, "smtp_port"]
 
     @property
+    def broker_kind(self) -> BrokerKind:
+        """Return which kind of broker BROKER_URL names; project/brokers/ has a class for each."""
+        return BROKER_KINDS.get(urlsplit(self.broker_url).scheme, "leased")
+
+    @property
     def broker(self) -> str:
         """Return the broker's URL: BROKER_URL (for AMQP completed with RABBITMQ_PASSWORD), else the Redis URL.
 
         A redis+stock:// URL of the stack's own Redis gets the password of that Redis.
         """
-        if self.broker_url.startswith(("amqp://", "amqps://")):
+        if self.broker_kind == "amqp":
             return with_password(self.broker_url, self.rabbitmq_password)
         if self.own_redis and self.redis_password.get_secret_value():
             here = rf"^(redis\+stock://)(?=(127\.0\.0\.1|localhost|\[::1\]):{self.redis_port}(/|$))"
@@ -293,7 +297,7 @@ class Settings(BaseSettings):
     @property
     def records(self) -> str:
         """Return the URL of the Redis with the job records: the broker if it has leases, else the Redis URL."""
-        return self.broker if self.broker.startswith(("redis://", "rediss://")) else self.redis
+        return self.broker if self.broker_kind == "leased" else self.redis
 
     @property
     def database(self) -> str:
@@ -315,12 +319,6 @@ class Settings(BaseSettings):
     def backups(self) -> Path:
         """Return the backup folder: BACKUP_FOLDER, else a folder in RUN_DIR."""
         return ROOT / Path(self.backup_folder).expanduser() if self.backup_folder else self.run_dir / "backups"
-
-    @property
-    def redis_options(self) -> dict[str, Any]:
-        """Return the options of a Redis client: it waits REDIS_TIMEOUT and replaces a stale connection once."""
-        timeouts = {"socket_timeout": self.redis_timeout, "socket_connect_timeout": self.redis_timeout}
-        return {**timeouts, "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))}
 
 
 @cache

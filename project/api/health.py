@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from project.api.deps import ChecksDep, CheckThreads, JobsDep
 from project.api.paths import PRODUCER
 from project.api.problems import problem_responses
+from project.check import Check
 from project.errors import NotReady
 from project.health.recent_checks import RecentChecks
-from project.integrations.check import Check
 
 DEEP = 10  # seconds for all checks
 

@@ -12,8 +12,8 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from project.api.paths import API
+from project.check import Check
 from project.errors import GlassqueueError, UnknownJob
-from project.integrations.check import Check
 from project.schedules.errors import InvalidSchedule
 from project.task_options.body_limits import MOST_ERRORS
 

@@ -1,57 +1,181 @@
-"""Celery's settings for each kind of broker URL: redis (leased), redis+stock (kombu's own) or amqp (RabbitMQ)."""
+"""The shape that all brokers share: what the rest of the project may ask of a broker.
 
-from typing import Any
+`broker_for(settings)` chooses the class once, for the Celery app, which has it as `app.broker`. Code outside of
+`project/brokers/` calls these methods and never asks which kind of broker it is.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property
+from typing import Any, ClassVar
 
 from celery import Celery
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import AuthenticationError, RedisError
 
-from project.brokers import rabbitmq
-from project.leased_transport import celery_settings, records
+from project import redis_clients
+from project.brokers import queue_depths
+from project.check import Check
+from project.leased_transport import JobExists, keys
+from project.leased_transport.control import Outcome
+from project.settings import Settings
 
-ALWAYS: dict[str, Any] = {
+#: Celery's options that are the same for all brokers.
+COMMON: dict[str, Any] = {
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
+    "broker_pool_limit": 40,  # as many connections as FastAPI has threads, so that none waits for another
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
-    "worker_prefetch_multiplier": 1,
     "task_publish_retry": False,
-    "task_default_priority": records.DEFAULT_PRIORITY,
+    "task_track_started": True,
+    "task_default_priority": keys.DEFAULT_PRIORITY,
+    "worker_prefetch_multiplier": 1,
+    "worker_disable_prefetch": True,  # fetch a job only when a slot is free: the rest stays for other consumers
 }
-#: Keys of kombu's own transport, apart from those of the leased one, whose lists hold ids instead of messages.
-STOCK_PREFIX = "stock:"
-STOCK: dict[str, Any] = {"global_keyprefix": STOCK_PREFIX, "priority_steps": records.PRIORITY_STEPS}
 
 
-def kind_of(app: Celery) -> str:
-    """Return the kind of an app's broker: leased, stock or amqp."""
-    if rabbitmq.is_amqp(app.conf.broker_url):
-        return "amqp"
-    return "leased" if app.conf.broker_transport else "stock"
+class PublishRefused(OperationalError):
+    """The broker answers, but accepts no messages at the moment; the text is meant for clients."""
 
 
-def stock_lists(queue: str) -> list[str]:
-    """Return the lists that hold the messages of a queue of kombu's own transport, most urgent first."""
-    steps = records.PRIORITY_STEPS
-    return [STOCK_PREFIX + queue + (f"\x06\x16{step}" if step else "") for step in steps]
+class Broker(ABC):
+    """A broker of the kind that BROKER_URL names."""
+
+    kind: ClassVar[str]  # Redis has it in the records of jobs and consumers, and in the keys broker:<kind>
+    #: The name of the server if it is not Redis: it may then be away on its own, while job records can be read.
+    separate_server: ClassVar[str] = ""
+    #: Whether admission takes a message out of the Redis list `inbox` in the same step that makes it a job.
+    admits_in_one_step: ClassVar[bool] = False
+    app: Celery  # set by attach()
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def attach(self, app: Celery) -> None:
+        """Make this the broker of an app."""
+        self.app = app
+        app.broker = self
+
+    @cached_property
+    def redis(self) -> Redis:
+        """A client of the Redis that holds the job records."""
+        return redis_clients.client(self.settings)
+
+    @property
+    def url(self) -> str:
+        """The broker's URL, as Celery reads it."""
+        return self.settings.broker
+
+    @property
+    def management_api(self) -> str:
+        """The URL of an HTTP API from which Flower learns of queues; without one (""), it counts jobs in Redis."""
+        return ""
+
+    def celery_options(self) -> dict[str, Any]:
+        """Return Celery's options that select this broker and where results go."""
+        timeout = self.settings.redis_timeout
+        # all three URLs: `celery -b` and Celery itself also read BROKER_URL and CELERY_BROKER_URL, untranslated
+        options = COMMON | dict.fromkeys(("broker_url", "broker_read_url", "broker_write_url"), self.url)
+        options |= dict.fromkeys(("broker_connection_timeout", "broker_pool_acquire_timeout"), timeout)
+        options |= dict.fromkeys(("redis_socket_timeout", "redis_socket_connect_timeout"), timeout)
+        return options | {"result_expires": self.settings.result_ttl}
+
+    def make_queue(self, name: str) -> Queue:
+        """Return the declaration of a queue."""
+        return Queue(name, Exchange(name), routing_key=name)
+
+    @abstractmethod
+    def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
+        """Write the record of a job and send its message; return Celery's AsyncResult.
+
+        *options* are those of apply_async, and `nonce`. Raises JobExists, QueueFull, or OperationalError while the
+        broker or Redis is away; a running job that publishes waits until they are back.
+        """
+
+    def publish_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        """Publish jobs of one task, given by id and keyword arguments; skip ids that are known already."""
+        for job_id, kwargs in jobs:
+            with suppress(JobExists):
+                task.apply_async(kwargs=kwargs, task_id=job_id)
+
+    @abstractmethod
+    def requeue(self, job_ids: list[str]) -> list[str]:
+        """Return failed or revoked jobs to their queues under their ids; return the ids of those that were."""
+
+    @abstractmethod
+    def take_over(self) -> int:
+        """Move the jobs that wait for another kind of broker here; return how many were moved."""
+
+    def stop(self, job_id: str, outcome: Outcome) -> None:
+        """Tell consumers to end the process of a running job that was cancelled.
+
+        If no consumer hears that, the run goes on, and whatever it reports is refused.
+        """
+        with suppress(OperationalError):
+            self.broadcast("stop_job", {"job_id": job_id, "run": self.run_name(outcome)})
+
+    @abstractmethod
+    def run_name(self, outcome: Outcome) -> str:
+        """Return what tells one run of a job from its other runs."""
+
+    def broadcast(self, command: str, arguments: dict[str, Any]) -> None:
+        """Send a remote control command to all consumers; raise OperationalError while the broker is away.
+
+        Celery's own broadcast() retries a message that cannot be sent for ever.
+        """
+        exchange = self.app.control.mailbox.exchange
+        message = {"method": command, "arguments": arguments, "destination": None, "pattern": None, "matcher": None}
+        headers = {"clock": 0, "expires": 0}
+        with library_errors(), self.producer() as producer:
+            producer.publish(message, exchange=exchange.name, declare=[exchange], headers=headers, serializer="json")
+
+    def producer(self) -> AbstractContextManager[Any]:
+        """Return a context that lends a producer of messages."""
+        return self.app.producer_pool.acquire(block=True, timeout=self.app.conf.broker_pool_acquire_timeout)
+
+    def depths(self, queues: list[str]) -> dict[str, dict[str, Any]]:
+        """Return how many jobs wait, are delayed and run, and the age in seconds of the oldest, for each queue."""
+        return {name: queue_depths.depths(self.redis, name) for name in queues}
+
+    def ping(self) -> None:
+        """Return if jobs can be accepted; raise the library's error if not."""
+        self.redis.ping()
+
+    def check(self) -> Check:
+        """Check, within CHECK_TIMEOUT, that the broker accepts jobs and is as this stack needs it."""
+        try:
+            with redis_clients.client(self.settings, self.url) as client:
+                client.ping()
+        except AuthenticationError:
+            cure = "set REDIS_PASSWORD or the one in BROKER_URL"
+            return Check("broker", "failed", "Redis refuses the password", cure)
+        except RedisError as error:
+            found = f"Redis does not answer: {type(error).__name__}"
+            return Check("broker", "failed", found, "start it, or set REDIS_HOST")
+        return Check("broker", "ok", "Redis answers")
+
+    def foreign_lists(self, queues: Iterable[str]) -> list[str]:
+        """Return the Redis lists to which Celery clients of other projects push jobs that no consumer reads there."""
+        return []
+
+    def queues_for_producers(self) -> list[Queue]:
+        """Return the queues of the broker that producers read, in addition to the Redis list `inbox`."""
+        return []
 
 
-def broker_settings(
-    broker_url: str, *, result_url: str | None = None, result_ttl: int = 86_400, socket_timeout: float = 1.0,
-    **protocol: float,
-) -> dict[str, Any]:  # fmt: skip
-    """Return the options that select the broker.
+def transport_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of a Redis transport that fails in time instead of keeping a client waiting."""
+    return {**redis_clients.timeouts(settings), "max_retries": 0}
 
-    Times are seconds. *protocol* takes lease, max_attempts, queue_limit and recent_limit. With the leased transport
-    results live in the broker's Redis; *result_url* is for the others.
-    """
-    url = broker_url.replace("redis+stock://", "redis://", 1)
-    timeouts = {"socket_timeout": socket_timeout, "socket_connect_timeout": socket_timeout}
-    # All three URLs, because `celery -b` and Celery itself also read BROKER_URL and CELERY_BROKER_URL, untranslated.
-    common = ALWAYS | dict.fromkeys(("broker_url", "broker_read_url", "broker_write_url"), url)
-    common |= dict.fromkeys(("broker_connection_timeout", "broker_pool_acquire_timeout"), socket_timeout)
-    common |= {f"redis_{name}": value for name, value in timeouts.items()} | {"result_expires": result_ttl}
-    publishing: dict[str, float] = timeouts | {"max_retries": 0}
-    if url != broker_url:
-        return common | {"result_backend": result_url or url, "broker_transport_options": publishing | STOCK}
-    if rabbitmq.is_amqp(url):
-        return common | {"result_backend": result_url} | rabbitmq.options()
-    return common | celery_settings(url, **publishing, result_ttl=result_ttl, **protocol)
+
+@contextmanager
+def library_errors() -> Iterator[None]:
+    """Raise what Celery's own publishing raises when Redis is away, frozen or out of memory."""
+    try:
+        yield
+    except RedisError as error:
+        raise OperationalError(str(error)) from error

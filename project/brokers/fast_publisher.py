@@ -2,29 +2,25 @@
 
 Celery's own way takes a producer from a pool, declares the queue, builds the message in four layers and sends two
 signals: most of the time of a `.delay()`. Here the same message is built at once and admitted by the same script.
-What this module does not know goes Celery's way: `publisher_for()` then returns None.
+What this module does not know goes Celery's way: `can_publish()` tells.
 """
 
 import math
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from celery import Celery, signals
 from celery._state import get_current_worker_task
 from celery.utils.nodenames import anon_nodename
 from celery.utils.saferepr import saferepr
-from kombu.exceptions import OperationalError
 from kombu.serialization import dumps
 from redis import BlockingConnectionPool, Redis
-from redis.exceptions import RedisError
 
+from project.brokers.base import library_errors
 from project.leased_transport import admission
-from project.leased_transport.transport import Transport
 
 KNOWN = {"countdown", "eta", "headers", "nonce", "queue", "priority", "ignore_result", "time_limit", "soft_time_limit"}
 BATCH = 100  # admissions per round trip: keeps Redis busy for some milliseconds, not longer
@@ -91,25 +87,16 @@ class FastPublisher:
         return admission.prepare(options.get("queue", task.queue_name), message, self.channel)
 
 
-_publishers: WeakKeyDictionary[Celery, FastPublisher | None] = WeakKeyDictionary()
-
-
-def publisher_for(task: Any, args: Any, options: dict[str, Any]) -> FastPublisher | None:
-    """Return what can publish this call, or None if only Celery knows how to publish it."""
-    app = task.app
-    if (
+def can_publish(task: Any, args: Any, options: dict[str, Any]) -> bool:
+    """Tell whether this module can publish a call, or only Celery can."""
+    return not (
         not options.keys() <= KNOWN
         or options.get("soft_time_limit", 0) > options.get("time_limit", math.inf)
         or not isinstance(args, list | tuple | None)
         or get_current_worker_task()
         or any(signal.receivers for signal in PUBLISH_SIGNALS)
-        or app.conf.task_always_eager
-    ):
-        return None
-    if app not in _publishers:
-        _publishers[app] = _open(app)
-    publisher = _publishers[app]
-    return publisher if publisher and options.get("queue", task.queue_name) in publisher.queues else None
+        or task.app.conf.task_always_eager
+    )
 
 
 def known_options(task: Any, options: dict[str, Any]) -> dict[str, Any]:
@@ -118,10 +105,11 @@ def known_options(task: Any, options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in (declared | options).items() if value is not None}
 
 
-def _open(app: Celery) -> FastPublisher | None:
+def open_publisher(app: Celery) -> FastPublisher | None:
+    """Return the publisher of an app, or None if a setting of the app asks for more than this module does."""
+    if any(app.conf[key] != PLAIN[key] for key in PLAIN):
+        return None
     with library_errors(), app.connection_for_write() as connection:
-        if not isinstance(connection.transport, Transport) or any(app.conf[key] != PLAIN[key] for key in PLAIN):
-            return None
         # not channel(), which tries twice, with a pause of two seconds
         return FastPublisher(app, connection.default_channel)
 
@@ -131,12 +119,3 @@ def _eta(options: dict[str, Any]) -> str | None:
     if "countdown" in options:
         return (datetime.now(UTC) + timedelta(seconds=options["countdown"])).isoformat()
     return options["eta"].isoformat() if "eta" in options else None
-
-
-@contextmanager
-def library_errors() -> Iterator[None]:
-    """Raise what Celery's own way raises when Redis is away, frozen or out of memory."""
-    try:
-        yield
-    except RedisError as error:
-        raise OperationalError(str(error)) from error

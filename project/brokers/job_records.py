@@ -1,13 +1,12 @@
 """Job records for brokers that keep none: `redis+stock://` and RabbitMQ.
 
 The leased transport writes the record and the message in one step. Here the record is written first, the message
-follows, and a third step notes that it was sent. A producer that dies in between has answered nobody: its record is
-gone a minute later. Record and message share a nonce: a message whose nonce is not the record's never runs, so a job
-can be taken back and requeued though its old message still waits somewhere.
+follows, and a third step notes that it was sent. A producer that crashes in between has answered no client, and its
+record expires after a minute. Record and message share a nonce: a message with another nonce never runs, so a job can
+be cancelled and requeued while its old message still waits somewhere.
 """
 
 import logging
-import math
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -20,18 +19,17 @@ from celery.exceptions import Ignore
 from kombu.exceptions import OperationalError
 from kombu.serialization import dumps
 
-from project.brokers import base, rabbitmq
-from project.brokers.fast_publisher import library_errors
+from project.brokers.base import Broker, library_errors
 from project.brokers.leased_backend import LeasedBackend
-from project.leased_transport import JobExists, messages, records
+from project.leased_transport import JobExists, keys, messages, records
 from project.leased_transport.admission import due_at
 from project.leased_transport.scripts import Script
 from project.task_options.followers import patiently
 
 REGISTER, ASK, SETTLE, BEGIN, REPORT = map(Script, ("register", "ask", "settle", "begin", "report"))
-PATIENCE = 60  # seconds: longer than any sender waits for a broker
-SENDING = 4  # seconds after which a sender that has said nothing is taken for dead
-#: What is said anew whenever a message is sent, by us.
+UNSENT_TTL = 60  # seconds that a record lives until its message is sent: longer than any sender waits for a broker
+SENDING = 4  # seconds after which a sender that has noted no outcome is considered dead
+#: Options that hold for one sending and are not kept for a requeue; of our own options, those that are not Celery's.
 OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
 OURS = ("headers", "nonce")
 
@@ -45,26 +43,26 @@ def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict
     QueueFull; or OperationalError when the broker or Redis is away, which a running job waits out.
     """
     job_id = job_id or str(uuid4())
-    way = _try_again if task.request.id == job_id else _register_and_send
+    send = _retry if task.request.id == job_id else _register_and_send
     message = Message(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
-    return patiently(partial(way, message))
+    return patiently(partial(send, message))
 
 
-def requeue(app: Any, client: Any, job_id: str) -> bool:
+def requeue(broker: Broker, job_id: str) -> bool:
     """Send the message of a failed or revoked job once more; return whether there was such a job.
 
     Until the broker has confirmed the message, the job stays what it is.
     """
-    nonce = new_nonce()
-    name, queue, text = ASK(client, [records.key(job_id)], [nonce, base.kind_of(app)]) or (b"", b"", b"")
-    task = app.tasks.get(name.decode())
+    nonce, client = new_nonce(), broker.redis
+    name, queue, text = ASK(client, [keys.job(job_id)], [nonce, broker.kind]) or (b"", b"", b"")
+    task = broker.app.tasks.get(name.decode())
     if task is None:
         return False
     try:
         args, kwargs, options = messages.call(text)
     except Exception as error:
         log.error("job %s cannot be requeued, its stored message cannot be read: %r", job_id, error)
-        SETTLE(client, [records.key(job_id)], [job_id, nonce, "", ""])
+        SETTLE(client, [keys.job(job_id)], [job_id, nonce, "", ""])
         return False
     options |= {"queue": queue.decode(), "retries": 0}
     _send_and_settle(Message(task, args, kwargs, job_id, nonce, options))
@@ -73,7 +71,7 @@ def requeue(app: Any, client: Any, job_id: str) -> bool:
 
 @dataclass
 class Message:
-    """What is sent for a job, by Celery's own apply_async. must_fit: a full queue refuses it."""
+    """The message of a job. must_fit: a full queue refuses it."""
 
     task: Any
     args: Any
@@ -86,11 +84,11 @@ class Message:
     @property
     def key(self) -> str:
         """Return the key of the job's record."""
-        return records.key(self.job_id)
+        return keys.job(self.job_id)
 
     @property
     def seconds(self) -> float:
-        """Return how long the job has to wait for its time."""
+        """Return the delay before the job may run."""
         if eta := self.options.get("eta"):
             return max(0.0, due_at(str(eta)) - time.time())
         return float(self.options.get("countdown") or 0)
@@ -98,66 +96,65 @@ class Message:
     @property
     def kind(self) -> str:
         """Return the kind of broker that it is sent to."""
-        return base.kind_of(self.task.app)
+        return str(self.task.app.broker.kind)
 
     def text(self) -> str:
         """Return what a requeue needs to know, as JSON."""
         return str(dumps([self.args, self.kwargs, self._kept() | {"headers": self._headers()}], "json")[2])
 
     def send(self) -> Any:
-        """Send it; raise OperationalError or QueueFull."""
-        headers = self._headers() | {"nonce": self.nonce}
-        send = partial(Task.apply_async, self.task, self.args, self.kwargs, task_id=self.job_id, headers=headers)
-        options = self._kept()
-        if not rabbitmq.is_amqp(self.task.app.conf.broker_url):
-            return send(**options | {name: self.options[name] for name in OF_ONE_SENDING & self.options.keys()})
-        options["priority"] = rabbitmq.priority(options.get("priority", self.task.priority))
-        return rabbitmq.send(self.task, partial(send, **options), math.ceil(self.seconds), self.must_fit)
+        """Send it, as its broker does; raise OperationalError or QueueFull."""
+        return self.task.app.broker.send(self)
+
+    def publish(self, **options: Any) -> Any:
+        """Send it by Celery's own apply_async, with options that hold for this sending."""
+        options = self._kept() | {"headers": self._headers() | {"nonce": self.nonce}} | options
+        return Task.apply_async(self.task, self.args, self.kwargs, task_id=self.job_id, **options)
 
     def _kept(self) -> dict[str, Any]:
         return {name: value for name, value in self.options.items() if name not in (*OF_ONE_SENDING, *OURS)}
 
     def _headers(self) -> dict[str, Any]:
-        """Return what others put into the message's headers."""
+        """Return the headers, without those that are only for the record."""
         headers = self.options.get("headers") or {}
         return {name: value for name, value in headers.items() if name not in ("record", "taken_from")}
 
 
 def new_nonce() -> str:
-    """Return a word that no other message has."""
+    """Return a random name that no other message has."""
     return uuid4().hex
 
 
 def _register_and_send(message: Message) -> Any:
     """Submit a job."""
     headers = message.options.get("headers") or {}
-    step = records.step(message.options.get("priority", message.task.priority))
+    step = keys.step(message.options.get("priority", message.task.priority))
     fields = headers.get("record", {}) | {"broker": message.kind, "step": step}
     extra = [part for field in fields.items() for part in field]
     parent, request = _parent(message.options), message.options.get("nonce") or ""
     message.must_fit = not parent
-    message.nonce = new_nonce()  # again if this is tried again: the message before may have arrived all the same
+    message.nonce = new_nonce()  # a new one for each try: the message of a failed try may have arrived after all
     queue = message.options.get("queue") or message.task.queue_name
-    told = [message.job_id, message.nonce, message.task.name, queue, message.text(), parent or "", request]
-    answer = _register(message, [*told, PATIENCE, SENDING, records.RECENT_LIMIT, *extra])
+    arguments = [message.job_id, message.nonce, message.task.name, queue, message.text(), parent or "", request]
+    answer = _register(message, [*arguments, UNSENT_TTL, SENDING, records.RECENT_LIMIT, *extra])
     if answer == b"EXISTS":
         raise JobExists(message.job_id)
     return _send_and_settle(message) if answer == b"OK" else message.task.AsyncResult(message.job_id)
 
 
-def _register(message: Message, told: list[Any]) -> Any:
-    """Write the record once nobody else sends a message for this id, and return what the script says."""
+def _register(message: Message, arguments: list[Any]) -> Any:
+    """Write the record once no other producer sends a message for this id; return the script's answer."""
     end = time.monotonic() + SENDING + 1
     with library_errors():
-        while (answer := REGISTER(message.task.backend.client, [message.key], told)) == b"BUSY":
+        while (answer := REGISTER(message.task.backend.client, [message.key], arguments)) == b"BUSY":
             if time.monotonic() > end:
-                raise OperationalError(f"others try to send job {message.job_id}")
+                raise OperationalError(f"other producers are sending job {message.job_id}")
             time.sleep(0.05)
     return answer
 
 
 def _send_and_settle(message: Message) -> Any:
-    """Send a message and note that it was sent; if it cannot be, undo what was noted of it before."""
+    """Send a message and note that it was sent; if that fails, remove what was noted before."""
     settle = partial(SETTLE, message.task.backend.client, [message.key])
     due = time.time() + message.seconds if message.seconds else ""
     try:
@@ -168,12 +165,12 @@ def _send_and_settle(message: Message) -> Any:
         raise
     with library_errors():
         if not settle([message.job_id, message.nonce, 1, due]):
-            raise OperationalError(f"another sender of job {message.job_id} was quicker")
+            raise OperationalError(f"another producer has sent job {message.job_id} first")
     return sent
 
 
-def _try_again(message: Message) -> Any:
-    """Send another message for the job that is running, with the nonce of the one that it came with."""
+def _retry(message: Message) -> Any:
+    """Send another message for the job that is running, with the nonce of the message that it came with."""
     message.must_fit = False
     sent, seconds = message.send(), message.seconds
     due = time.time() + seconds if seconds else ""
@@ -190,14 +187,14 @@ def _parent(options: dict[str, Any]) -> str | None:
 
 
 class RecordBackend(LeasedBackend):
-    """The leased transport's result backend, with records that are told apart by the nonce instead of the lease."""
+    """The leased transport's result backend, which tells runs apart by the nonce, not by the lease."""
 
     def begin(self, task: Any) -> None:
         """Note that a run begins; raise Ignore if its message is not the one that the job waits for."""
         request = task.request
-        told = [request.id, request.get("nonce") or "", task.name, task.queue_name, request.hostname or ""]
-        told.append(base.kind_of(task.app))
-        begun = self.ensure(BEGIN, (self.client, [records.key(request.id)], told), max_retries=None, interval_max=1)
+        arguments = [request.id, request.get("nonce") or "", task.name, task.queue_name, request.hostname or ""]
+        arguments.append(task.app.broker.kind)
+        begun = self.ensure(BEGIN, (self.client, [keys.job(request.id)], arguments), max_retries=None, interval_max=1)
         if begun is None:
             raise Ignore
         request.attempt, before = begun
@@ -209,5 +206,5 @@ class RecordBackend(LeasedBackend):
         self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None, due: Any = ""
     ) -> None:
         nonce, token = getattr(request, "nonce", None) or "", getattr(request, "attempt", None) or ""
-        told = [task_id, nonce, token, state, self.expires or 0, due, *fields]
-        self.ensure(REPORT, (self.client, [records.key(task_id)], told), max_retries=max_retries, interval_max=1)
+        arguments = [task_id, nonce, token, state, self.expires or 0, due, *fields]
+        self.ensure(REPORT, (self.client, [keys.job(task_id)], arguments), max_retries=max_retries, interval_max=1)

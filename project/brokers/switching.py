@@ -1,4 +1,4 @@
-"""After a switch to another kind of broker, consumers fetch the jobs that wait for the one before.
+"""After a switch to another kind of broker, consumers move the jobs that still wait for the old one.
 
 A job's record says which kind of broker has its message (`broker`; none with leases), and `broker:<kind>` lists the
 jobs of a kind that keeps messages elsewhere. So a job can be moved without its old broker: it gets a message here,
@@ -18,38 +18,38 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from project.brokers import base, job_records
-from project.leased_transport import messages, records, scripts
+from project.brokers import job_records
+from project.brokers.base import Broker
+from project.leased_transport import keys, messages, scripts
 from project.leased_transport.errors import Rejected, describe
 from project.leased_transport.scripts import Script
 
-PAUSES = (2, 60)  # seconds between two looks: at first, and when none has found anything for long
-AT_ONCE = 500  # jobs that are moved to the leased transport in one step
+PAUSES = (2, 60)  # seconds between two searches: at first, and the longest, while nothing is found
+BATCH = 500  # jobs that are moved to the leased transport in one step
 ELSEWHERE = ("stock", "amqp")  # the kinds of broker that keep messages themselves
 ADOPT, CLAIM, MOVED = map(Script, ("adopt", "claim", "moved"))
 
 log = logging.getLogger(__name__)
 
 
-def connect(redis_url: str, timeout: float) -> None:
+def connect() -> None:
     """Look for jobs of other brokers in a thread, from the consumer's start to its end."""
     ended = threading.Event()
 
     @signals.worker_ready.connect(weak=False)
     def _begin(sender: Any, **_: Any) -> None:
-        client = Redis.from_url(redis_url, socket_timeout=timeout, socket_connect_timeout=timeout)
-        threading.Thread(target=_keep, args=(sender.app, client, ended), name="switching", daemon=True).start()
+        threading.Thread(target=_keep, args=(sender.app.broker, ended), name="switching", daemon=True).start()
 
     @signals.worker_shutting_down.connect(weak=False)
     def _end(**_: Any) -> None:
         ended.set()
 
 
-def _keep(app: Any, client: Redis, ended: threading.Event) -> None:
+def _keep(broker: Broker, ended: threading.Event) -> None:
     pause, longest = PAUSES
     while not ended.is_set():
         try:
-            if count := move_all(app, client):
+            if count := broker.take_over():
                 log.info("moved %d jobs here that waited for another kind of broker", count)
             pause = PAUSES[0] if count else min(2 * pause, longest)
         except (RedisError, OperationalError) as error:
@@ -59,38 +59,41 @@ def _keep(app: Any, client: Redis, ended: threading.Event) -> None:
         ended.wait(pause)
 
 
-def move_all(app: Any, client: Redis) -> int:
-    """Move the jobs that wait for other kinds of brokers to this app's; return how many were moved."""
-    kind = base.kind_of(app)
-    if kind == "leased":
-        return sum(_adopt(client, other) for other in ELSEWHERE)
-    others = chain.from_iterable(_of(client, other) for other in ELSEWHERE if other != kind)
-    return sum(_move(app, client, kind, job_id) for job_id in chain(others, _leased(client, sorted(app.amqp.queues))))
+def adopt_all(client: Redis) -> int:
+    """Make the jobs that wait for other kinds of brokers wait in Redis, with leases; return how many did."""
+    return sum(_adopt(client, kind) for kind in ELSEWHERE)
+
+
+def send_all(broker: Broker) -> int:
+    """Send a message for each job that waits for another kind of broker; return how many were sent."""
+    client, queues = broker.redis, sorted(broker.app.amqp.queues)
+    others = chain.from_iterable(_of(client, kind) for kind in ELSEWHERE if kind != broker.kind)
+    return sum(_send(broker, job_id) for job_id in chain(others, _leased(client, queues)))
 
 
 def _adopt(client: Redis, kind: str) -> int:
     ids, moved = _of(client, kind), 0
-    while batch := list(islice(ids, AT_ONCE)):
-        moved += ADOPT(client, [f"broker:{kind}"], [kind, *batch])
+    while batch := list(islice(ids, BATCH)):
+        moved += ADOPT(client, [keys.broker(kind)], [kind, *batch])
     return moved
 
 
 def _of(client: Redis, kind: str) -> Iterator[str]:
     """Yield the ids of the jobs whose messages a kind of broker keeps."""
-    return (raw.decode() for raw in client.sscan_iter(f"broker:{kind}", count=AT_ONCE))
+    return (raw.decode() for raw in client.sscan_iter(keys.broker(kind), count=BATCH))
 
 
 def _leased(client: Any, queues: list[str]) -> Iterator[str]:
     """Yield the ids of jobs of the leased transport that wait, the next ones first, are delayed or run."""
     for queue in queues:
-        for name in records.lists(queue):
-            while ids := client.lrange(name, -AT_ONCE, -1):
+        for name in keys.waiting(queue):
+            while ids := client.lrange(name, -BATCH, -1):
                 yield from (raw.decode(errors="replace") for raw in reversed(ids))
-                if client.lrange(name, -AT_ONCE, -1) == ids:
+                if client.lrange(name, -BATCH, -1) == ids:
                     break  # none was moved
-        for index in (f"delayed:{queue}", f"leases:{queue}"):
-            found = (raw.decode(errors="replace") for raw, _ in client.zscan_iter(index, count=AT_ONCE))
-            while batch := list(islice(found, AT_ONCE)):
+        for index in (keys.delayed(queue), keys.leases(queue)):
+            found = (raw.decode(errors="replace") for raw, _ in client.zscan_iter(index, count=BATCH))
+            while batch := list(islice(found, BATCH)):
                 yield from _without_broker(client, batch)
 
 
@@ -98,22 +101,22 @@ def _without_broker(client: Any, ids: list[str]) -> Iterator[str]:
     """Yield those of the jobs whose messages no other kind of broker keeps."""
     pipeline = client.pipeline(transaction=False)
     for job_id in ids:
-        pipeline.hexists(records.key(job_id), "broker")
+        pipeline.hexists(keys.job(job_id), "broker")
     return (job_id for job_id, known in zip(ids, pipeline.execute(), strict=True) if not known)
 
 
-def _move(app: Any, client: Redis, kind: str, job_id: str) -> bool:
+def _send(broker: Broker, job_id: str) -> bool:
     """Send a message for a job of another kind of broker; return whether that was done."""
-    nonce = job_records.new_nonce()
-    claimed = CLAIM(client, [records.key(job_id)], [job_id, kind, nonce, job_records.SENDING])
+    nonce, client, kind = job_records.new_nonce(), broker.redis, broker.kind
+    claimed = CLAIM(client, [keys.job(job_id)], [job_id, kind, nonce, job_records.SENDING])
     if not claimed:
         return False
     name, queue, text, due, step = claimed
     try:
         args, kwargs, options = messages.call(text)
-        task = app.tasks[name.decode()]
+        task = broker.app.tasks[name.decode()]
     except Exception as error:
-        _fail(client, job_id, f"its stored message cannot be read: {error!r}")
+        _fail(broker, job_id, f"its stored message cannot be read: {error!r}")
         return False
     options |= {"queue": queue.decode(), "priority": int(step)}
     if due:
@@ -124,7 +127,7 @@ def _move(app: Any, client: Redis, kind: str, job_id: str) -> bool:
     return True
 
 
-def _fail(client: Redis, job_id: str, reason: str) -> None:
+def _fail(broker: Broker, job_id: str, reason: str) -> None:
     log.error("job %s cannot be moved: %s", job_id, reason)
-    ttl = 86_400
-    scripts.FINISH(client, [], [ttl, job_id, "", "FAILURE", 2, "error", describe(Rejected(reason))])
+    ttl = broker.settings.result_ttl
+    scripts.FINISH(broker.redis, [], [ttl, job_id, "", "FAILURE", 2, "error", describe(Rejected(reason))])

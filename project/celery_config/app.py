@@ -1,11 +1,8 @@
 """The one Celery app that producer, consumer, scheduler and Flower share."""
 
-from functools import partial
-
 from celery import Celery
-from kombu import Exchange, Queue
 
-from project.brokers import rabbitmq
+from project.brokers import broker_for
 from project.celery_config.config import celery_options
 from project.celery_config.task import JobTask
 from project.settings import Settings
@@ -15,26 +12,22 @@ from project.worker import memory
 
 def create_celery_app(settings: Settings) -> Celery:
     """Return the app with all its tasks; a task that cannot work raises here, not at its first job."""
-    app = Celery("glassqueue", set_as_current=True)
-    app.config_from_object(celery_options(settings))
+    app, broker = Celery("glassqueue", set_as_current=True), broker_for(settings)
+    broker.attach(app)
+    app.config_from_object(celery_options(settings, broker))
     # @shared_task finds its app per thread; FastAPI runs endpoints in threads that never saw this one
     app.set_default()
     app.loader.import_default_modules()
     app.finalize()
     check_followers(app)
     memory.connect()
-    _declare_queues(app, settings)
+    _declare_queues(app)
     return app
 
 
-def _declare_queues(app: Celery, settings: Settings) -> None:
+def _declare_queues(app: Celery) -> None:
     """Make the queues that the tasks name, and send each task's jobs to its own."""
     routes = {task.name: {"queue": task.queue_name} for task in app.tasks.values() if isinstance(task, JobTask)}
     names = sorted({route["queue"] for route in routes.values()})
     app.conf.task_routes = routes
-    make = partial(rabbitmq.make_queue, settings) if rabbitmq.is_amqp(settings.broker) else _make_queue
-    app.conf.task_queues = [make(name) for name in names]
-
-
-def _make_queue(name: str) -> Queue:
-    return Queue(name, Exchange(name), routing_key=name)
+    app.conf.task_queues = [app.broker.make_queue(name) for name in names]

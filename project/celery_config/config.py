@@ -6,17 +6,17 @@ from urllib.parse import urlsplit
 
 from redis.connection import parse_url
 
-from project.brokers.base import broker_settings
-from project.brokers.rabbitmq import HEARTBEAT, is_amqp
+from project import redis_clients
+from project.brokers import Broker
 from project.celery_config import tasks
 from project.settings import Settings
 
 
-def celery_options(settings: Settings) -> dict[str, Any]:
-    """Return what Celery is configured with."""
+def celery_options(settings: Settings, broker: Broker) -> dict[str, Any]:
+    """Return Celery's configuration; the broker knows the options that depend on it."""
     return {
         "imports": _task_modules(),
-        **_broker(settings),
+        **broker.celery_options(),
         **_jobs(settings),
         **_consumers(settings),
         **_scheduler(settings),
@@ -26,26 +26,6 @@ def celery_options(settings: Settings) -> dict[str, Any]:
 def _task_modules() -> list[str]:
     """Return the modules of project/celery_config/tasks: a new one needs no entry anywhere."""
     return [f"{tasks.__name__}.{module.name}" for module in iter_modules(tasks.__path__)]
-
-
-def _broker(settings: Settings) -> dict[str, Any]:
-    """Return what selects the broker and its transport; brokers.py has the rest of it."""
-    options = broker_settings(
-        settings.broker,
-        result_url=f"project.brokers.job_records:RecordBackend+{settings.redis}",
-        result_ttl=settings.result_ttl,
-        socket_timeout=settings.redis_timeout,
-        lease=settings.lease,
-        max_attempts=settings.max_attempts,
-        queue_limit=settings.queue_limit,
-    )
-    if "broker_transport" in options:
-        options["result_backend"] = f"project.brokers.leased_backend:LeasedBackend+{settings.broker}"
-    if is_amqp(settings.broker) and settings.consumer_pool != "prefork":
-        # a job in the consumer's own process can keep it from sending any, and RabbitMQ would deliver the job again
-        options["broker_heartbeat"] = max(HEARTBEAT, settings.task_time_limit)
-    # as many connections as FastAPI has threads, so that none waits for another
-    return options | {"broker_pool_limit": 40, "task_track_started": True}
 
 
 def _jobs(settings: Settings) -> dict[str, Any]:
@@ -71,7 +51,7 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
         # the password apart: Flower shows this URL, and hides what is called a password
         "redbeat_redis_url": urlsplit(settings.records)._replace(netloc=address).geturl(),
         # bytes that are not UTF-8, in a name or a value that somebody else wrote, shall not stop the scheduler
-        "redbeat_redis_options": settings.redis_options | credentials | {"encoding_errors": "surrogateescape"},
+        "redbeat_redis_options": redis_clients.options(settings) | credentials | {"encoding_errors": "surrogateescape"},
         "redbeat_key_prefix": "schedules:",
         # a dead leader is missed after this time: longer than one round of firing takes
         "redbeat_lock_timeout": 5,
@@ -95,8 +75,6 @@ def _consumers(settings: Settings) -> dict[str, Any]:
         "worker_pool": settings.consumer_pool,
         "worker_concurrency": settings.consumer_slots,
         "worker_max_memory_per_child": settings.consumer_slot_memory * 1024 or None,
-        # take a job only when a slot is free: the rest stays in Redis for the next consumer; RabbitMQ counts by itself
-        "worker_disable_prefetch": not is_amqp(settings.broker),
         "worker_soft_shutdown_timeout": settings.shutdown_timeout,
         "worker_send_task_events": True,
         "task_send_sent_event": False,

@@ -3,7 +3,6 @@
 import inspect
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -11,8 +10,6 @@ import celery
 from celery import Task, uuid
 from celery.result import AsyncResult
 
-from project.brokers import fast_publisher, job_records
-from project.leased_transport import JobExists
 from project.leased_transport.errors import describe_retry
 from project.startup import DeclarationError
 from project.task_options import coroutines, declaration, followers, progress
@@ -43,24 +40,13 @@ class JobTask(Task):
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
     ) -> AsyncResult:
-        """Publish a job; the leased transport writes its record in the same step, other brokers need help."""
+        """Publish a job, as the app's broker does."""
         if options.get("priority", 0) is None:
             del options["priority"]  # Celery would drop it too late, and kombu would send 0, the most urgent
         failed_with = self.request.get("failed_with")
         if isinstance(failed_with, BaseException) and task_id == self.request.id:
             options["headers"] = (options.get("headers") or {}) | {"record": describe_retry(failed_with)}
-        chosen = fast_publisher.known_options(self, options)
-        if publisher := fast_publisher.publisher_for(self, args, chosen):
-            job_id = task_id or uuid()
-            publisher.admit(self, args, kwargs, job_id, chosen)
-            result = self.AsyncResult(job_id)
-            result.ignored = chosen.get("ignore_result", self.ignore_result)
-            return result
-        if self.app.conf.broker_transport:
-            options.pop("nonce", None)  # Celery would not know it
-            # with its id chosen here, a job whose answer was lost is known when it is published again
-            return followers.patiently(partial(super().apply_async, args, kwargs, task_id=task_id or uuid(), **options))
-        return job_records.publish(self, args, kwargs, task_id, options)
+        return self.app.broker.publish(self, args, kwargs, task_id, options)
 
     def submit_many(
         self, arguments: Iterable[dict[str, Any]], task_ids: Iterable[str] | None = None
@@ -70,13 +56,7 @@ class JobTask(Task):
         Jobs admitted until then stay. Choose *task_ids* to be able to repeat a call that failed: known ids are skipped.
         """
         jobs = list(zip(task_ids, arguments, strict=True) if task_ids else ((uuid(), kwargs) for kwargs in arguments))
-        chosen = fast_publisher.known_options(self, {})
-        if publisher := fast_publisher.publisher_for(self, (), chosen):
-            publisher.admit_many(self, jobs, chosen)
-            return [self.AsyncResult(job_id) for job_id, _ in jobs]
-        for job_id, kwargs in jobs:
-            with suppress(JobExists):
-                self.apply_async(kwargs=kwargs, task_id=job_id)
+        self.app.broker.publish_many(self, jobs)
         return [self.AsyncResult(job_id) for job_id, _ in jobs]
 
 

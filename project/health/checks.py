@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from project.brokers import broker_for
+from project.check import Check
 from project.health import (
-    broker_check,
     database_check,
     given_up,
     memory_check,
@@ -16,12 +17,11 @@ from project.health import (
 )
 from project.integrations import webhook
 from project.integrations.backups import archives, ftp, postgres_dump
-from project.integrations.check import Check
 from project.integrations.mail import imap, sending
 from project.settings import Settings
 
 CHECKS: dict[str, Callable[[Settings], Check]] = {
-    "broker": broker_check.check,
+    "broker": lambda settings: broker_for(settings).check(),
     "Redis": redis_check.check,
     "memory": memory_check.check,
     "queues": queue_check.check,

@@ -3,7 +3,7 @@
 from sqlalchemy import NullPool
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.integrations.check import Check
+from project.check import Check
 from project.integrations.database import migrations
 from project.integrations.database.engine import describe, make_engine, reason
 from project.settings import Settings

@@ -3,9 +3,9 @@
 import sys
 
 from project.celery_config.app import create_celery_app
+from project.check import Check
 from project.health.checks import WITH_BACKUPS, run_checks
 from project.health.services_check import checks_of_producer
-from project.integrations.check import Check
 from project.settings import Settings, get_settings
 
 

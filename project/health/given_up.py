@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from project.integrations.check import Check
+from project.check import Check
 
 if TYPE_CHECKING:  # the supervisor loads this module, but not the dependencies of the settings
     from project.settings import Settings

@@ -1,9 +1,9 @@
 """Check that the Redis with the job records has free memory; when it is full, it accepts no jobs."""
 
-from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from project.integrations.check import Check
+from project import redis_clients
+from project.check import Check
 from project.settings import Settings
 
 MIB = 1024 * 1024
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 def check(settings: Settings) -> Check:
     """Compare the memory that Redis uses with its limit."""
     try:
-        with Redis.from_url(settings.records, **settings.redis_options) as client:
+        with redis_clients.client(settings) as client:
             memory = client.info("memory")
     except ResponseError:  # a hosted Redis may not allow INFO
         return Check("memory", "ok", "unknown: Redis refuses INFO")

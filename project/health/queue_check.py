@@ -1,10 +1,10 @@
 """Check that every queue has a consumer; without one its jobs wait forever."""
 
 from celery import current_app
-from redis import Redis
 from redis.exceptions import RedisError
 
-from project.integrations.check import Check
+from project import redis_clients
+from project.check import Check
 from project.leased_transport import listing
 from project.settings import Settings
 
@@ -13,7 +13,7 @@ def check(settings: Settings) -> Check:
     """Count the consumers of each queue, and name the queues without any."""
     queues = sorted(current_app.amqp.queues)
     try:
-        with Redis.from_url(settings.records, **settings.redis_options) as client:
+        with redis_clients.client(settings) as client:
             consumers = listing.consumers(client, queues)
     except RedisError:
         return Check("queues", "failed", "unknown: Redis does not answer", "fix Redis first")

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from project.integrations.check import Check
+from project.check import Check
 from project.settings import Settings
 
 

@@ -1,17 +1,17 @@
 """Check that the Redis of the job records has no known security holes."""
 
-from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from project import redis_clients
+from project.check import Check
 from project.health import redis_version
-from project.integrations.check import Check
 from project.settings import Settings
 
 
 def check(settings: Settings) -> Check:
     """Report the server and its version; warn if it lacks the fixes of the Lua engine."""
     try:
-        with Redis.from_url(settings.records, **settings.redis_options) as client:
+        with redis_clients.client(settings) as client:
             version = redis_version.reported(client.info("server"))
     except ResponseError:  # a hosted Redis may not allow INFO
         return Check("Redis", "ok", "answers, but does not reveal its version")

@@ -1,9 +1,9 @@
 """Check that a scheduler leads and ticks; without one no schedule fires, and nothing else shows it."""
 
-from redis import Redis
 from redis.exceptions import RedisError
 
-from project.integrations.check import Check
+from project import redis_clients
+from project.check import Check
 from project.schedules import leader_heartbeat
 from project.settings import Settings
 
@@ -11,7 +11,7 @@ from project.settings import Settings
 def check(settings: Settings) -> Check:
     """Report the leader, its last tick, and the invalid entries of beat_schedule."""
     try:
-        with Redis.from_url(settings.records, **settings.redis_options) as client:
+        with redis_clients.client(settings) as client:
             leader = leader_heartbeat.read(client)
     except RedisError:
         return Check("scheduler", "failed", "unknown: Redis does not answer", "fix Redis first")

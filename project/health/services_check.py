@@ -6,7 +6,7 @@ http.client connects directly: it does not use proxies.
 import json
 from http.client import HTTPConnection, HTTPException
 
-from project.integrations.check import CHECK_TIMEOUT, Check
+from project.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
 #: The addresses in docker-compose.yml.

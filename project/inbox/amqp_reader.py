@@ -16,7 +16,6 @@ from project.brokers.rabbitmq import HEARTBEAT, declare_all
 from project.derived_ids import derived_id
 from project.errors import BrokerUnavailable
 
-INBOX = Queue("inbox", durable=True)
 POLL = 0.01  # seconds to listen while a message waits for its next attempt
 
 

@@ -3,22 +3,20 @@
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
 from anyio.to_thread import run_sync
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
-from project.brokers import rabbitmq
+from project import redis_clients
+from project.brokers import Broker, rabbitmq
 from project.celery_config.task import JobTask
 from project.errors import BrokerUnavailable, JobIdTaken, TooManyJobs
-from project.inbox import amqp_reader, dead_letters, messages, redis_list
+from project.inbox import dead_letters, messages, redis_list
 from project.inbox.amqp_reader import AmqpReader, Delivery
 from project.inbox.messages import BadMessage, Message
 from project.inbox.redis_list import InboxList
@@ -43,21 +41,19 @@ class Inbox:
 
     def __init__(self, jobs: Jobs, settings: Settings, arguments_model: Callable[[JobTask], type[BaseModel]]) -> None:
         self._jobs = jobs
+        broker: Broker = jobs.app.broker
         self._tasks = {task.name: (task, arguments_model(task)) for task in jobs.tasks()}
         self._queues = {name for task in jobs.tasks() for name in task.app.amqp.queues}
         of_celery = [] if messages.CELERY_QUEUE in self._queues else keys.waiting(messages.CELERY_QUEUE)
-        if settings.broker.startswith("redis+stock:"):  # its own keys have a prefix that other programs do not use
-            of_celery += [name for queue in sorted(self._queues) for name in keys.waiting(queue)]
-        self._one_step = settings.broker == settings.records  # else the broker is not the Redis with the inbox
-        self._redis = Redis.from_url(
-            settings.records,
-            socket_timeout=WAIT + settings.redis_timeout,
-            socket_connect_timeout=settings.redis_timeout,
-            retry=Retry(NoBackoff(), 0),
+        self._one_step = broker.admits_in_one_step
+        self._redis = redis_clients.client(
+            settings, socket_timeout=WAIT + settings.redis_timeout, retry=redis_clients.NO_RETRY
         )
-        self._list = InboxList(self._redis, of_celery)
+        self._list = InboxList(self._redis, of_celery + broker.foreign_lists(self._queues))
         self._max_attempts = settings.max_attempts
-        self._readers = list(self._amqp_readers()) if rabbitmq.is_amqp(settings.broker) else []
+        handlers = {rabbitmq.INBOX.name: self._submit_delivered, rabbitmq.DEAD: self._end_dead}
+        queues = broker.queues_for_producers()
+        self._readers = [AmqpReader(jobs.app, queue, handlers[queue.name]) for queue in queues]
         self._stop = threading.Event()
 
     @asynccontextmanager
@@ -74,10 +70,6 @@ class Inbox:
         for thread in threads:
             await run_sync(thread.join, max(0, end - time.monotonic()))
         self._redis.close()
-
-    def _amqp_readers(self) -> Iterator[AmqpReader]:
-        yield AmqpReader(self._jobs.app, amqp_reader.INBOX, self._submit_delivered)
-        yield AmqpReader(self._jobs.app, rabbitmq.dead_queue(), self._end_dead)
 
     def _run_amqp(self, reader: AmqpReader) -> None:
         self._run(partial(reader.step, WAIT))

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from project.integrations.check import CHECK_TIMEOUT, Check
+from project.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
 TIMEOUT = 10  # seconds for a whole notification

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
-from project.brokers.rabbitmq import PublishersBlocked
+from project.brokers.base import PublishRefused
 from project.errors import BrokerUnavailable, WritesRefused
 from project.leased_transport.scripts import recoverable
 
@@ -28,7 +28,7 @@ REFUSALS = {
 
 
 class CircuitBreaker:
-    """A circuit breaker: once Redis (or RabbitMQ) was away, one caller per pause may try again, others fail at once.
+    """A circuit breaker: once a server was away, one caller per pause may try again, the others fail at once.
 
     Without it, a frozen Redis and 40 threads would let only 40 requests per timeout through to their 503.
     """
@@ -55,7 +55,7 @@ class CircuitBreaker:
             if not self._away:
                 raise
             self._try_again_at = time.monotonic() + self._pause
-            self._detail = str(error) if isinstance(error, PublishersBlocked) else self._no_answer
+            self._detail = str(error) if isinstance(error, PublishRefused) else self._no_answer
             raise BrokerUnavailable(self._detail) from error
         except Exception:  # a 404, say: it has answered
             self._away = False

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from project import redis_clients
 from project.leased_transport import keys
+from project.settings import Settings
 
 ALL = keys.ALL_CHANGES  # the channel of the changes of all jobs
 ALWAYS = "jobs:watch"  # nobody publishes here; a subscription to it keeps the connection open between waiters
@@ -45,10 +44,8 @@ class Channel:
 class Changes:
     """The changes of jobs, for any number of listeners in one event loop."""
 
-    def __init__(self, url: str, timeout: float) -> None:
-        self._redis = Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-        )
+    def __init__(self, settings: Settings) -> None:
+        self._redis = redis_clients.async_client(settings)
         self._pubsub = self._redis.pubsub()
         self._channels: dict[str, Channel] = {}
         self._wanted = {ALWAYS}  # channels that Redis is still to be asked for

@@ -14,10 +14,8 @@ from uuid import uuid4
 
 from anyio.to_thread import run_sync
 from celery import Celery
-from redis import Redis
 
-from project.brokers.queueing import queueing_of
-from project.brokers.rabbitmq import is_amqp
+from project.brokers import Broker
 from project.celery_config.task import JobTask
 from project.derived_ids import derived_id
 from project.errors import (
@@ -45,17 +43,18 @@ class Jobs:
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         self.app = app
-        self._redis = Redis.from_url(settings.records, **settings.redis_options)
-        self._queueing = queueing_of(app, settings, self._redis)
+        self._broker: Broker = app.broker
+        self._redis = self._broker.redis
         self._drain = RetryAfter(self._redis, settings.queue_limit)
         self.available = CircuitBreaker(settings.redis_down_pause)
         self._sending = self._counting = self.available
-        if is_amqp(settings.broker):  # jobs can be read while RabbitMQ is away, and queues while it takes no messages
-            self._sending = CircuitBreaker(settings.redis_down_pause, "RabbitMQ or Redis")
-            self._counting = CircuitBreaker(settings.redis_down_pause, "RabbitMQ or Redis")
+        if server := self._broker.separate_server:
+            # jobs can be read while that server is away, and queues while it accepts no messages
+            self._sending = CircuitBreaker(settings.redis_down_pause, f"{server} or Redis")
+            self._counting = CircuitBreaker(settings.redis_down_pause, f"{server} or Redis")
         self._ttl = settings.result_ttl
         self._max_waiters = settings.max_waiters
-        self.changes = Changes(settings.records, settings.redis_timeout)
+        self.changes = Changes(settings)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -184,7 +183,7 @@ class Jobs:
             if outcome is None:
                 raise UnknownJob
             if outcome.action == "stopped":
-                self._queueing.stop(job_id, outcome)
+                self._broker.stop(job_id, outcome)
         return Job[Any].from_record(job_id, outcome.record, traceback=traceback)
 
     def requeue(self, job_id: str) -> Accepted:
@@ -193,7 +192,7 @@ class Jobs:
             record = records.read(self._redis, job_id)
             if record is None:
                 raise UnknownJob
-            if not self._queueing.requeue([job_id]):
+            if not self._broker.requeue([job_id]):
                 raise NotRequeueable
         return Accepted(job_id=job_id, task=record["task"])
 
@@ -201,7 +200,7 @@ class Jobs:
         """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
         with self.admission():
             failed, _ = listing.recent(self._redis, records.RECENT_LIMIT, task=task, status="FAILURE")
-            return self._queueing.requeue(failed)
+            return self._broker.requeue(failed)
 
     def recent(self, limit: int, before: float | None, task: str | None, status: str | None) -> JobPage:
         """Return recent jobs, newest first."""
@@ -213,7 +212,7 @@ class Jobs:
     def queues(self) -> list[Queue]:
         """Return how deep each queue is."""
         with self._counting():
-            depths = self._queueing.depths(self._queues())
+            depths = self._broker.depths(self._queues())
         return [Queue.model_validate({"queue": name, **depth}) for name, depth in depths.items()]
 
     def consumers(self) -> list[Consumer]:
@@ -227,7 +226,7 @@ class Jobs:
     def ping(self) -> None:
         """Return if jobs can be accepted."""
         with self._counting():
-            self._queueing.ping()
+            self._broker.ping()
 
 
 def _log(event: str, task: JobTask, job_id: str, wish: SubmitOptions) -> None:

@@ -14,10 +14,6 @@ INTERNAL = frozenset(
 )
 RECENT_LIMIT = 10_000  # jobs in the index `jobs:recent`; older ones are found by their id only
 
-# moved to keys.py
-PRIORITY_STEPS, DEFAULT_PRIORITY = keys.PRIORITY_STEPS, keys.DEFAULT_PRIORITY
-key, lists, step = keys.job, keys.waiting, keys.step
-
 
 def read(client: Redis, job_id: str) -> dict[str, str] | None:
     """Return a job's record, or None for a job that was never known or has expired.

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from project import redis_clients
 from project.settings import get_settings
 
 STATUSES = (b"OK", b"PONG", b"QUEUED")  # replies that redis-cli prints without quotes
@@ -23,7 +23,7 @@ ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', 10: "\\n", 13: "\\r", 9: "\\t"}
 def main() -> None:
     """Run the command on the command line, or the commands on standard input; exit with 1 if the last one failed."""
     try:
-        with Redis.from_url(get_settings().records, protocol=2, socket_timeout=None) as client:
+        with redis_clients.client(get_settings(), protocol=2, socket_timeout=None) as client:
             connection = client.connection_pool.get_connection()
             succeeded = True
             for words in [sys.argv[1:]] if sys.argv[1:] else _typed():

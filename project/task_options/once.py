@@ -7,9 +7,9 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import RedisError
 
+from project import redis_clients
 from project.leased_transport import keys
 from project.settings import get_settings
 
@@ -62,5 +62,4 @@ class Once:
 
 @cache
 def _redis() -> Any:
-    settings = get_settings()
-    return Redis.from_url(settings.records, **settings.redis_options)
+    return redis_clients.client(get_settings())

@@ -10,7 +10,6 @@ from celery import signals
 from redis import Redis
 from redis.exceptions import RedisError
 
-from project.brokers import base
 from project.leased_transport import keys
 from project.leased_transport.scripts import Script
 
@@ -21,14 +20,14 @@ PRESENT = Script("present", Path(__file__).parent / "lua")
 log = logging.getLogger(__name__)
 
 
-def connect(redis_url: str, timeout: float) -> None:
+def connect() -> None:
     """Tell Redis about this consumer from its start to its end, in a thread: a solo pool stops the loop."""
     ended = threading.Event()
 
     @signals.worker_ready.connect(weak=False)
     def _appear(sender: Any, **_: Any) -> None:
-        client = Redis.from_url(redis_url, socket_timeout=timeout, socket_connect_timeout=timeout)
-        threading.Thread(target=_stay, args=(client, describe(sender), ended), name="presence", daemon=True).start()
+        arguments = (sender.app.broker.redis, describe(sender), ended)
+        threading.Thread(target=_stay, args=arguments, name="presence", daemon=True).start()
 
     @signals.worker_shutting_down.connect(weak=False)
     def _leave(**_: Any) -> None:
@@ -42,7 +41,7 @@ def describe(consumer: Any) -> dict[str, Any]:
         "name": consumer.hostname,
         "pool": worker.pool_cls.__module__.rpartition(".")[2],
         "slots": worker.concurrency,
-        "broker": base.kind_of(consumer.app),
+        "broker": consumer.app.broker.kind,
         "queues": sorted(consumer.app.amqp.queues.consume_from),
     }
 

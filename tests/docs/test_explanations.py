@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from project.brokers import broker_for
 from project.celery_config.config import celery_options
 from project.native.parts import Programs, parts
 from project.settings import Settings
@@ -19,7 +20,7 @@ ADD_A_TASK = Path("docs/how-to/add-a-task.md")
 
 def test_every_celery_option_is_explained_and_no_other() -> None:
     """The rows of the Celery tables are the keys of celery_options()."""
-    options = celery_options(Settings())
+    options = celery_options(Settings(), broker_for(Settings()))
     inner = {f"{key}.{name}" for key, value in options.items() if isinstance(value, dict) for name in value}
     outer = {key for key, value in options.items() if not (isinstance(value, dict) and value)}
     assert _first_cells(_section(SETTINGS, "Celery")) == inner | outer

@@ -2,7 +2,8 @@
 
 import pytest
 
-from project.health.broker_check import check
+from project.brokers import broker_for
+from project.check import Check
 from project.settings import Settings
 from tests.rabbitmq.conftest import ATTEMPTS, LIMIT
 from tests.support.ports import free_port
@@ -10,13 +11,14 @@ from tests.support.rabbitmq import RabbitServer
 from tests.support.stack import NativeStack
 
 
-def _settings(url: str, attempts: int = ATTEMPTS) -> Settings:
-    return Settings(_env_file=None, broker_url=url, queue_limit=LIMIT, max_attempts=attempts)
+def check(url: str, attempts: int = ATTEMPTS) -> Check:
+    """Check a RabbitMQ as a stack with these settings does."""
+    return broker_for(Settings(_env_file=None, broker_url=url, queue_limit=LIMIT, max_attempts=attempts)).check()
 
 
 def test_a_rabbitmq_that_fits_is_ok(rabbit: RabbitServer, stack: NativeStack) -> None:
     """Its version is told."""
-    found = check(_settings(stack.settings["BROKER_URL"]))
+    found = check(stack.settings["BROKER_URL"])
     assert (found.name, found.state) == ("broker", "ok")
     assert found.found.startswith("RabbitMQ 3.")
 
@@ -28,7 +30,7 @@ def test_a_rabbitmq_that_fits_is_ok(rabbit: RabbitServer, stack: NativeStack) ->
 def test_a_rabbitmq_that_cannot_be_used_is_named(rabbit: RabbitServer, change: str, found: str) -> None:
     """With what to do about it."""
     url = rabbit.url.replace("guest:guest@", change) if change else f"amqp://guest:secret@127.0.0.1:{free_port()}//"
-    told = check(_settings(url))
+    told = check(url)
     assert told.state == "failed"
     assert found in told.found
     assert "BROKER_URL" in told.cure
@@ -37,7 +39,7 @@ def test_a_rabbitmq_that_cannot_be_used_is_named(rabbit: RabbitServer, change: s
 
 def test_queues_that_were_made_with_other_limits_are_named(rabbit: RabbitServer, stack: NativeStack) -> None:
     """RabbitMQ does not change the arguments of a queue that is there."""
-    told = check(_settings(stack.settings["BROKER_URL"], attempts=7))
+    told = check(stack.settings["BROKER_URL"], attempts=7)
     assert told.state == "failed"
     assert "rabbitmqctl delete_queue" in told.cure
 
@@ -46,6 +48,6 @@ def test_a_frozen_rabbitmq_is_told_within_the_time_of_a_check(rabbit: RabbitServ
     """It takes the connection and then says nothing."""
     rabbit.signal_all("STOP")
     try:
-        assert check(_settings(rabbit.url)).found.startswith("RabbitMQ does not answer")
+        assert check(rabbit.url).found.startswith("RabbitMQ does not answer")
     finally:
         rabbit.signal_all("CONT")

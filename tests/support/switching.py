@@ -6,7 +6,6 @@ from typing import Any, Self
 from celery import Celery
 from redis import Redis
 
-from project.brokers.queueing import queueing_of
 from project.celery_config.app import create_celery_app
 from project.leased_transport import control, keys, records
 from project.settings import Settings
@@ -65,7 +64,7 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
     consumer.kill()
     consumer = new.consumer("cpu,default")
     fresh = new.submit("sum", kwargs={"number": 4})
-    assert queueing_of(new.app, new.settings, new.redis).requeue([revoked]) == [revoked]
+    assert new.app.broker.requeue([revoked]) == [revoked]
     everything = [running, *waiting, delayed, revoked, fresh]
     wait_until(lambda: {new.status(job_id) for job_id in everything} == {"SUCCESS"}, 30, "all jobs end well")
     assert [(records.read(new.redis, job_id) or {})["attempts"] for job_id in waiting] == ["1", "1", "1"]

@@ -11,16 +11,22 @@ from celery import Celery
 from celery.exceptions import Ignore, Reject
 from redis import Redis
 
-from project.brokers.base import broker_settings
+from project.brokers import broker_for
+from project.leased_transport import celery_settings
+from project.settings import Settings
 
 
-def create_app(url: str, **options: Any) -> Celery:
-    """Return an app with the test tasks on the broker at *url*."""
+def create_app(url: str, socket_timeout: float = 1.0, recent_limit: int | None = None, **settings: Any) -> Celery:
+    """Return an app with the test tasks on the broker at *url*, with the transport's and Celery's own backends."""
     app = Celery("tests", set_as_current=False)
-    app.conf.update(broker_settings(url, **options))
+    broker = broker_for(Settings(_env_file=None, broker_url=url, redis_timeout=socket_timeout, **settings))
+    broker.attach(app)
+    app.conf.update(broker.celery_options())
+    app.conf.result_backend = celery_settings(url)["result_backend"] if broker.kind == "leased" else broker.url
     app.conf.update(worker_hijack_root_logger=False, worker_send_task_events=True, task_send_sent_event=True)
     app.conf.result_extended = "RESULT_EXTENDED" in os.environ
-    app.conf.update(broker_transport_options=app.conf.broker_transport_options | stock_options(url))
+    extra = stock_options(url) | ({"recent_limit": recent_limit} if recent_limit else {})
+    app.conf.update(broker_transport_options=app.conf.broker_transport_options | extra)
     register(app)
     return app
 
@@ -119,8 +125,6 @@ def register_protocol_tasks(task: Any) -> None:
 
 
 if "BROKER_URL" in os.environ:  # a worker process
-    app = create_app(
-        os.environ["BROKER_URL"],
-        **{name: float(os.environ[name.upper()]) for name in ("lease", "socket_timeout") if name.upper() in os.environ},
-        **{name: int(os.environ[name.upper()]) for name in ("max_attempts",) if name.upper() in os.environ},
-    )
+    numbers: dict[str, Any] = {"lease": float, "socket_timeout": float, "max_attempts": int}
+    given = {name: read(os.environ[name.upper()]) for name, read in numbers.items() if name.upper() in os.environ}
+    app = create_app(os.environ["BROKER_URL"], **given)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from project.dashboard import management_api
+from project.brokers import broker_for
+from project.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -15,4 +16,4 @@ from project.dashboard import management_api
 )
 def test_the_management_api_of_rabbitmq_is_found(broker_url: str, expected: str) -> None:
     """Its URL has no password: Flower would send a quoted one as it stands there."""
-    assert management_api(broker_url) == expected
+    assert broker_for(Settings(_env_file=None, broker_url=broker_url)).management_api == expected

@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from project.check import Check
 from project.integrations.backups.retention import Keep, kept
-from project.integrations.check import Check
 from project.settings import Settings
 
 Kind = Literal["database", "ftp"]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from project.check import CHECK_TIMEOUT, Check
 from project.integrations.backups.archives import BackupError
 from project.integrations.backups.ftp_listing import ENCODING
-from project.integrations.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
 TIMEOUT = 30  # seconds without a byte

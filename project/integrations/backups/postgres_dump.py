@@ -14,8 +14,8 @@ from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
+from project.check import CHECK_TIMEOUT, Check
 from project.integrations.backups.archives import BackupError, Report
-from project.integrations.check import CHECK_TIMEOUT, Check
 from project.integrations.database.engine import parse
 from project.settings import Settings
 

@@ -13,8 +13,8 @@ from sqlalchemy import URL, Engine, MetaData, NullPool, create_engine, event, ma
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from project.check import CHECK_TIMEOUT
 from project.errors import DatabaseMismatch, DatabaseUnavailable
-from project.integrations.check import CHECK_TIMEOUT
 
 # per process; a prefork child uses one connection
 POOL = {"pool_size": 5, "max_overflow": 0, "pool_timeout": 1, "pool_pre_ping": True}

@@ -10,7 +10,7 @@ from typing import Any
 from imap_tools import AND, BaseMailBox, MailMessage
 from imap_tools.errors import ImapToolsError
 
-from project.integrations.check import CHECK_TIMEOUT, Check
+from project.check import CHECK_TIMEOUT, Check
 from project.integrations.deadline import Deadline, deadline
 from project.integrations.mail import message_text
 from project.integrations.mail.sending import ONE_LINE, MailRefused

@@ -9,7 +9,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import localtime
 
-from project.integrations.check import CHECK_TIMEOUT, Check
+from project.check import CHECK_TIMEOUT, Check
 from project.integrations.deadline import Deadline, deadline
 from project.integrations.mail.wire_format import POLICY, ascii_domain, envelope, unmistakable
 from project.settings import Settings

@@ -11,6 +11,7 @@ import pytest
 from project.api.event_feed import HELD, INTERVAL, Feed
 from project.errors import TooManyEventListeners
 from project.jobs.job_events import ALL, Changes
+from project.settings import Settings
 from tests.support.http import assert_problem
 from tests.support.processes import RedisServer
 from tests.support.producer import Producer, StartProducer
@@ -33,7 +34,7 @@ def producer(start: StartProducer) -> Producer:
 
 
 def _feed(server: RedisServer, most: int) -> tuple[Changes, Feed]:
-    changes = Changes(server.url, 1)
+    changes = Changes(Settings(_env_file=None, redis_url=server.url, redis_timeout=1))
     return changes, Feed(changes, most)
 
 

@@ -8,7 +8,6 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from project.brokers.broadcast import broadcast
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job
 from project.settings import Settings
@@ -84,6 +83,6 @@ def test_consumers_that_cannot_be_told_to_stop_a_job_keep_no_client_waiting(
     stock_app: Celery, stock_server: RedisServer
 ) -> None:
     """Celery's own broadcast repeats its message for ever on a connection that worked before."""
-    broadcast(stock_app, "stop_job", {"job_id": "x", "run": "1"})
+    stock_app.broker.broadcast("stop_job", {"job_id": "x", "run": "1"})
     with _frozen(stock_server), takes_less_than(PROMISE), pytest.raises(OperationalError):
-        broadcast(stock_app, "stop_job", {"job_id": "x", "run": "1"})
+        stock_app.broker.broadcast("stop_job", {"job_id": "x", "run": "1"})

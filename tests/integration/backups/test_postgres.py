@@ -13,9 +13,9 @@ import psutil
 import psycopg
 import pytest
 
+from project.check import Check
 from project.integrations.backups import postgres_dump, postgres_restore
 from project.integrations.backups.archives import BackupError
-from project.integrations.check import Check
 from project.settings import Settings
 from tests.support.ports import free_port
 from tests.support.postgres import PASSWORD, Postgres, program, running_postgres

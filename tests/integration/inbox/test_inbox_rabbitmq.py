@@ -12,7 +12,7 @@ from uuid import uuid4
 import amqp
 import pytest
 
-from project.inbox import amqp_reader
+from project.brokers import rabbitmq
 from project.inbox.messages import LONGEST
 from project.inbox.redis_list import INBOX, REJECTED
 from project.leased_transport import keys, records
@@ -26,7 +26,7 @@ from tests.support.rabbitmq import RabbitServer
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.heavy
-QUEUE = amqp_reader.INBOX.name
+QUEUE = rabbitmq.INBOX.name
 
 
 @pytest.fixture(scope="module")

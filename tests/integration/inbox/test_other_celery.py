@@ -8,7 +8,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from project.brokers import base
+from project.brokers import queue_depths
 from project.inbox.redis_list import INBOX, REJECTED
 from project.leased_transport import records
 from tests.support.inbox import LARGEST_MAIL, LIMIT, jobs, rejected
@@ -141,7 +141,7 @@ def test_messages_for_kombus_own_transport_are_found_too(server: RedisServer, st
     producer = start(broker_url=f"redis+stock://127.0.0.1:{server.port}/3", redis_db=3)
     other = Celery("other", broker=server.url.replace("/0", "/3"), set_as_current=False)
     job = other.send_task("sum", args=[10], queue="cpu")
-    wait_until(lambda: there.llen(base.stock_lists("cpu")[2]) == 1)  # the record is written before the message
+    wait_until(lambda: there.llen(queue_depths.stock_lists("cpu")[2]) == 1)  # the record is written before the message
     assert records.read(there, job.id)
     other.close()
     producer.kill()

@@ -25,7 +25,7 @@ def test_each_listener_hears_its_own_channel(redis: Redis) -> None:
     """What is published after the block was entered is heard, by all who listen to it and by nobody else."""
 
     async def listen() -> list[int]:
-        changes = Changes(url(redis), 1)
+        changes = Changes(Settings(_env_file=None, redis_url=url(redis), redis_timeout=1))
         async with changes.watch("job:a") as first, changes.watch("job:a") as second, changes.watch("job:b") as other:
             assert changes.listeners == 3
             await asyncio.to_thread(redis.publish, "job:a", '{"status": "SUCCESS"}')
@@ -43,7 +43,7 @@ def test_a_restarted_redis_makes_listeners_look_again(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
 
     async def listen() -> object:
-        changes = Changes(server.url, 1)
+        changes = Changes(Settings(_env_file=None, redis_url=server.url, redis_timeout=1))
         async with changes.watch("job:a") as heard:
             await asyncio.to_thread(server.kill)
             await asyncio.to_thread(server.start)
@@ -63,7 +63,7 @@ def test_who_comes_while_redis_is_away_is_let_in_when_it_is_back(tmp_path: Path)
     server.kill()
 
     async def listen() -> None:
-        changes = Changes(server.url, 0.5)
+        changes = Changes(Settings(_env_file=None, redis_url=server.url, redis_timeout=0.5))
 
         async def heard() -> object:
             async with changes.watch("job:a") as queue:
@@ -87,7 +87,7 @@ def test_who_comes_back_at_once_is_not_left_deaf(redis: Redis) -> None:
     """Leaving a channel and entering it again may overlap."""
 
     async def listen() -> None:
-        changes = Changes(url(redis), 1)
+        changes = Changes(Settings(_env_file=None, redis_url=url(redis), redis_timeout=1))
         for turn in range(50):
             async with changes.watch("job:a") as heard:
                 await asyncio.to_thread(redis.publish, "job:a", f'{{"turn": {turn}}}')

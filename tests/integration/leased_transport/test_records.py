@@ -5,11 +5,11 @@ from celery import Celery, group
 from kombu.transport import redis as kombu_redis
 from redis import Redis
 
-from project.brokers import queue_depths
-from project.brokers.base import broker_settings
+from project.brokers import broker_for, queue_depths
 from project.leased_transport import control, listing, records
 from project.leased_transport.backend import Backend
 from project.leased_transport.transport import Transport
+from project.settings import Settings
 from tests.support.processes import RedisServer
 from tests.support.transport_app import create_app
 from tests.support.transport_fixtures import StartWorker
@@ -118,10 +118,12 @@ def test_a_stock_url_selects_kombus_own_transport(server: RedisServer) -> None:
 
 
 def test_another_broker_is_left_alone() -> None:
-    """amqp:// keeps Celery's choice of transport, and results go where the caller says."""
-    options = broker_settings("amqp://guest@rabbit//", result_url="redis://results/1")
+    """amqp:// keeps Celery's choice of transport, and results go to Redis."""
+    settings = Settings(_env_file=None, broker_url="amqp://guest@rabbit//", redis_url="redis://results/1")
+    options = broker_for(settings).celery_options()
     assert "broker_transport" not in options and "worker_consumer" not in options
-    assert (options["broker_url"], options["result_backend"]) == ("amqp://guest@rabbit//", "redis://results/1")
+    assert options["broker_url"] == "amqp://guest@rabbit//"
+    assert options["result_backend"].endswith("+redis://results/1")
 
 
 def test_a_url_with_decode_responses_changes_nothing(server: RedisServer, workers: StartWorker) -> None:

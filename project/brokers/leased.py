@@ -1,0 +1,80 @@
+"""The leased Redis transport (`redis://`, the default): record and message are one, and each step is atomic."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from celery import Task, uuid
+
+from project.brokers import fast_publisher, switching
+from project.brokers.base import Broker, transport_options
+from project.brokers.fast_publisher import FastPublisher, known_options
+from project.leased_transport import celery_settings, control
+from project.leased_transport.control import Outcome
+from project.task_options.followers import patiently
+
+
+class LeasedBroker(Broker):
+    """Queues are lists of job ids in the Redis that holds the job records."""
+
+    kind = "leased"
+    admits_in_one_step = True
+    _publisher: FastPublisher | None = None
+    _opened = False
+
+    def celery_options(self) -> dict[str, Any]:
+        """Return the options of the leased transport and its result backend."""
+        settings = self.settings
+        selected = celery_settings(
+            self.url,
+            **transport_options(settings),
+            result_ttl=settings.result_ttl,
+            lease=settings.lease,
+            max_attempts=settings.max_attempts,
+            queue_limit=settings.queue_limit,
+        )
+        backend = f"project.brokers.leased_backend:LeasedBackend+{self.url}"
+        return super().celery_options() | selected | {"result_backend": backend}
+
+    def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
+        """Admit a job: with the fast publisher, or with Celery's own way for options that only Celery knows."""
+        # with its id chosen here, a job whose answer was lost is known when it is published again
+        job_id, chosen = job_id or uuid(), known_options(task, options)
+        if publisher := self._publisher_for(task, args, chosen):
+            publisher.admit(task, args, kwargs, job_id, chosen)
+            result = task.AsyncResult(job_id)
+            result.ignored = chosen.get("ignore_result", task.ignore_result)
+            return result
+        options.pop("nonce", None)  # Celery would not know it
+        return patiently(partial(Task.apply_async, task, args, kwargs, task_id=job_id, **options))
+
+    def publish_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        """Admit jobs of one task, 100 per round trip; skip ids that are known already."""
+        chosen = known_options(task, {})
+        if publisher := self._publisher_for(task, (), chosen):
+            publisher.admit_many(task, jobs, chosen)
+        else:
+            super().publish_many(task, jobs)
+
+    def _publisher_for(self, task: Any, args: Any, options: dict[str, Any]) -> FastPublisher | None:
+        """Return what can publish this call, or None if only Celery knows how to publish it."""
+        publisher = self._open_publisher() if fast_publisher.can_publish(task, args, options) else None
+        return publisher if publisher and options.get("queue", task.queue_name) in publisher.queues else None
+
+    def _open_publisher(self) -> FastPublisher | None:
+        if not self._opened:  # no lock: while Redis is away, callers must not wait for one another
+            self._publisher = fast_publisher.open_publisher(self.app)
+            self._opened = True
+        return self._publisher
+
+    def requeue(self, job_ids: list[str]) -> list[str]:
+        """Return failed or revoked jobs to their queues under their ids; return the ids of those that were."""
+        return control.requeue(self.redis, job_ids)
+
+    def run_name(self, outcome: Outcome) -> str:
+        """Return the fencing token, of which each attempt has its own."""
+        return outcome.token
+
+    def take_over(self) -> int:
+        """Adopt jobs in Redis alone: the brokers that have their messages need not be there."""
+        return switching.adopt_all(self.redis)

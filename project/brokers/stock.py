@@ -1,0 +1,35 @@
+"""Celery's own Redis transport (`redis+stock://`), to compare with: delivery is Celery's, records are ours."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from project.brokers.base import transport_options
+from project.brokers.job_records import OF_ONE_SENDING, Message
+from project.brokers.queue_depths import STOCK_PREFIX
+from project.brokers.unleased import UnleasedBroker
+from project.leased_transport import keys
+
+
+class StockBroker(UnleasedBroker):
+    """Queues are lists of messages in any Redis; their keys have a prefix, apart from those of the leased transport."""
+
+    kind = "stock"
+
+    @property
+    def url(self) -> str:
+        """The broker's URL, as Celery reads it."""
+        return self.settings.broker.replace("redis+stock://", "redis://", 1)
+
+    def celery_options(self) -> dict[str, Any]:
+        """Return the options of kombu's transport."""
+        transport = transport_options(self.settings)
+        transport |= {"global_keyprefix": STOCK_PREFIX, "priority_steps": keys.PRIORITY_STEPS}
+        return super().celery_options() | {"broker_transport_options": transport}
+
+    def send(self, message: Message) -> Any:
+        """Send a message; QUEUE_LIMIT does not apply."""
+        return message.publish(**{name: message.options[name] for name in OF_ONE_SENDING & message.options.keys()})
+
+    def foreign_lists(self, queues: Iterable[str]) -> list[str]:
+        """Return the queues' names without the prefix, which Celery clients of other projects do not know."""
+        return [name for queue in sorted(queues) for name in keys.waiting(queue)]

@@ -1,0 +1,38 @@
+"""What brokers without leases share: Redis has the records, the broker the messages, and nonces connect them."""
+
+from abc import abstractmethod
+from typing import Any
+
+from project.brokers import job_records, switching
+from project.brokers.base import Broker
+from project.brokers.job_records import Message
+from project.leased_transport.control import Outcome
+
+
+class UnleasedBroker(Broker):
+    """A broker that keeps messages itself; see job_records.py for what happens in which order."""
+
+    def celery_options(self) -> dict[str, Any]:
+        """Return options with the result backend that writes job records."""
+        backend = f"project.brokers.job_records:RecordBackend+{self.settings.redis}"
+        return super().celery_options() | {"result_backend": backend}
+
+    @abstractmethod
+    def send(self, message: Message) -> Any:
+        """Send the message of a job; raise OperationalError, or QueueFull if it must fit and does not."""
+
+    def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
+        """Write the record of a job, then send its message."""
+        return job_records.publish(task, args, kwargs, job_id, options)
+
+    def requeue(self, job_ids: list[str]) -> list[str]:
+        """Send the messages of failed or revoked jobs again; return the ids of those that were."""
+        return [job_id for job_id in job_ids if job_records.requeue(self, job_id)]
+
+    def run_name(self, outcome: Outcome) -> str:
+        """Return the nonce of the message that the run came with."""
+        return outcome.nonce
+
+    def take_over(self) -> int:
+        """Send a message for each job that waits for another kind of broker."""
+        return switching.send_all(self)
