@@ -1,14 +1,14 @@
-// The producer's HTTP API: the only module that calls it.
+// Calls the producer's HTTP API; no other module does.
 
-/** An answer that is no success, as RFC 9457 describes it; status 0 means that nobody answered. */
+/** An error response (RFC 9457); status 0 means that there was no response. */
 export class Problem extends Error {
   constructor({ status, title, detail, errors = [] }, retryAfter = null) {
     super(detail);
     Object.assign(this, { status, title, errors, retryAfter });
   }
 
-  /** Whether the same request may succeed a little later. */
-  get passing() {
+  /** Whether the same request may succeed later. */
+  get temporary() {
     return [0, 429, 502, 503, 504].includes(this.status);
   }
 }
@@ -16,10 +16,10 @@ export class Problem extends Error {
 /** Return the catalogue of tasks. */
 export const listTasks = async () => (await call("producer/api/tasks")).json();
 
-/** Return a job as it is now. */
+/** Return the current state of a job. */
 export const lookUp = async (location, signal) => (await call(location, { signal })).json();
 
-/** Submit a job; return what the producer accepted, and where to look it up. */
+/** Submit a job; return the accepted job and its location. */
 export async function submit(task, args) {
   const headers = { "Content-Type": "application/json" };
   const response = await call(task.submit, { method: "POST", headers, body: JSON.stringify(args) });
@@ -35,7 +35,7 @@ export function curl(task, args) {
 async function call(address, options) {
   const response = await fetch(address, { cache: "no-store", ...options }).catch((error) => {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ status: 0, title: "No answer", detail: "NGINX does not answer. Is the stack running?" });
+    throw new Problem({ status: 0, title: "No response", detail: "NGINX does not answer. Is the stack running?" });
   });
   if (response.ok) return response;
   const seconds = Number(response.headers.get("Retry-After"));
@@ -43,6 +43,6 @@ async function call(address, options) {
 }
 
 async function body(response) {
-  const nothing = { status: response.status, title: response.statusText, detail: "The answer does not say why." };
+  const nothing = { status: response.status, title: response.statusText, detail: "The response has no explanation." };
   return { ...nothing, ...(await response.json().catch(() => ({}))) };
 }

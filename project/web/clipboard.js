@@ -1,14 +1,14 @@
-// Copy a line, also where browsers give pages no clipboard (plain http on another host).
+// Copy a line of text, also without clipboard access (on plain http from another host).
 
-/** Copy an element's text and say so on the button; without a clipboard, select the text instead. */
+/** Copy an element's text and confirm it on the button; without a clipboard, select the text instead. */
 export async function copyText(element, button) {
-  let said = "Copied";
+  let label = "Copied";
   try {
     await navigator.clipboard.writeText(element.textContent);
   } catch {
     getSelection().selectAllChildren(element);
-    said = "Selected";
+    label = "Selected";
   }
-  button.textContent = said;
+  button.textContent = label;
   setTimeout(() => (button.textContent = "Copy"), 1500);
 }

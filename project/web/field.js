@@ -1,11 +1,11 @@
-// One input of a form, made from the JSON Schema of one argument.
+// Creates one input of a form from the JSON Schema of one argument.
 
 import { copy } from "./template.js";
 
 const INPUTS = { integer: "number", number: "number", boolean: "checkbox" };
 const number = new Intl.NumberFormat("en");
 
-/** Return an input for an argument with {element, read, complain}; formId keeps ids apart. */
+/** Return {element, name, input, complain, read} for an argument; formId makes the ids unique. */
 export function createField(formId, name, schema, required) {
   const { element, slots } = copy("field");
   const input = element.querySelector("input");
@@ -44,14 +44,14 @@ function prepare(input, name, schema, required) {
 /** Return the argument's value; undefined leaves it out, so that the task's default applies. */
 function read(input, schema) {
   if (input.type === "checkbox") return input.checked;
-  if (input.validity.badInput) throw new Error("This is not a number.");
+  if (input.validity.badInput) throw new Error("Enter a number.");
   if (input.value === "") return undefined;
   if (input.type === "number") return input.valueAsNumber;
   if (schema.type === "string") return input.value;
   try {
     return JSON.parse(input.value);
   } catch {
-    throw new Error("This is not JSON.");
+    throw new Error("Enter valid JSON.");
   }
 }
 

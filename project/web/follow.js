@@ -1,23 +1,23 @@
-// Follow a job by asking again and again: often at first, then less, and only as often as a troubled server allows.
+// Follow a job by polling: often at first, then less often, and after errors only as often as the server allows.
 
 import { lookUp, Problem } from "./api.js";
 
-const SHORTEST = 250; // milliseconds between two questions
-const LONGEST = 1500;
-const TROUBLED = 2000; // when the server does not say how long to wait
-const SLOWER = 1.2;
+const FIRST_PAUSE = 250; // milliseconds between two requests
+const LONGEST_PAUSE = 1500;
+const ERROR_PAUSE = 2000; // after an error without Retry-After
+const BACKOFF = 1.2;
 
-/** Yield {job} for every look at the job until it has ended, and {problem} for every one that did not work. */
+/** Yield {job} for each successful request until the job has ended, and {problem} for each failed one. */
 export async function* follow(location, signal) {
-  for (let pause = SHORTEST; ; pause = Math.min(pause * SLOWER, LONGEST)) {
-    const seen = await look(location, signal);
-    yield seen;
-    if (seen.job?.ready) return;
-    await sleep(seen.problem ? (seen.problem.retryAfter ?? TROUBLED) : pause, signal);
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * BACKOFF, LONGEST_PAUSE)) {
+    const response = await look(location, signal);
+    yield response;
+    if (response.job?.ready) return;
+    await sleep(response.problem ? (response.problem.retryAfter ?? ERROR_PAUSE) : pause, signal);
   }
 }
 
-/** Resolve after some milliseconds, or at once when the signal says that nobody waits any more. */
+/** Resolve after some milliseconds, or immediately when the signal aborts. */
 export function sleep(milliseconds, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
@@ -29,7 +29,7 @@ async function look(location, signal) {
   try {
     return { job: await lookUp(location, signal) };
   } catch (problem) {
-    if (problem instanceof Problem && problem.passing) return { problem };
+    if (problem instanceof Problem && problem.temporary) return { problem };
     throw problem;
   }
 }

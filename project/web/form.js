@@ -1,11 +1,11 @@
-// The form of one task, made from its entry in the catalogue.
+// Creates the form of one task from its entry in the catalogue.
 
 import { submit } from "./api.js";
 import { createField } from "./field.js";
 import { jobElementId } from "./job.js";
 import { copy, describe } from "./template.js";
 
-/** Return a form that submits jobs of the task; onAccepted gets the task, the arguments and what was accepted. */
+/** Return a form that submits jobs of the task; onAccepted gets the task, the arguments and the accepted job. */
 export function createForm(task, onAccepted) {
   const { element, slots } = copy("form");
   const { properties = {}, required = [] } = task.arguments;
@@ -32,7 +32,7 @@ async function send(task, element, slots, fields, onAccepted) {
   slots.accepted.hidden = true;
   const args = readAll(fields);
   if (!args || element.ariaBusy === "true") return;
-  // not `disabled`: that would take the focus away from who uses the keyboard
+  // not `disabled`: that would move the focus away from keyboard users
   element.ariaBusy = "true";
   try {
     const accepted = await submit(task, args);
@@ -46,7 +46,7 @@ async function send(task, element, slots, fields, onAccepted) {
   }
 }
 
-/** Return the arguments by name, or null after complaining about what cannot be read. */
+/** Return the arguments by name, or show the first invalid one and return null. */
 function readAll(fields) {
   const args = {};
   for (const field of fields) {
@@ -61,13 +61,13 @@ function readAll(fields) {
   return args;
 }
 
-/** Show a problem: what it says about a field next to that field, the rest next to the button. */
+/** Show a problem: errors of fields next to the fields, other errors next to the button. */
 function complain(fields, place, problem) {
   const errors = new Map((problem?.errors ?? []).map(({ field, message }) => [field, message]));
   for (const field of fields) field.complain(errors.get(`body.${field.name}`) ?? "");
   const named = fields.filter((field) => errors.has(`body.${field.name}`));
-  // the fields say what is wrong with them; what no field says must be said here
-  const said = named.length > 0 && named.length === errors.size;
-  place.textContent = problem ? (said ? `${problem.status} ${problem.title}` : describe(problem)) : "";
+  // the details are shown beside the fields, unless an error belongs to no field
+  const shown = named.length > 0 && named.length === errors.size;
+  place.textContent = problem ? (shown ? `${problem.status} ${problem.title}` : describe(problem)) : "";
   named[0]?.input.focus();
 }

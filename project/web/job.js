@@ -1,11 +1,11 @@
-// One job in the list: what was sent, where it is, what came out.
+// Shows one job in the list: its arguments, its progress and its result.
 
 import { curl } from "./api.js";
 import { copyText } from "./clipboard.js";
 import { STATES } from "./states.js";
 import { copy, describe } from "./template.js";
 
-/** Return {element, show, trouble} for a job that was accepted a moment ago. */
+/** Return {element, show, trouble} for a newly accepted job. */
 export function createJob(task, args, accepted) {
   const { element, slots } = copy("job");
   element.id = jobElementId(accepted);
@@ -22,7 +22,7 @@ export function createJob(task, args, accepted) {
   return {
     element,
     show: (job) => show(element, slots, job),
-    trouble: (problem) => say(slots, `${describe(problem)} ${problem.passing ? "Asking again soon." : ""}`, "problem"),
+    trouble: (problem) => say(slots, `${describe(problem)} ${problem.temporary ? "Retrying soon." : ""}`, "problem"),
   };
 }
 
@@ -56,7 +56,7 @@ function say(slots, text, kind = "hint") {
   slots.outcome.className = `outcome ${kind}`;
 }
 
-/** Return the milliseconds from one time to another, or null if one of them is not known yet. */
+/** Return the milliseconds from one time to another, or null if one of them is unknown. */
 function between(start, end) {
   return start && end ? Math.max(0, new Date(end) - new Date(start)) : null;
 }

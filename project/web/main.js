@@ -1,4 +1,4 @@
-// The page: a form per task of the catalogue, and the list of the jobs that were submitted here.
+// The page: a form for each task in the catalogue, and a list of the jobs submitted here.
 
 import { listTasks } from "./api.js";
 import { follow, sleep } from "./follow.js";
@@ -7,9 +7,9 @@ import { createJob } from "./job.js";
 import { STATES } from "./states.js";
 import { copy, describe } from "./template.js";
 
-const KEPT = 12; // jobs in the list; an older one goes on without being watched
-const OPEN = new Set(["cpu", "default"]); // queues whose forms are not folded away
-const RETRY = 2000; // milliseconds until the catalogue is asked for again
+const LISTED = 12; // jobs in the list; older ones are no longer followed
+const OPEN = new Set(["cpu", "default"]); // queues with forms that are not collapsed
+const RETRY = 2000; // milliseconds until the next request for the catalogue
 
 const forms = document.getElementById("forms");
 const list = document.getElementById("jobs");
@@ -23,13 +23,13 @@ async function showForms() {
       forms.ariaBusy = "false";
       return;
     } catch (problem) {
-      forms.firstElementChild.textContent = `${describe(problem)} Asking again soon.`;
+      forms.firstElementChild.textContent = `${describe(problem)} Retrying soon.`;
       await sleep(problem.retryAfter ?? RETRY);
     }
   }
 }
 
-/** Return the forms of the tasks to learn with; those of other queues are folded away, a group for each queue. */
+/** Return the forms of the demo tasks, and the others collapsed, one group per queue. */
 function arrange(tasks) {
   const groups = new Map();
   const shown = [];
@@ -54,28 +54,28 @@ async function watch(task, args, accepted) {
   const watching = new AbortController();
   list.prepend(job.element);
   watched.unshift({ job, watching });
-  for (const old of watched.splice(KEPT)) {
+  for (const old of watched.splice(LISTED)) {
     old.watching.abort();
     old.job.element.remove();
   }
   announce(task, accepted);
   try {
     let status = accepted.status;
-    for await (const seen of follow(accepted.location, watching.signal)) {
-      if (seen.problem) {
-        job.trouble(seen.problem);
+    for await (const response of follow(accepted.location, watching.signal)) {
+      if (response.problem) {
+        job.trouble(response.problem);
         continue;
       }
-      job.show(seen.job);
-      if (seen.job.status !== status) announce(task, seen.job);
-      status = seen.job.status;
+      job.show(response.job);
+      if (response.job.status !== status) announce(task, response.job);
+      status = response.job.status;
     }
   } catch (problem) {
     if (!watching.signal.aborted) job.trouble(problem);
   }
 }
 
-/** Tell who cannot see the badge. */
+/** Announce a status to screen readers. */
 function announce(task, { job_id: id, status, result, error }) {
   const outcome = status === "SUCCESS" ? `: ${JSON.stringify(result)}` : error ? `: ${error.message}` : "";
   announcer.textContent = `${task.task} job ${id.slice(0, 8)} ${STATES[status].label}${outcome}`;

@@ -1,4 +1,4 @@
-// Markup stays in index.html; this fills it in.
+// Fills in the templates of index.html.
 
 /** Return a copy of a template's element and its slots by name. */
 export function copy(name) {
@@ -8,5 +8,5 @@ export function copy(name) {
   return { element, slots };
 }
 
-/** Return one line that says what went wrong. */
+/** Describe a problem in one line. */
 export const describe = (problem) => `${problem.status || ""} ${problem.title}: ${problem.message}`.trim();

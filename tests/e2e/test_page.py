@@ -69,7 +69,7 @@ def test_a_sum_shows_its_result(page: Page) -> None:
     expect(shown(job, "queue wait")).to_have_text(TIME)
     expect(shown(job, "run time")).to_have_text(TIME)
     expect(shown(job, "consumer")).not_to_have_text(UNKNOWN)
-    expect(page.locator("#announcer")).to_contain_text("has its result: 55")
+    expect(page.locator("#announcer")).to_contain_text("has succeeded: 55")
 
 
 def test_a_job_passes_through_started(page: Page) -> None:
@@ -170,7 +170,7 @@ def test_a_stack_that_is_away_is_said_at_the_form(page: Page) -> None:
     """No answer at all is a problem like any other."""
     page.context.set_offline(True)
     submit(page, "sum", number="10")
-    expect(page.get_by_role("form", name="sum").get_by_role("alert")).to_contain_text("No answer")
+    expect(page.get_by_role("form", name="sum").get_by_role("alert")).to_contain_text("No response")
 
 
 def test_the_page_knows_celerys_states_and_no_others(page: Page, http: httpx.Client) -> None:
@@ -185,7 +185,7 @@ def test_the_page_knows_celerys_states_and_no_others(page: Page, http: httpx.Cli
     ("status", "error", "outcome"),
     [
         (states.PENDING, None, "It waits in its queue."),
-        (states.RETRY, None, "It failed and will be tried again."),
+        (states.RETRY, None, "It failed and will be retried."),
         (states.FAILURE, {"type": "ValueError", "message": "not a prime"}, "ValueError: not a prime"),
         (states.REVOKED, None, "It was cancelled."),
     ],
