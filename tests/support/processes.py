@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from project.native.binaries import redis_server
+from tests.support.fork_server import ForkedProgram
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 class Process:
     """A child process that can be killed, paused and stopped."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedProgram
 
     def send(self, name: str) -> None:
         """Send a signal by name, for example KILL."""
@@ -86,15 +86,12 @@ class Worker(Process):
     def __init__(self, url: str, folder: Path, name: str, pool: str = "solo", slots: int = 1, *args: str,
                  app: str = "tests.support.transport_app", **env: Any) -> None:  # fmt: skip
         self.log = folder / f"{name}.log"
-        command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", app, "worker", "-P", pool, "-c", str(slots)]
+        command = ["celery", "-A", app, "worker", "-P", pool, "-c", str(slots)]
         command += ["-n", f"{name}@test", "-l", "info", "--without-mingle", "--without-gossip", *args]
         environment = (
             clean_environment() | {"BROKER_URL": url} | {key.upper(): str(value) for key, value in env.items()}
         )
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self.process = ForkedProgram(command, environment, self.log, new_session=True)
 
     def ready(self) -> "Worker":
         """Wait until the worker takes jobs."""

@@ -1,14 +1,13 @@
 """A producer as a process of its own, without the rest of the stack."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
+from tests.support.fork_server import ForkedProgram
 from tests.support.ports import free_port
-from tests.support.processes import ROOT, Process, clean_environment
+from tests.support.processes import Process, clean_environment
 from tests.support.wait import wait_until
 
 
@@ -18,21 +17,10 @@ class Producer(Process):
     def __init__(self, folder: Path, redis_port: int, **settings: object) -> None:
         self.port = free_port()
         self.log = folder / f"producer-{self.port}.log"
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "--factory",
-            "project.producer:create_app",
-            "--port",
-            str(self.port),
-        ]
+        command = ["uvicorn", "--factory", "project.producer:create_app", "--port", str(self.port)]
         environment = {"REDIS_PORT": str(redis_port), "RUN_DIR": str(folder)}
         environment |= {name.upper(): str(value) for name, value in settings.items()}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=clean_environment() | environment, stdout=log, stderr=log
-            )
+        self.process = ForkedProgram(command, clean_environment() | environment, self.log)
 
     def ready(self) -> "Producer":
         """Wait until it listens."""

@@ -1,10 +1,9 @@
 """Schedulers as processes."""
 
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.support.processes import ROOT, Process, clean_environment
+from tests.support.fork_server import ForkedProgram
+from tests.support.processes import Process, clean_environment
 from tests.support.wait import wait_until
 
 
@@ -14,10 +13,9 @@ class SchedulerProcess(Process):
     def __init__(self, folder: Path, name: str, app: str = "project.consumer", **settings: str) -> None:
         self.run_dir, self.log = folder / name, folder / f"{name}.log"
         self.run_dir.mkdir()
-        command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", app, "beat", "--pidfile="]
+        command = ["celery", "-A", app, "beat", "--pidfile="]
         environment = clean_environment() | {"RUN_DIR": str(self.run_dir)} | settings
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        self.process = ForkedProgram(command, environment, self.log)
 
     @property
     def alive(self) -> Path:
