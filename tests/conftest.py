@@ -13,6 +13,7 @@ from redis import Redis
 from project import env_file
 from project.settings import Settings
 from tests.support.rabbitmq import RabbitServer
+from tests.support.scheduling import FilesByStack
 from tests.support.stack import NativeStack
 
 
@@ -27,6 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.chdir(config.rootpath)
     os.environ["GLASSQUEUE_ENV_FILE"] = os.devnull  # for the processes that tests start
     env_file.PATH = Path(os.devnull)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute whole files among the processes of xdist, and to one of them all files that share a stack."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    return FilesByStack(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,6 +11,7 @@ from tests.support.doc_reader import write_code
 from tests.support.markdown import Block, blocks, pages
 from tests.support.newcomer import NOT_COPIED
 
+CACHE = Path(".mypy_cache")
 PYTHON = [block for page in pages() for block in blocks(page) if block.language in ("python", "py")]
 
 
@@ -19,6 +20,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
     """A copy of the project in which all pages were followed, and the files that they have written."""
     copy = tmp_path_factory.mktemp("followed") / "glassqueue"
     shutil.copytree(".", copy, ignore=NOT_COPIED)
+    if CACHE.exists():  # of `make lint`: without it mypy reads all libraries anew
+        shutil.copytree(CACHE, copy / CACHE)
     written = [write_code(copy, block) for block in PYTHON]
     return copy, sorted({str(path.relative_to(copy)) for path in written if path})
 

@@ -64,22 +64,9 @@ def test_a_stopping_consumer_hands_its_job_back(stack: NativeStack, http: httpx.
     assert re.search(f"glassqueue.job: handed back job_id={job_id} ", stack.log)
 
 
-@pytest.mark.parametrize("pool", ["threads", "solo"])
-def test_a_job_that_cannot_be_stopped_is_handed_back_in_time(tmp_path: Path, pool: str) -> None:
-    """Its process ends with it: it neither fails the job nor goes on beside the next attempt."""
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT=1, CONSUMER_POOL=pool)
-    with stack, stack.client() as http:
-        job_id = submit(http, "wait_and_return", seconds=30)
-        _running(http, job_id)
-        os.kill(stack.pids("--hostname")[0], signal.SIGTERM)
-        wait_until(lambda: f"glassqueue.job: handed back job_id={job_id}" in stack.log)
-        wait_until(lambda: look_up(http, "wait_and_return", job_id)["attempts"] == 2)
-
-
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
-def test_a_consumer_stops_as_soon_as_its_jobs_have_ended(tmp_path: Path, pool: str) -> None:
-    """It does not use up SHUTDOWN_TIMEOUT, and no job is handed back."""
-    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT=60, CONSUMER_POOL=pool)
+def test_a_stack_stops_as_soon_as_its_jobs_have_ended(tmp_path: Path) -> None:
+    """No consumer uses up SHUTDOWN_TIMEOUT, and no job is handed back."""
+    stack = NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT=60)
     with stack, stack.client() as http:
         job_id = submit(http, "wait_and_return", seconds=2)
         _running(http, job_id)

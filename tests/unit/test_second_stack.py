@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from project.client.options import parse
+from project.misspelt import refuse_misspelt_settings
 from project.settings import Settings, get_settings
 from project.startup import ROOT
 
@@ -50,12 +51,22 @@ def test_the_client_asks_where_the_settings_let_the_stack_listen(monkeypatch: py
         ),
     ],
 )
-def test_a_misspelt_setting_stops_the_start(given: dict[str, str], says: str) -> None:
-    """One line names it, and the setting that is meant."""
+def test_a_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], says: str) -> None:
+    """In one line, with the setting that is meant."""
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stopped:
+        refuse_misspelt_settings()
+    assert str(stopped.value).startswith(f"glassqueue: {says}") and "\n" not in str(stopped.value)
+
+
+def test_a_misspelt_setting_stops_the_start() -> None:
+    """With that line and nothing else."""
     run = [sys.executable, "-m", "project.native"]
-    done = subprocess.run(run, env=os.environ | given, check=False, capture_output=True, text=True, timeout=60)
+    environment = os.environ | {"CONSUMER": "3"}
+    done = subprocess.run(run, env=environment, check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith(f"glassqueue: {says}")
+    assert done.stderr.startswith("glassqueue: CONSUMER: there is no such setting; did you mean CONSUMERS?")
 
 
 @pytest.mark.parametrize(

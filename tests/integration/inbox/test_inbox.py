@@ -281,6 +281,7 @@ def test_a_producer_killed_in_the_act_leaves_one_message_or_one_job(
     assert [job["kwargs"] for job in jobs(away)] == [{"number": 1}]
 
 
+@pytest.mark.heavy
 def test_producers_killed_at_any_moment_lose_nothing_and_double_nothing(redis: Any, start: StartProducer) -> None:
     """Two read side by side, half of the messages name no id, and one of the two is killed again and again."""
     numbers = range(3000)

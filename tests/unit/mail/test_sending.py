@@ -21,7 +21,7 @@ HEADERS |= {"Content-Type", "Content-Transfer-Encoding"}
 LINE_ENDS = ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     subject=st.text()
     | st.lists(st.sampled_from([*LINE_ENDS, "Bcc: eve@example.org", " ", "ü" * 80, "=?"])).map("".join),

@@ -1,0 +1,83 @@
+"""A consumer that is asked to stop: its jobs end, or are handed back after SHUTDOWN_TIMEOUT.
+
+With prefork tests/e2e/test_consumers.py shows it; these pools run jobs in the consumer's own process.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from redis import Redis
+
+from project.celery_config.app import create_celery_app
+from project.leased_transport import records
+from project.settings import Settings
+from tests.support.processes import Worker
+from tests.support.wait import wait_until
+
+StartConsumer = Callable[[str, int], Worker]
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Celery]:
+    """The app as the producer has it."""
+    app = create_celery_app(settings)
+    yield app
+    app.close()
+
+
+@pytest.fixture(params=["threads", "solo"])
+def start(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[StartConsumer]:
+    """Start consumers by name and SHUTDOWN_TIMEOUT; all are killed when the test is over."""
+    running: list[Worker] = []
+
+    def start(name: str, timeout: int) -> Worker:
+        environment = {"run_dir": tmp_path, "consumer_pool": request.param, "shutdown_timeout": timeout}
+        worker = Worker(settings.redis, tmp_path, name, request.param, app="project.consumer", **environment)
+        running.append(worker)
+        return worker.ready()
+
+    yield start
+    for worker in running:
+        worker.kill()
+
+
+def _submit(app: Celery, redis: Redis, seconds: int) -> str:
+    """Submit a job and return its id when it runs."""
+    job_id = str(app.tasks["wait_and_return"].apply_async(kwargs={"seconds": seconds}).id)
+    wait_until(lambda: _record(redis, job_id)["status"] == "STARTED")
+    return job_id
+
+
+def _record(redis: Redis, job_id: str) -> dict[str, Any]:
+    return records.read(redis, job_id) or {}
+
+
+def _stop(consumer: Worker) -> None:
+    """Send what SIGTERM stands for in the stack, where REMAP_SIGTERM is set."""
+    consumer.send("QUIT")
+    consumer.process.wait(30)
+
+
+def test_a_job_that_cannot_be_stopped_is_handed_back_in_time(app: Celery, redis: Redis, start: StartConsumer) -> None:
+    """Its process ends with it: it neither fails the job nor goes on beside the next attempt."""
+    one = start("one", 1)
+    job_id = _submit(app, redis, seconds=40)
+    _stop(one)
+    assert f"glassqueue.job: handed back job_id={job_id}" in one.log.read_text()
+    start("two", 1)
+    wait_until(lambda: _record(redis, job_id)["attempts"] == "2")
+
+
+def test_a_consumer_stops_as_soon_as_its_jobs_have_ended(app: Celery, redis: Redis, start: StartConsumer) -> None:
+    """It does not use up SHUTDOWN_TIMEOUT, and no job is handed back."""
+    one = start("one", 60)
+    job_id = _submit(app, redis, seconds=2)
+    _stop(one)
+    log = one.log.read_text()
+    assert f"success job_id={job_id}" in log
+    assert "handed back" not in log
+    record = _record(redis, job_id)
+    assert (record["status"], record["attempts"]) == ("SUCCESS", "1")
