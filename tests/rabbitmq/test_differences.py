@@ -17,6 +17,7 @@ from tests.rabbitmq.conftest import ATTEMPTS, LIMIT
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.rabbitmq import RabbitServer
 from tests.support.stack import NativeStack
+from tests.support.stopwatch import takes_less_than
 from tests.support.wait import wait_until
 
 SUM, WAIT = "/producer/api/sum", "/producer/api/wait_and_return"
@@ -156,7 +157,7 @@ def test_the_dashboard_shows_the_queues(http: httpx.Client) -> None:
     assert "guest:guest" not in http.get("/dashboard/broker").text
 
 
-def test_a_frozen_rabbitmq_means_503_within_2_s(rabbit: RabbitServer, http: httpx.Client) -> None:
+def test_a_frozen_rabbitmq_means_503_within_2_s(stack: NativeStack, rabbit: RabbitServer, http: httpx.Client) -> None:
     """For who submits, who asks how deep queues are, who requeues, and who asks whether jobs can be accepted."""
     failed = submit(http, "wait_and_return", seconds=60)
     wait_until(partial(_started, http, failed))
@@ -169,10 +170,9 @@ def test_a_frozen_rabbitmq_means_503_within_2_s(rabbit: RabbitServer, http: http
             ("POST", f"/producer/api/jobs/{failed}/requeue"),
             ("GET", "/producer/health/ready"),
         ):
-            begun = time.monotonic()
-            response = http.request(method, path, json={"number": 1} if path == SUM else None)
+            with takes_less_than(2, *stack.pids("uvicorn")):
+                response = http.request(method, path, json={"number": 1} if path == SUM else None)
             assert_problem(response, 503)
-            assert time.monotonic() - begun < 2, path
         assert look_up(http, "wait_and_return", failed)["status"] == "REVOKED"
     finally:
         rabbit.signal_all("CONT")
@@ -180,14 +180,13 @@ def test_a_frozen_rabbitmq_means_503_within_2_s(rabbit: RabbitServer, http: http
     assert finished(http, "sum", submit(http, "sum", number=4))["result"] == 10
 
 
-def test_a_blocked_rabbitmq_means_503_within_2_s(rabbit: RabbitServer, http: httpx.Client) -> None:
+def test_a_blocked_rabbitmq_means_503_within_2_s(stack: NativeStack, rabbit: RabbitServer, http: httpx.Client) -> None:
     """It has too little memory and takes no messages, as the answer says; what was refused never runs, the rest works."""
     rabbit.control("set_vm_memory_high_watermark", "absolute", "1")
     try:
         wait_until(lambda: http.post(SUM, json={"number": 1}).status_code == 503)
-        begun = time.monotonic()
-        refused = http.post(SUM, params={"job_id": "refused"}, json={"number": 1})
-        assert time.monotonic() - begun < 2
+        with takes_less_than(2, *stack.pids("uvicorn")):
+            refused = http.post(SUM, params={"job_id": "refused"}, json={"number": 1})
         assert (
             "RabbitMQ blocks publishers because it is low on memory or disk" in assert_problem(refused, 503)["detail"]
         )
