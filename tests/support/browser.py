@@ -1,4 +1,4 @@
-"""A real Chromium for tests and for the screenshot."""
+"""Start a real Chromium for tests and for the screenshot."""
 
 import os
 import shutil

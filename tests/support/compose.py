@@ -59,13 +59,13 @@ class ComposeStack:
         return run.stdout
 
     def up(self, *arguments: str) -> float:
-        """Bring it up and return, once all containers are healthy, the seconds that it took."""
+        """Bring it up, wait until all containers are healthy, and return how long it took, in seconds."""
         begun = time.monotonic()
         self.compose("up", "--wait", *arguments)
         return time.monotonic() - begun
 
     def scale(self, **services: int) -> float:
-        """Have so many containers of each service; return the seconds until all are healthy."""
+        """Scale services to these numbers of containers; return the seconds until all are healthy."""
         return self.up("--no-recreate", *(f"--scale={service}={number}" for service, number in services.items()))
 
     def down(self) -> None:
@@ -95,7 +95,7 @@ class ComposeStack:
         return {match[1]: match[2] for match in matches if match}
 
     def wait_for_health(self, status: str, *services: str, timeout: float = 60) -> float:
-        """Wait until all the services have that health; return the seconds that it took."""
+        """Wait until all these services have this health; return how long it took, in seconds."""
         begun = time.monotonic()
         wait_until(
             lambda: {service: self.health().get(service) for service in services} == dict.fromkeys(services, status),
@@ -109,17 +109,17 @@ class ComposeStack:
         return self.compose("exec", "-T", service, "sh", "-c", command)
 
     def freeze(self, *services: str) -> None:
-        """Stop all processes of a service where they are, as a deadlock would; only its init lives on."""
+        """Suspend all processes of a service except its init, as a deadlock would."""
         for service in services:
             self.execute(service, "kill -STOP -1")
 
     def thaw(self, *services: str) -> None:
-        """Let a frozen service go on."""
+        """Resume a frozen service."""
         for service in services:
             self.execute(service, "kill -CONT -1")
 
     def stop_container(self, name: str) -> float:
-        """Stop one container, by its id, with the grace period of its service; return the seconds that it took."""
+        """Stop a container by its id with the grace period of its service; return how long it took, in seconds."""
         begun = time.monotonic()
         docker("stop", name)
         return time.monotonic() - begun

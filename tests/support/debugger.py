@@ -1,4 +1,4 @@
-"""Someone who types what a `pdb` block of a page shows."""
+"""Type what a `pdb` block of a page shows into a real debugger."""
 
 import re
 
@@ -9,7 +9,7 @@ PROMPT = "(Pdb) "
 
 
 def debug(stack: NativeStack, block: str) -> None:
-    """Run the block's command, answer each prompt as it shows, and expect to see what it shows; then press Ctrl-C."""
+    """Run the block's command, type the block's answer at each prompt, compare the output, then press Ctrl-C."""
     command, _, session = block.partition("\n")
     terminal = Terminal(stack, *command.removeprefix("$ make ").split())
     try:
@@ -25,7 +25,7 @@ def debug(stack: NativeStack, block: str) -> None:
 
 
 def _expect(terminal: Terminal, text: str) -> None:
-    """Wait until the terminal shows a text, and leave what comes after it to be seen next."""
+    """Wait until the terminal shows a text; keep the output after it for the next call."""
     terminal.read(30, until=text)
     assert text in terminal.seen, terminal.seen
     terminal.seen = re.split(re.escape(text), terminal.seen, maxsplit=1)[1] if text else terminal.seen

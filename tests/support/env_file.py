@@ -1,4 +1,4 @@
-"""Which `.env` the processes of a test read: that of a copy of the project, and never the developer's own."""
+"""Choose the `.env` that processes of a test read: that of a copy of the project, never the developer's own."""
 
 from pathlib import Path
 

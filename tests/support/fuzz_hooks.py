@@ -1,4 +1,4 @@
-"""What the fuzzer is told that OpenAPI cannot say, and what would take it too long."""
+"""Hooks for the fuzzer: constraints that OpenAPI cannot express, and shortcuts for slow requests."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import schemathesis
 
 @schemathesis.hook
 def map_case(context: Any, case: Any) -> Any:
-    """Send one of two parameters that exclude each other, and wait for moments only."""
+    """Send only one of two mutually exclusive parameters, and wait for short times only."""
     query, headers = case.query or {}, case.headers or {}
     if "countdown" in query:
         query.pop("eta", None)
@@ -25,7 +25,7 @@ def map_case(context: Any, case: Any) -> Any:
 
 
 def _give_it_a_time(case: Any) -> None:
-    """Say when, what and to whom: no schema tells which text is a rule or an address, or what another task's says."""
+    """Fill in valid rules, addresses and arguments: no schema says which text is a rule or an address."""
     if case.method != "POST" or not isinstance(case.body, dict):
         return
     if case.path == "/producer/api/remind_me":

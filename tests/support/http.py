@@ -1,4 +1,4 @@
-"""What tests ask of the HTTP API again and again."""
+"""Requests to the HTTP API that many tests make."""
 
 from typing import Any
 
@@ -15,20 +15,20 @@ def submit(http: httpx.Client, task: str, **arguments: Any) -> str:
 
 
 def look_up(http: httpx.Client, task: str, job_id: str) -> dict[str, Any]:
-    """Return the job's representation."""
+    """Return the job as the API shows it."""
     response = http.get(f"/producer/api/{task}/{job_id}")
     assert response.status_code == 200, response.text
     return dict(response.json())
 
 
 def finished(http: httpx.Client, task: str, job_id: str, timeout: float = 60) -> dict[str, Any]:
-    """Return the job's representation once it has ended."""
+    """Wait for the end of a job and return it."""
     wait_until(lambda: look_up(http, task, job_id)["ready"], timeout, f"job {job_id} has ended")
     return look_up(http, task, job_id)
 
 
 def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    """Check that a response is an RFC 9457 problem of the status, whoever made it, and return it."""
+    """Check that a response is an RFC 9457 problem with this status, and return the problem."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     problem = dict(response.json())

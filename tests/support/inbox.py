@@ -1,4 +1,4 @@
-"""What tests of the inbox do and look at again and again."""
+"""Helpers for the tests of the inbox."""
 
 import json
 from typing import Any
@@ -17,12 +17,12 @@ LARGEST_MAIL: dict[str, Any] = {
 
 
 def push(redis: Any, *messages: Any) -> None:
-    """Push messages in their order, as JSON unless they are text."""
+    """Push messages in order; encode all but strings as JSON."""
     redis.lpush(INBOX, *(each if isinstance(each, str | bytes) else json.dumps(each) for each in messages))
 
 
 def rejected(redis: Any, count: int = 1) -> list[dict[str, Any]]:
-    """Wait until so many messages were put aside, and return them, oldest first."""
+    """Wait for this number of rejected messages and return them, oldest first."""
     wait_until(lambda: redis.llen(REJECTED) == count, what=f"{count} messages are put aside")
     return [json.loads(raw) for raw in reversed(redis.lrange(REJECTED, 0, -1))]
 

@@ -1,4 +1,4 @@
-"""Isolated tasks that end in all the ways in which code can end; a module of its own, which its process imports."""
+"""Isolated tasks that end in every way code can end; a separate module, because their process imports it."""
 
 import ctypes
 import logging
@@ -49,13 +49,13 @@ def fail_inside(own: bool) -> None:
 
 @shared_task(isolated=True, soft_time_limit=1)
 def stay(name: str) -> None:
-    """Tell its process id, and stay for long."""
+    """Report the process id, then run for a long time."""
     report_progress(0, f"{os.getpid()} {name}")
     time.sleep(30)
 
 
 @shared_task(isolated=True)
 def stay_longer(name: str) -> None:
-    """Tell its process id, and stay for longer than any limit of the tests."""
+    """Report the process id, then run for longer than any limit of the tests."""
     report_progress(0, f"{os.getpid()} {name}")
     time.sleep(30)

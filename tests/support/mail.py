@@ -1,4 +1,4 @@
-"""A real SMTP server that keeps what it gets, and says no when a test wants that."""
+"""A real SMTP server that keeps the mails it receives, and rejects them when a test asks for it."""
 
 import asyncio
 import socketserver
@@ -20,7 +20,7 @@ USER, PASSWORD = "ann", "hunter2"
 
 
 class Authority:
-    """An authority that nobody trusts who is not told to, and a certificate by it for 127.0.0.1."""
+    """A certificate authority that is not trusted by default, and its certificate for 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
@@ -63,12 +63,12 @@ class SmtpServer:
         self._controller.start()
 
     def open(self) -> None:
-        """Let pass all who wait."""
+        """Open the gate for all waiting clients."""
         for gate in self.gates.values():
             gate.set()
 
     def close(self, gate: str) -> None:
-        """Let the next client wait at a gate: DATA, when the mail is kept and not answered; QUIT, before its answer."""
+        """Hold the next client at a gate: at DATA, after the mail is stored but before the reply; at QUIT, before its reply."""
         self.came[gate].clear()
         self.gates[gate].clear()
 
@@ -110,7 +110,7 @@ def _authenticate(server: Any, session: Any, envelope: Any, mechanism: str, give
 
 
 class RawServer:
-    """A server that says what a test wants: an answer per line that it gets, then *drip*, a byte at a time, for ever."""
+    """A server that sends one prepared answer per received line, then *drip*, one byte at a time, forever."""
 
     def __init__(self, greeting: bytes, *answers: bytes, drip: bytes = b"") -> None:
         said = [greeting, *answers]

@@ -1,4 +1,4 @@
-"""What tests need to know of a Markdown page: its fenced blocks, its links and its headings."""
+"""Read a Markdown page: its fenced blocks, links and headings."""
 
 import re
 from collections.abc import Iterator

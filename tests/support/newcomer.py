@@ -1,4 +1,4 @@
-"""Someone who follows the documentation on a fresh copy of the project."""
+"""A newcomer who follows the documentation on a fresh copy of the project."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".run", "__pycache__", ".*_
 
 
 class Newcomer:
-    """Someone with a fresh copy of the project, who starts and restarts the stack as a page says."""
+    """A user with a fresh copy of the project who starts and restarts the stack as a page says."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "glassqueue"
@@ -56,7 +56,7 @@ class Newcomer:
 
 
 def here(stack: NativeStack) -> dict[str, str]:
-    """Return what is different from the pages here: ports, and that nothing is a terminal."""
+    """Return replacements for what the pages show: the ports and folders of this stack."""
     ports = {
         "8080": stack.settings["HTTP_PORT"],
         "127.0.0.1:8000": f"127.0.0.1:{stack.settings['PRODUCER_PORT']}",

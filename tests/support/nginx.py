@@ -32,7 +32,7 @@ VALUES = {
 
 
 class Nginx(Process):
-    """The entrance to services that are at these addresses, or not there."""
+    """NGINX in front of services at these addresses, whether they run or not."""
 
     def __init__(self, folder: Path, **values: str) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"

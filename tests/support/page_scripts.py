@@ -1,4 +1,4 @@
-"""What the tests run inside the page."""
+"""JavaScript that the tests run inside the page."""
 
 # the contrast of every text with the ground that it stands on, as WCAG 2 computes it
 LOW_CONTRAST = """() => {

@@ -46,15 +46,15 @@ class Postgres(Worker):
 
     @property
     def url(self) -> str:
-        """Where the superuser finds the database `postgres`."""
+        """The URL of the database `postgres` for the superuser."""
         return self.url_of()
 
     def url_of(self, role: str = "postgres", password: str = PASSWORD, database: str = "postgres") -> str:
-        """Return where a role finds a database."""
+        """Return the URL of a database for a role."""
         return f"postgresql+psycopg://{role}:{password}@127.0.0.1:{self.port}/{database}"
 
     def new_database(self) -> tuple[str, str, str]:
-        """Make an empty database; return where its owner, who may make roles, and an app and a reader to be find it."""
+        """Create an empty database; return its URLs for the owner, who may create roles, the app and the reader."""
         name = f"d{next(self._numbers)}"
         self.execute(f"CREATE ROLE {name}_owner LOGIN CREATEROLE PASSWORD '{PASSWORD}'")
         self.execute(f"CREATE DATABASE {name} OWNER {name}_owner")
@@ -62,7 +62,7 @@ class Postgres(Worker):
         return owner, app, reader
 
     def execute(self, command: str, url: str = "") -> list[Any]:
-        """Run a command as the superuser, or as whom the URL names; return its rows."""
+        """Run a command as the superuser or as the user in the URL; return its rows."""
         with psycopg.connect((url or self.url).replace("+psycopg", ""), autocommit=True) as connection:
             cursor = connection.execute(command)
             return list(cursor.fetchall()) if cursor.description else []

@@ -39,7 +39,7 @@ class Process:
         return self.process.wait(timeout)
 
     def __enter__(self) -> Self:
-        """Do nothing: it is started when it is made."""
+        """Do nothing: the constructor starts it."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,7 +48,7 @@ class Process:
 
 
 class RedisServer(Process):
-    """A redis-server of our own in a folder of its own."""
+    """A redis-server with its own folder; as a context manager it is killed after the block."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder, self.options, self.port = folder, options, free_port()
@@ -65,7 +65,7 @@ class RedisServer(Process):
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """Let it have no memory left for a while."""
+        """Leave it no free memory during the block."""
         self.client.config_set("maxmemory", 1)
         try:
             yield
@@ -73,7 +73,7 @@ class RedisServer(Process):
             self.client.config_set("maxmemory", 0)
 
     def answers(self) -> bool:
-        """Tell whether it takes commands."""
+        """Return whether it answers commands."""
         try:
             return bool(self.client.ping())
         except (RedisError, OSError):
@@ -81,7 +81,7 @@ class RedisServer(Process):
 
 
 class Worker(Process):
-    """A real `celery worker` in a session of its own, so that SIGKILL can take its children along."""
+    """A real `celery worker` in its own session, so that SIGKILL reaches its children too."""
 
     def __init__(self, url: str, folder: Path, name: str, pool: str = "solo", slots: int = 1, *args: str,
                  app: str = "tests.support.transport_app", **env: Any) -> None:  # fmt: skip

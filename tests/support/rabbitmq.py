@@ -100,7 +100,7 @@ class RabbitServer(Worker):
         return httpx.get(self.management_url + path).raise_for_status().json()
 
     def own_url(self) -> str:
-        """Return the URL of a new virtual host: what is declared there is nobody else's."""
+        """Return the URL of a new virtual host, which shares no queue with others."""
         name = uuid4().hex
         with httpx.Client(base_url=self.management_url, timeout=30) as http:
             http.put(f"vhosts/{name}").raise_for_status()

@@ -19,12 +19,12 @@ class SchedulerProcess(Process):
 
     @property
     def alive(self) -> Path:
-        """The file that it touches at every tick."""
+        """The file that the scheduler touches at every tick."""
         return self.run_dir / "scheduler.alive"
 
     @property
     def leads(self) -> bool:
-        """Tell whether it was the last to say that it leads."""
+        """Return whether its log says that it leads."""
         return "this scheduler leads" in self.log.read_text()
 
     def ready(self) -> "SchedulerProcess":

@@ -1,4 +1,4 @@
-"""The client's command line, run as a shell runs it, on a pipe or on a terminal."""
+"""Run the client's command line as a shell does, on a pipe or on a terminal."""
 
 import os
 import pty
@@ -17,7 +17,7 @@ Run = Callable[..., "Ended"]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command has ended and what it has printed."""
+    """The exit code and the output of a command that has ended."""
 
     code: int
     out: str
@@ -25,7 +25,7 @@ class Ended:
 
 
 class Running:
-    """A command that runs; what it has printed so far, standard error included on a terminal."""
+    """A running command and its output so far, including standard error on a terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], output: int) -> None:
         self.process = process

@@ -14,7 +14,7 @@ from tests.support.wait import wait_until
 
 
 class Side:
-    """A producer and a consumer on one broker; the records are in the Redis that all sides share."""
+    """A producer and a consumer on one broker; all sides share the Redis with the records."""
 
     def __init__(self, broker_url: str, server: RedisServer, folder: Path) -> None:
         self.settings = Settings(_env_file=None, broker_url=broker_url, redis_url=server.url)
@@ -35,11 +35,11 @@ class Side:
         return self._consumers[-1].ready()
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Do nothing."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave no consumer behind."""
+        """Kill all consumers."""
         for consumer in self._consumers:
             consumer.kill()
 
@@ -48,12 +48,12 @@ class Side:
         return str(self.app.tasks[task].apply_async(**options).id)
 
     def status(self, job_id: str) -> str:
-        """Return the status of a job that must be known."""
+        """Return the status of a job, which must exist."""
         return (records.read(self.redis, job_id) or {})["status"]
 
 
 def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
-    """Jobs that wait, are delayed, run or failed on the old broker end well on the new one, and nothing is left."""
+    """Check that jobs in every state on the old broker succeed on the new one, and that no queue entry is left."""
     consumer = old.consumer("default")
     running = old.submit("wait_and_return", kwargs={"seconds": 2, "message": "ran"})
     wait_until(lambda: old.status(running) == "STARTED")

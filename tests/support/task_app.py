@@ -33,7 +33,7 @@ def redis() -> Redis:
 
 
 def pass_gate(name: str) -> None:
-    """Note that a job came to the gate, and wait there until the test opens it."""
+    """Record that a job has reached the gate, and wait until the test opens it."""
     client = redis()
     client.rpush(f"came:{name}", os.getpid())
     client.blpop([f"gate:{name}"], timeout=20)
@@ -68,7 +68,7 @@ def report_often(seconds: float) -> None:
 
 @shared_task(retry_policy=ALWAYS)
 def fail_times(name: str, times: int) -> int:
-    """Fail so many times, then return how often it ran."""
+    """Fail this number of times, then return the number of runs."""
     runs = int(redis().incr(f"runs:{name}"))
     if runs <= times:
         raise ConnectionError(f"run {runs}")
@@ -83,7 +83,7 @@ def fail_with(kind: str) -> None:
 
 @shared_task(bind=True)
 def fail_at_length(self: Any, letters: int, retry: bool) -> None:
-    """Fail with a message of so many letters, for good or until the next try in a minute."""
+    """Fail with a message of this length, finally or with a retry in a minute."""
     try:
         raise ValueError("ä" * letters, letters)
     except ValueError as error:
@@ -94,7 +94,7 @@ def fail_at_length(self: Any, letters: int, retry: bool) -> None:
 
 @shared_task()
 def talk(name: str, fail: bool = False) -> None:
-    """Say something in every way that there is, then wait at a gate, and say something again."""
+    """Write to standard output, standard error and a log, wait at a gate, and write again."""
     print("print", name, "in parts", end="")
     print(", then the rest\nand a second line")
     print("error of", name, file=sys.stderr)
@@ -107,7 +107,7 @@ def talk(name: str, fail: bool = False) -> None:
 
 @shared_task()
 async def talk_later(name: str) -> None:
-    """Say something from the event loop."""
+    """Write to standard output and a log from the event loop."""
     await asyncio.sleep(0)
     print("coroutine of", name)
     logging.getLogger("a.library").info("library of the coroutine of %s", name)
@@ -115,7 +115,7 @@ async def talk_later(name: str) -> None:
 
 @shared_task()
 def talk_in_thread(name: str) -> None:
-    """Say something in a thread."""
+    """Write to standard output in a thread."""
     thread = threading.Thread(target=print, args=["thread of", name])
     thread.start()
     thread.join()
@@ -123,20 +123,20 @@ def talk_in_thread(name: str) -> None:
 
 @shared_task(retry_policy=ALWAYS, soft_time_limit=1)
 def never_ends() -> None:
-    """Run into the soft time limit."""
+    """Exceed the soft time limit."""
     time.sleep(20)
 
 
 @shared_task(bind=True)
 def receive(self: Any, given: Any) -> list[Any]:
-    """Return what it got, and whose child it is."""
+    """Record the argument in Redis; return it with the ids of the parent and the root."""
     redis().rpush("received", json.dumps(given))
     return [given, self.request.parent_id, self.request.root_id]
 
 
 @shared_task(run_after="receive", on_failure=receive, retry_policy=ONCE)
 def parent(behaviour: str) -> dict[str, str]:
-    """Succeed, fail, fail the first time, outlive the hard limit or lose its process, as told."""
+    """Succeed, fail, or fail at the first attempt only, depending on the argument."""
     first = redis().incr(f"parent:{behaviour}") == 1
     if behaviour == "fail" or (behaviour == "fail at first" and first):
         raise ValueError("on purpose", 7)
@@ -145,7 +145,7 @@ def parent(behaviour: str) -> dict[str, str]:
 
 @shared_task(run_after=receive, on_failure=receive)
 def end_after(seconds: float, well: bool) -> dict[str, bool]:
-    """Take some time without Redis, then succeed or fail."""
+    """Run for some time without Redis, then succeed or fail."""
     print("end_after: begun", flush=True)
     time.sleep(seconds)
     print("end_after: done", flush=True)
@@ -156,7 +156,7 @@ def end_after(seconds: float, well: bool) -> dict[str, bool]:
 
 @shared_task(bind=True, retry_policy=ALWAYS)
 def go_on_after(self: Any, seconds: float, way: str) -> str:
-    """Take some time without Redis, then submit a child, or fail the first time."""
+    """Run for some time without Redis, then submit a child, or fail at the first attempt."""
     print(f"go_on_after: begun to {way}", flush=True)
     time.sleep(seconds)
     print(f"go_on_after: now {way}", flush=True)
@@ -169,14 +169,14 @@ def go_on_after(self: Any, seconds: float, way: str) -> str:
 
 @shared_task(bind=True)
 def try_again_later(self: Any, name: str) -> None:
-    """Wait at a gate, and ask for another try in a minute."""
+    """Wait at a gate, then retry in a minute."""
     pass_gate(name)
     raise self.retry(countdown=60)
 
 
 @shared_task(on_failure=receive, reject_on_worker_lost=False)
 def die_slowly_or_at_once(slowly: bool) -> None:
-    """Ignore the soft time limit and run into the hard one, or kill the process it runs in."""
+    """Ignore the soft time limit and exceed the hard one, or kill its own process."""
     while slowly:
         with suppress(SoftTimeLimitExceeded):
             time.sleep(20)
@@ -185,7 +185,7 @@ def die_slowly_or_at_once(slowly: bool) -> None:
 
 @shared_task()
 async def rest(seconds: float) -> tuple[int, int]:
-    """Wait without a thread of its own, and return which process and loop that was in."""
+    """Wait in the event loop, and return the ids of its process and its loop."""
     report_progress(0, "resting")
     await asyncio.sleep(seconds)
     return os.getpid(), id(asyncio.get_running_loop())
@@ -193,7 +193,7 @@ async def rest(seconds: float) -> tuple[int, int]:
 
 @shared_task(soft_time_limit=1)
 async def rest_too_long() -> None:
-    """Wait longer than the limit allows, and note how that ends."""
+    """Exceed the soft time limit, and record the cancellation in Redis."""
     try:
         await asyncio.sleep(20)
     except asyncio.CancelledError:
@@ -213,14 +213,14 @@ hoarded: list[bytes] = []
 
 @shared_task()
 def hoard(mebibytes: int) -> int:
-    """Keep some memory for ever, and return which process does."""
+    """Leak some memory and return the process id."""
     hoarded.append(os.urandom(mebibytes * 2**20))
     return os.getpid()
 
 
 @signals.after_task_publish.connect(sender="receive")
 def die_before_the_end(**_: Any) -> None:
-    """Kill the process that has submitted a child and not yet written its own end, if a test asked for that."""
+    """Kill the process after it has submitted a child and before it writes its own result, if a test asks for it."""
     if redis().getdel("kill the parent"):
         os.kill(os.getpid(), signal.SIGKILL)
 

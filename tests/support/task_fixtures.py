@@ -19,7 +19,7 @@ ENDED = ("SUCCESS", "FAILURE", "REVOKED")
 
 
 class Tasks:
-    """Submits jobs to workers by the task's name, and looks at their records."""
+    """Submits jobs to workers by task name and reads their records."""
 
     def __init__(self, url: str, server: RedisServer, folder: Path, records_url: str = "") -> None:
         """Make the app of a producer on the broker at *url*."""
@@ -43,7 +43,7 @@ class Tasks:
         return str(self.app.send_task(task, args, queue=queue, **options).id)
 
     def record(self, job_id: str) -> dict[str, Any]:
-        """Return the record of a job, what is JSON in it read."""
+        """Return the record of a job with its JSON fields decoded."""
         record: dict[str, Any] = records.read(self.redis, job_id) or {}
         for field in {"result", "error", "progress"} & record.keys():
             record[field] = json.loads(record[field])
@@ -55,13 +55,13 @@ class Tasks:
         return self.record(job_id)
 
     def came(self, name: str) -> int:
-        """Wait until a job comes to the gate, and return the id of its process."""
+        """Wait until a job reaches the gate, and return its process id."""
         wait_until(lambda: self.redis.llen(f"came:{name}"), what=f"a job comes to gate {name}")
         pid: Any = self.redis.lpop(f"came:{name}")
         return int(pid)
 
     def open(self, name: str) -> None:
-        """Let a job pass the gate."""
+        """Open the gate for a job."""
         self.redis.rpush(f"gate:{name}", 1)
 
     def log(self, name: str) -> bytes:
@@ -69,7 +69,7 @@ class Tasks:
         return (self._folder / f"{name}.log").read_bytes()
 
     def kill_workers(self, *but: str) -> None:
-        """Kill all workers but those named."""
+        """Kill all workers except those named."""
         for name in self._workers.keys() - set(but):
             self._workers.pop(name).kill()
 

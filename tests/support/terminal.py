@@ -1,4 +1,4 @@
-"""A terminal in which somebody types `make up`, or another target."""
+"""A terminal that runs `make up` or another target."""
 
 import os
 import pty
@@ -35,7 +35,7 @@ class Terminal:
                     return
 
     def type(self, keys: str) -> None:
-        """Press keys."""
+        """Type keys."""
         os.write(self._terminal, keys.encode())
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class Terminal:
         os.close(self._terminal)
 
     def left(self) -> list[str]:
-        """Return the command lines of processes that still belong to the stack, a moment after `make` has ended."""
+        """Return the command lines of processes of the stack that outlive `make` by more than a moment."""
         end = time.monotonic() + 5
         while (found := self._processes()) and time.monotonic() < end:
             select.select([], [], [], 0.1)

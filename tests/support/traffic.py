@@ -35,13 +35,13 @@ class Traffic:
             thread.join()
 
     def goes_on(self, requests: int = 200) -> None:
-        """Wait until so many more requests were made."""
+        """Wait for this number of additional requests."""
         enough = self.requests + requests
         wait_until(lambda: self.requests >= enough, what=f"{requests} more requests")
 
     @property
     def consumers(self) -> Counter[str]:
-        """How many jobs each consumer has done."""
+        """The number of jobs that each consumer has run."""
         return Counter(str(job["consumer"]) for job in self.jobs)
 
     def _run(self, number: int) -> None:
@@ -68,7 +68,7 @@ class Traffic:
             self.failures.append(f"{address}: {job}")
 
     def _ended(self, http: httpx.Client, address: str) -> dict[str, Any]:
-        """Return the job once it has ended; until then nothing."""
+        """Return the job if it has ended, else None."""
         job = self._ask(http, "GET", address, 200) or {}
         return job if job.get("ready") else {}
 

@@ -1,4 +1,4 @@
-"""The Celery app of the broker's tests; runs are counted in Redis so that duplicates show."""
+"""The Celery app of the transport's tests; it counts runs in Redis so that duplicates show."""
 
 import ctypes
 import os
@@ -32,13 +32,13 @@ def create_app(url: str, socket_timeout: float = 1.0, recent_limit: int | None =
 
 
 def stock_options(url: str) -> dict[str, Any]:
-    """Let kombu's own transport restore as fast as it can: it would wait an hour."""
+    """Make kombu's own transport restore jobs as fast as it can; its default is an hour."""
     quick = {"visibility_timeout": 1, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
     return quick if url.startswith("redis+stock") else {}
 
 
 def count_run(name: str) -> None:
-    """Note in Redis that a job named *name* started to run."""
+    """Record in Redis that a job named *name* has started."""
     Redis.from_url(os.environ["BROKER_URL"].replace("+stock", "")).rpush(f"runs:{name}", os.getpid())
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the broker's tests: a Redis of the session's own, and workers that never outlive a test."""
+"""Fixtures of the transport's tests: a Redis shared by the session, and workers that never outlive a test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ StartWorker = Callable[..., Worker]
 
 @pytest.fixture(scope="session")
 def session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis server for all tests that do not harm it."""
+    """A Redis server for all tests that leave it running."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
 

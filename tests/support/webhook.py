@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Webhook:
-    """Answers the first posts with these codes in turn, and all others with the last one."""
+    """Answers posts with these status codes in turn, then always with the last one."""
 
     def __init__(self, codes: Sequence[int]) -> None:
         self.received: list[dict[str, Any]] = []

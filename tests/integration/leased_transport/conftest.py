@@ -1,4 +1,4 @@
-"""The fixtures of the broker's tests."""
+"""The fixtures of the transport's tests."""
 
 from tests.support.transport_fixtures import app, redis, server, session_redis, workers
 
