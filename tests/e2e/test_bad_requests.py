@@ -54,7 +54,7 @@ def test_wait_and_return_refuses_what_does_not_fit(http: httpx.Client, arguments
 
 
 @pytest.mark.parametrize("body", [b'{"seconds": NaN}', b'{"seconds": Infinity}', b'{"message": "\\ud800"}'])
-def test_what_is_not_json_data_is_422(http: httpx.Client, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_422(http: httpx.Client, body: bytes) -> None:
     """NaN, infinity and lone surrogates are things that Python's JSON lets through."""
     assert_problem(http.post("/producer/api/wait_and_return", content=body, headers=JSON), 422)
 

@@ -225,7 +225,7 @@ def test_the_client_says_what_is_wrong_and_repeats_no_job(client: Client) -> Non
     assert first.job_id == again.job_id
 
 
-def test_get_waits_no_longer_than_it_was_told(client: Client) -> None:
+def test_get_waits_no_longer_than_requested(client: Client) -> None:
     """It returns the job as it is then."""
     job_id = client.submit("sum", {"number": 1}, countdown=60).job_id
     begun = time.monotonic()

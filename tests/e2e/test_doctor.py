@@ -71,7 +71,7 @@ def test_the_doctor_says_what_to_do(small: NativeStack) -> None:
     assert "-> start a consumer for maintenance, notifications" in run.stdout
 
 
-def test_what_is_not_started_is_no_fault(small: NativeStack) -> None:
+def test_a_service_that_is_switched_off_is_not_a_failure(small: NativeStack) -> None:
     """FLOWER_PORT=0 and LOCUST_PORT=0 say so."""
     out = doctor(small).stdout
     assert "off     Flower" in out

@@ -42,7 +42,7 @@ def test_a_mail_is_sent_once_and_seen_at_mail(stack: NativeStack, http: httpx.Cl
         ("html", {"html": 1}),
     ],
 )
-def test_what_is_wrong_with_a_mail_is_told_before_there_is_a_job(
+def test_an_invalid_mail_is_rejected_with_its_field_before_a_job_is_made(
     http: httpx.Client, field: str, wrong: dict[str, object]
 ) -> None:
     """With the name of the field."""

@@ -160,7 +160,7 @@ def test_make_reset_forgets_all_jobs(tmp_path: Path) -> None:
     stack.stop()
 
 
-def test_nobody_else_sees_the_password_of_redis(tmp_path: Path) -> None:
+def test_other_users_cannot_see_the_password_of_redis(tmp_path: Path) -> None:
     """It may hold any character, and is neither on a command line nor in a file that others can read."""
     password = """-- it's "p#ss" $HOME % wörd \\"""
     with NativeStack(tmp_path / "run", REDIS_PASSWORD=password) as stack:

@@ -51,7 +51,7 @@ def test_a_listing_that_makes_no_sense_is_refused(http: httpx.Client, params: di
     assert [error["field"] for error in problem["errors"]] == [field]
 
 
-def test_queues_and_consumers_show_who_works_on_what(http: httpx.Client) -> None:
+def test_queues_and_consumers_show_running_jobs(http: httpx.Client) -> None:
     """A running job is counted in its queue, and named at its consumer with the time of its start."""
     job_id = submit(http, "wait_and_return", seconds=60)
     wait_until(lambda: look_up(http, "wait_and_return", job_id)["status"] == "STARTED")

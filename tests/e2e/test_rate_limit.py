@@ -29,7 +29,7 @@ def _is_past(moment: float) -> bool:
     return time.monotonic() > moment
 
 
-def test_a_client_that_sends_too_much_is_told_when_to_come_back(stack: NativeStack) -> None:
+def test_a_client_over_the_rate_limit_gets_429_with_retry_after(stack: NativeStack) -> None:
     """A burst is served, what goes beyond is a 429, and after Retry-After there is room."""
     with _client(stack, "127.0.0.1") as http:
         answers = _ask(http, TASKS, 4 * BURST)

@@ -53,7 +53,7 @@ def test_pages_follow_each_other(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "before=0", "before=x", f"before={2**63}", "befor=1"])
-def test_what_is_no_page_is_refused(http: httpx.Client, query: str) -> None:
+def test_an_invalid_page_is_rejected(http: httpx.Client, query: str) -> None:
     """With a 422 that names the field."""
     assert_problem(http.get(f"/producer/api/records?{query}"), 422)
 

@@ -81,7 +81,7 @@ def test_a_job_survives_a_redis_that_is_killed(stack: NativeStack, http: httpx.C
     assert [finished(http, "wait_and_return", job_id)["result"] for job_id in slow] == [str(n) for n in range(6)]
 
 
-def test_who_waits_for_a_job_hears_of_its_end_although_redis_was_killed(stack: NativeStack, http: httpx.Client) -> None:
+def test_a_waiting_client_gets_the_result_although_redis_was_killed(stack: NativeStack, http: httpx.Client) -> None:
     """The subscription is made anew, and the job looked at again."""
     job_id = submit(http, "wait_and_return", seconds=4, message="heard")
     with ThreadPoolExecutor() as pool:

@@ -82,7 +82,7 @@ def test_a_reminder_notifies_each_time_and_its_authorization_is_seen_by_the_rece
     assert all("do-not-tell" not in text for text in [made.text, *jobs, *listings, *records, stack.log])
 
 
-def test_what_is_wrong_with_a_reminder_is_told_without_repeating_its_authorization(http: httpx.Client) -> None:
+def test_an_invalid_reminder_is_rejected_without_repeating_its_authorization(http: httpx.Client) -> None:
     """Also when the authorization is what is wrong."""
     good: dict[str, Any] = {"rrule": "FREQ=DAILY", "start_datetime": 1_893_456_000, "notification_metadata": METADATA}
     wrongs: list[tuple[dict[str, Any], str]] = [

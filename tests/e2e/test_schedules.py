@@ -39,7 +39,7 @@ def test_a_schedule_fires_and_shows_its_jobs(http: httpx.Client) -> None:
         assert finished(http, "sum", job["job_id"])["result"] == 55
 
 
-def test_the_next_five_times_are_told_when_it_is_made_and_without_making_it(http: httpx.Client) -> None:
+def test_the_next_five_times_are_shown_with_and_without_creating_the_schedule(http: httpx.Client) -> None:
     """The preview makes nothing."""
     when = {"cron": "0 9 * * mon", "timezone": "Europe/Paris"}
     preview = http.post(f"{API}/preview", json=when)
@@ -121,9 +121,7 @@ def test_the_same_request_sent_to_two_producers_makes_one_schedule(http: httpx.C
         ({"rrule": "DTSTART:00010101T000000 FREQ=DAILY", "timezone": "Pacific/Kiritimati"}, "body.rrule"),
     ],
 )
-def test_what_is_wrong_with_a_schedule_is_told_by_its_field(
-    http: httpx.Client, wishes: dict[str, Any], field: str
-) -> None:
+def test_an_invalid_schedule_is_rejected_with_its_field(http: httpx.Client, wishes: dict[str, Any], field: str) -> None:
     """When it is made, not when it fires; nothing is kept."""
     before = http.get(API, params={"limit": 1}).json()["schedules"]
     problem = assert_problem(http.post(API, json=SUM | wishes), 422)

@@ -11,7 +11,7 @@ from tests.support.wait import wait_until
 WAIT = "/producer/api/wait_and_return"
 
 
-def test_a_waiting_job_that_is_taken_back_never_runs(http: httpx.Client) -> None:
+def test_a_waiting_job_that_is_cancelled_never_runs(http: httpx.Client) -> None:
     """It is REVOKED at once and stays so; taking it back again is 404."""
     job_id = http.post(WAIT, params={"countdown": 1}, json={"seconds": 0}).json()["job_id"]
     answer = http.delete(f"{WAIT}/{job_id}")
@@ -23,9 +23,7 @@ def test_a_waiting_job_that_is_taken_back_never_runs(http: httpx.Client) -> None
     assert (job["status"], job["attempts"], job["started_at"]) == ("REVOKED", 0, None)
 
 
-def test_a_running_job_that_is_taken_back_loses_its_process_not_its_consumer(
-    http: httpx.Client, stack: NativeStack
-) -> None:
+def test_cancelling_a_running_job_ends_its_process_but_not_its_consumer(http: httpx.Client, stack: NativeStack) -> None:
     """The slot is free again at once, with a new process under the same consumer."""
     (consumer, *_) = stack.pids("celery", "worker", "consumer.1@%h")
     children = {child.pid for child in psutil.Process(consumer).children()}
@@ -65,7 +63,7 @@ def test_a_pull_whose_client_goes_away_takes_nothing(http: httpx.Client) -> None
     assert finished(http, "wait_and_return", job_id)["result"] == "kept"
 
 
-def test_a_job_of_another_task_cannot_be_taken_back(http: httpx.Client) -> None:
+def test_a_job_of_another_task_cannot_be_cancelled(http: httpx.Client) -> None:
     """The address names the task, so it must be right."""
     job_id = submit(http, "sum", number=5)
     assert_problem(http.delete(f"{WAIT}/{job_id}"), 404)

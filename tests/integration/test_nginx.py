@@ -159,7 +159,7 @@ def test_requests_that_nginx_cannot_serve_are_problems(http: httpx.Client, reque
 
 
 @pytest.mark.heavy
-def test_thousands_of_half_sent_requests_lock_nobody_out(http: httpx.Client) -> None:
+def test_thousands_of_half_sent_requests_block_no_other_client(http: httpx.Client) -> None:
     """Each keeps a connection for ten seconds at most."""
     address = (http.base_url.host, http.base_url.port or 80)
     half = [socket.create_connection(address, timeout=10) for _ in range(8300)]

@@ -100,7 +100,7 @@ def test_the_check_posts_nothing_and_keeps_the_path_to_itself(answering: Answeri
     "wrong",
     ["canary", "ftp://canary", "https:///canary", "http://host:canary/", "http://host/a canary", "http://[canary"],
 )
-def test_what_is_no_web_address_stops_the_start_and_is_not_shown(wrong: str) -> None:
+def test_an_invalid_webhook_url_stops_the_start_and_is_not_shown(wrong: str) -> None:
     """It is a secret that was mistyped."""
     with pytest.raises(ValidationError, match="must be http") as refused:
         Settings(_env_file=None, notify_url=wrong)

@@ -44,7 +44,7 @@ def test_queues_that_were_made_with_other_limits_are_named(rabbit: RabbitServer,
     assert "rabbitmqctl delete_queue" in told.cure
 
 
-def test_a_frozen_rabbitmq_is_told_within_the_time_of_a_check(rabbit: RabbitServer, stack: NativeStack) -> None:
+def test_a_frozen_rabbitmq_is_reported_within_the_timeout_of_a_check(rabbit: RabbitServer, stack: NativeStack) -> None:
     """It takes the connection and then says nothing."""
     rabbit.signal_all("STOP")
     try:

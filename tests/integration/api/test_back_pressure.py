@@ -62,7 +62,7 @@ def _refusal(http: httpx.Client, task: str, arguments: dict[str, Any], seconds: 
     return refused[-1]
 
 
-def test_a_full_queue_that_nobody_serves_says_five_seconds(redis: Any, http: httpx.Client) -> None:
+def test_a_full_queue_without_consumers_says_retry_after_5(redis: Any, http: httpx.Client) -> None:
     """Nothing is known of how fast it is worked off."""
     assert [_refusal(http, *FAST) for _ in range(2)] == [5, 5]
     assert redis.llen("cpu") == LIMIT

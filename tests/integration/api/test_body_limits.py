@@ -72,7 +72,7 @@ def test_the_refusal_costs_little_more_than_reading_the_body(http: httpx.Client,
     assert ratio < 40, ratio
 
 
-def test_some_errors_are_all_told(http: httpx.Client) -> None:
+def test_up_to_fifty_errors_are_all_listed(http: httpx.Client) -> None:
     """Up to fifty, each with its place."""
     problem = assert_problem(http.post("/producer/api/send_email", json=MAIL | {"to": ["no address"] * 50}), 422)
     assert [error["field"] for error in problem["errors"]][::49] == ["body.to.0", "body.to.49"]

@@ -68,7 +68,7 @@ def test_all_listeners_share_the_bytes_of_an_event(server: RedisServer) -> None:
     asyncio.run(listen())
 
 
-def test_a_message_that_is_no_change_stops_nobody(server: RedisServer) -> None:
+def test_a_message_that_is_not_a_change_is_skipped(server: RedisServer) -> None:
     """Any program may publish in Redis."""
 
     async def listen() -> None:

@@ -32,7 +32,7 @@ def test_a_mistake_of_the_server_is_counted(http: httpx.Client, redis: Redis) ->
     assert counted(http, "GET", "/producer/api/sum/{job_id}", "500")
 
 
-def test_methods_that_nobody_knows_are_counted_as_one(http: httpx.Client) -> None:
+def test_unknown_methods_share_one_label(http: httpx.Client) -> None:
     """The client chooses the word: a label for each would fill the memory."""
     for method in ("BREW", "PROPFIND"):
         assert_problem(http.request(method, "/producer/api/tasks"), 405)

@@ -158,7 +158,9 @@ def test_of_two_backups_at_a_time_the_second_fails_and_says_why(tmp_path: Path) 
     ],
     ids=["changed", "gone", "without sum", "with an empty sum"],
 )
-def test_what_is_not_what_was_written_is_no_backup(tmp_path: Path, harm: Callable[[Path], Any], reason: str) -> None:
+def test_an_altered_archive_is_not_accepted_as_a_backup(
+    tmp_path: Path, harm: Callable[[Path], Any], reason: str
+) -> None:
     """And the message says what is wrong with it."""
     name = _make(tmp_path)["name"]
     harm(tmp_path / name)

@@ -267,7 +267,7 @@ def test_a_name_from_the_server_leads_nowhere_else(server: FtpServer, settings: 
     assert not Path("/etc/out").exists()
 
 
-def test_what_is_not_handed_out_stays_as_it_was(server: FtpServer, settings: Settings) -> None:
+def test_a_file_that_cannot_be_fetched_keeps_its_old_copy(server: FtpServer, settings: Settings) -> None:
     """A file and a folder that may not be read are told; the copies of the last time are kept."""
     _update(settings)
     server.lines += ["type=file;size=9;modify=20200101000000; a.txt", "type=dir; gone"]
@@ -296,7 +296,7 @@ def test_folders_in_each_other_without_end_are_left_out(server: FtpServer, setti
     assert _packed(settings).items() >= TREE.items()
 
 
-def test_a_wrong_password_fails_at_once_and_is_never_told(server: FtpServer, tmp_path: Path) -> None:
+def test_a_wrong_password_fails_at_once_and_is_never_shown(server: FtpServer, tmp_path: Path) -> None:
     """The login is refused for good, other than a server that is away."""
     settings = server.settings(tmp_path, ftp_password="canary-wrong")
     with pytest.raises(ftp.LoginRefused, match="refuses the login of someone: 530") as caught:

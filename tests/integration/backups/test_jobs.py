@@ -57,7 +57,7 @@ def test_a_dropped_connection_delays_a_backup(tasks: Tasks, server: FtpServer, t
     archives.verify(tmp_path / "backups", record["result"]["name"])
 
 
-def test_a_refused_login_fails_at_once_and_no_secret_is_told(tasks: Tasks, server: FtpServer, tmp_path: Path) -> None:
+def test_a_rejected_login_fails_at_once_and_shows_no_secret(tasks: Tasks, server: FtpServer, tmp_path: Path) -> None:
     """Neither in the record nor in the log nor anywhere else in Redis."""
     _worker(tasks, server, tmp_path, ftp_password="canary-wrong")
     record = tasks.ended(tasks.submit("backup_ftp", queue="maintenance"))

@@ -151,7 +151,7 @@ def test_a_backup_whose_migration_fails_changes_nothing(
     assert _jobs(migrated) == ["since"]
 
 
-def test_what_is_not_ours_stays_and_what_was_made_since_is_told(
+def test_a_restore_keeps_foreign_objects_and_reports_what_depends_on_ours(
     on_postgres: Settings, postgres_server: Postgres
 ) -> None:
     """Extensions, other schemas and other owners' tables stay; views and foreign keys that refer to ours go."""
@@ -201,7 +201,7 @@ def test_a_backup_can_be_restored_where_its_roles_are_not(on_postgres: Settings,
     assert postgres_server.execute("TABLE marks.mark", on_postgres.database) == [(1,)]
 
 
-def test_those_who_use_the_database_meanwhile_go_on_with_what_was_restored(migrated: Settings) -> None:
+def test_open_connections_continue_with_the_restored_data(migrated: Settings) -> None:
     """Connections that are open, with their prepared statements, see the old rows; writers wait or try again."""
     _record(migrated, *"abcdefgh")  # the driver prepares what it has seen five times
     for _ in range(8):
@@ -246,7 +246,7 @@ def test_a_writer_that_never_ends_does_not_hold_up_a_restore_for_ever(
     assert _jobs(settings) == ["open", "since"]
 
 
-def test_a_restore_by_a_user_who_may_not_says_whose_right_it_takes(on_postgres: Settings) -> None:
+def test_a_restore_by_a_user_without_the_privilege_says_so(on_postgres: Settings) -> None:
     """The app's user may change rows only."""
     name = _back_up(on_postgres)
     app = on_postgres.model_copy(update={"database_owner_url": on_postgres.database_url})

@@ -64,7 +64,7 @@ def test_migrating_again_changes_nothing(migrated: Settings) -> None:
         assert page(session, 10) == []
 
 
-def test_the_first_migration_can_be_taken_back(migrated: Settings) -> None:
+def test_the_first_migration_can_be_downgraded(migrated: Settings) -> None:
     """Alembic's own command line works too; it reads the project's settings."""
     engine = make_engine(migrated.database_owner, poolclass=NullPool)
     with engine.begin() as connection:

@@ -61,7 +61,7 @@ def test_the_reader_can_read(migrated: Settings) -> None:
         assert history.page(session, 10) == []
 
 
-def test_nobody_else_can_enter(migrated: Settings, postgres: Postgres) -> None:
+def test_other_roles_cannot_connect(migrated: Settings, postgres: Postgres) -> None:
     """PostgreSQL lets every role into every database unless it is told otherwise."""
     postgres.execute(f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'")
     database = migrated.database.rpartition("/")[2]
@@ -78,7 +78,7 @@ def test_a_new_password_is_given_at_the_next_start(migrated: Settings, postgres:
         postgres.execute("SELECT 1", migrated.database)
 
 
-def test_an_owner_who_may_not_make_roles_grants_to_those_that_are_there(postgres: Postgres) -> None:
+def test_an_owner_without_createrole_grants_to_existing_roles(postgres: Postgres) -> None:
     """As in a database that somebody else looks after."""
     settings = empty_database(postgres)
     urls = (settings.database_owner, settings.database, settings.database_reader)
@@ -92,7 +92,7 @@ def test_an_owner_who_may_not_make_roles_grants_to_those_that_are_there(postgres
     assert postgres.execute("SELECT * FROM records", settings.database_reader) == []
 
 
-def test_what_somebody_else_made_stays_as_it_is(postgres: Postgres) -> None:
+def test_objects_of_other_owners_are_left_unchanged(postgres: Postgres) -> None:
     """In a database that others use too: neither passwords of roles nor the rights of everybody are changed."""
     settings = empty_database(postgres)
     database = settings.database.rpartition("/")[2]

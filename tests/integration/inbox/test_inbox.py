@@ -93,7 +93,7 @@ def test_a_mail_of_the_largest_size_is_accepted_however_it_is_escaped(redis: Any
         ({"task": "sum", "args": [1], "job_id": "key-is-a-list"}, "a key of this job in Redis has another type: "),
     ],
 )
-def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, message: Any, reason: str) -> None:
+def test_a_bad_message_is_rejected_with_the_reason(redis: Any, message: Any, reason: str) -> None:
     """The text is kept as it came, and those behind it go on."""
     redis.lpush(keys.job("key-is-a-list"), "what another program has put there")
     push(redis, message, {"task": "sum", "args": [1]})
@@ -139,7 +139,7 @@ def test_a_key_of_another_type_is_renamed_and_the_inbox_goes_on(
     assert len(wait_until(lambda: jobs(redis))) == 1
 
 
-def test_what_is_no_list_at_a_queue_of_celery_stops_nothing(redis: Any) -> None:
+def test_a_celery_queue_that_is_not_a_list_blocks_nothing(redis: Any) -> None:
     """Only that queue is not looked at."""
     redis.set("celery", "text")
     push(redis, {"task": "sum", "args": [1]})

@@ -125,7 +125,7 @@ def test_the_program_in_the_documentation_submits_a_job(redis: Any, channel: Any
         ({"task": "sum", "kwargs": {"number": "ten"}}, "kwargs.number: Input should be a valid integer"),
     ],
 )
-def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, channel: Any, message: Any, reason: str) -> None:
+def test_a_bad_message_is_rejected_with_the_reason(redis: Any, channel: Any, message: Any, reason: str) -> None:
     """In the same Redis list as those that were pushed there; those behind it go on."""
     _publish(channel, message, {"task": "sum", "args": [1]})
     (told,) = rejected(redis)
@@ -148,7 +148,7 @@ def test_a_bad_message_is_put_aside_with_the_reason(redis: Any, channel: Any, me
     ],
     ids=str,
 )
-def test_a_message_that_no_client_can_read_is_put_aside_once(
+def test_a_message_that_no_client_can_read_is_rejected_once(
     redis: Any, channel: Any, body: str | bytes, properties: dict[str, Any]
 ) -> None:
     """RabbitMQ passes it on as it is, and would deliver it for ever; those behind it go on."""
@@ -159,7 +159,7 @@ def test_a_message_that_no_client_can_read_is_put_aside_once(
     assert _count(channel, QUEUE) == 0
 
 
-def test_a_dead_message_that_is_no_job_is_put_aside(redis: Any, channel: Any) -> None:
+def test_a_dead_letter_that_is_not_a_job_is_rejected(redis: Any, channel: Any) -> None:
     """Whatever its headers are; one that is a job ends as it, behind the others."""
     odd: list[dict[str, Any]] = [{}, {"task": ["sum"], "id": 1}, {"task": "gone", "id": "a"}, {"task": "sum", "id": {}}]
     for headers in [*odd, {"task": "sum", "id": "mine"}]:

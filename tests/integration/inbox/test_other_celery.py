@@ -88,7 +88,7 @@ def test_a_countdown_is_kept_and_another_queue_too(redis: Any, other: Celery) ->
         ({"serializer": "pickle"}, "content-type application/x-python-serialize: must be application/json"),
     ],
 )
-def test_what_cannot_be_done_is_put_aside_with_the_reason(
+def test_unsupported_options_are_rejected_with_the_reason(
     redis: Any, other: Celery, options: dict[str, Any], reason: str
 ) -> None:
     """Nothing that was asked for is ignored, and the message is kept as it was."""
@@ -106,7 +106,7 @@ def test_what_cannot_be_done_is_put_aside_with_the_reason(
 @pytest.mark.parametrize(
     "text", ["", " ", "[null]", "\x00", "sum 10", "{", '{"body": 1, "headers": 2, "properties": 3}']
 )
-def test_what_is_no_message_is_put_aside_and_stops_nothing(redis: Any, other: Celery, queue: str, text: str) -> None:
+def test_a_malformed_message_is_rejected_and_blocks_no_other(redis: Any, other: Celery, queue: str, text: str) -> None:
     """Whatever is pushed to a queue where a Celery client pushes: the job behind it is done."""
     redis.lpush(queue, text)
     job = other.send_task("sum", args=[10], queue=queue)

@@ -57,7 +57,7 @@ def test_a_restarted_redis_makes_listeners_look_again(tmp_path: Path) -> None:
     server.kill()
 
 
-def test_who_comes_while_redis_is_away_is_let_in_when_it_is_back(tmp_path: Path) -> None:
+def test_a_listener_that_connects_while_redis_is_away_hears_changes_when_it_is_back(tmp_path: Path) -> None:
     """Also who was not the first, if the first has given up."""
     server = RedisServer(tmp_path)
     server.kill()
@@ -83,7 +83,7 @@ def test_who_comes_while_redis_is_away_is_let_in_when_it_is_back(tmp_path: Path)
     server.kill()
 
 
-def test_who_comes_back_at_once_is_not_left_deaf(redis: Redis) -> None:
+def test_a_listener_that_resubscribes_at_once_hears_changes(redis: Redis) -> None:
     """Leaving a channel and entering it again may overlap."""
 
     async def listen() -> None:

@@ -29,7 +29,9 @@ def _due(redis: Redis) -> float:
     return float(redis.zscore("leases:celery", "a") or 0)
 
 
-def test_a_job_taken_again_by_who_lost_it_is_held_by_its_new_lease(ledger: LeaseKeeper, redis: Redis) -> None:
+def test_a_job_fetched_again_by_the_consumer_that_lost_it_is_held_by_its_new_lease(
+    ledger: LeaseKeeper, redis: Redis
+) -> None:
     """The verdict on the old lease is none on the new one."""
     protocol.admit(redis, "a", "n")
     _fetch(ledger, redis)

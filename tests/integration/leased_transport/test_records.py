@@ -79,7 +79,7 @@ def test_an_extended_result_has_what_celery_promises(app: Celery, server: RedisS
     assert {app.backend.get_task_meta(job.id)["group_id"] for job in jobs} == {jobs.id}
 
 
-def test_an_unknown_job_is_told_from_a_waiting_one(app: Celery) -> None:
+def test_an_unknown_job_is_distinguished_from_a_waiting_one(app: Celery) -> None:
     """Celery's own exists() is true for a queued job, and only for a known one."""
     assert app.tasks["add"].delay(1, 2).exists()
     assert not app.AsyncResult("nobody").exists()

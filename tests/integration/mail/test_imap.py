@@ -133,7 +133,7 @@ def test_what_stays_wrong_is_refused(dovecot: Dovecot, settings: Settings) -> No
         imap.receive(Settings(_env_file=None), "INBOX", True, 1)
 
 
-def test_a_server_with_a_certificate_of_somebody_else_is_not_told_the_password(dovecot: Dovecot) -> None:
+def test_a_server_with_a_foreign_certificate_is_not_sent_the_password(dovecot: Dovecot) -> None:
     """Whoever listens in could show any certificate."""
     with pytest.raises(MailRefused, match="certificate is not trusted"):
         imap.receive(make(dovecot), "INBOX", True, 1)

@@ -85,7 +85,7 @@ def test_texts_arrive_as_they_were_written(start: Start) -> None:
         ("Ann.MÜLLER@example.org".replace("MÜLLER", "MULLER"), "Ann.MULLER@example.org"),
     ],
 )
-def test_a_domain_beyond_ascii_is_told_in_punycode_to_servers_that_need_it(start: Start, given: str, told: str) -> None:
+def test_a_non_ascii_domain_is_sent_in_punycode_to_servers_that_need_it(start: Start, given: str, told: str) -> None:
     """In the envelope and in the header; a refusal names the address as it was given."""
     server, settings = start()
     server.refused["eve@xn--bcher-kva.example"] = "550 no such user"
@@ -119,7 +119,7 @@ def test_fifty_long_addresses_arrive_unharmed(start: Start) -> None:
     assert message_text.addresses(message_from_bytes(server.raw[0]), "to") == to
 
 
-def test_a_sender_beyond_ascii_is_told_in_punycode_or_refused(start: Start) -> None:
+def test_a_non_ascii_sender_is_sent_in_punycode_or_refused(start: Start) -> None:
     """Of the setting, not of the job's arguments."""
     server, settings = start(mail_from="glassqueue@bücher.example")
     assert _send(settings, ["ann@example.org"]) == {}

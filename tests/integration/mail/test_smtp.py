@@ -49,7 +49,7 @@ def test_some_recipients_can_be_refused(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("answer", "error"), [("550 no such user", MailRefused), ("450 later", smtplib.SMTPException)])
-def test_a_mail_that_nobody_may_have_is_refused_unless_that_may_change(
+def test_a_mail_that_no_recipient_may_receive_is_refused_unless_the_error_is_temporary(
     start: Start, answer: str, error: type[Exception]
 ) -> None:
     """One recipient for whom it may change is enough to try again."""
@@ -80,7 +80,7 @@ def test_a_wrong_password_is_refused_and_not_repeated(start: Start, trusted: Non
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-def test_a_server_with_a_certificate_of_somebody_else_gets_no_mail(start: Start, security: str) -> None:
+def test_a_server_with_a_foreign_certificate_gets_no_mail(start: Start, security: str) -> None:
     """Whoever listens in could show any certificate."""
     server, settings = start(security, login=True)
     with pytest.raises(MailRefused, match="certificate is not trusted"):

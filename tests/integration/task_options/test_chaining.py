@@ -35,7 +35,7 @@ def test_a_job_of_an_id_that_was_used_before_has_a_child_of_its_own(tasks: Tasks
     assert len(set(children)) == 2
 
 
-def test_a_failure_is_told_once_after_the_last_try(tasks: Tasks) -> None:
+def test_on_failure_runs_once_after_the_last_attempt(tasks: Tasks) -> None:
     """Which job, which task, what error: as in the job's representation."""
     tasks.redis.delete("received")
     job_id = tasks.submit("parent", "fail")
@@ -52,7 +52,9 @@ def test_a_job_that_succeeds_at_its_second_try_has_one_child(tasks: Tasks) -> No
 
 
 @pytest.mark.parametrize(("slowly", "error"), [(True, "TimeLimitExceeded"), (False, "WorkerLostError")])
-def test_a_failure_that_the_main_process_reports_is_told_too(tasks: Tasks, slowly: bool, error: str) -> None:
+def test_on_failure_also_runs_for_failures_that_the_main_process_reports(
+    tasks: Tasks, slowly: bool, error: str
+) -> None:
     """The process of the job is gone: killed at its hard time limit, or by itself."""
     limits: dict[str, Any] = {"soft_time_limit": 1, "time_limit": 2} if slowly else {}
     told, parent_id, _ = _child(tasks, tasks.submit("die_slowly_or_at_once", slowly, **limits))["result"]

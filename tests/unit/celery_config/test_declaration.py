@@ -74,7 +74,7 @@ def test_retries_that_contradict_each_other_are_refused(options: dict[str, Any],
         def contradiction() -> None: ...
 
 
-def test_what_is_no_task_is_refused() -> None:
+def test_a_follower_that_is_not_a_task_is_rejected() -> None:
     """A function that is not declared as a task, for example."""
     with pytest.raises(TypeError, match="are a task or the name of one"):
         shared_task(run_after=_untyped)(_variadic)

@@ -28,7 +28,7 @@ def test_redis_errors_become_broker_unavailable(error: type[Exception]) -> None:
         raise error
 
 
-def test_while_redis_is_away_nobody_else_tries() -> None:
+def test_an_open_circuit_fails_other_callers_at_once() -> None:
     """The second caller is told at once."""
     available = CircuitBreaker(pause=60)
     with pytest.raises(BrokerUnavailable), available():
@@ -91,7 +91,7 @@ def test_a_redis_that_is_busy_is_away(error: Exception) -> None:
     assert not _succeeds(available)
 
 
-def test_while_rabbitmq_blocks_publishers_nobody_waits_for_it() -> None:
+def test_an_open_circuit_rejects_publishing_at_once_while_rabbitmq_blocks_publishers() -> None:
     """The others are told why at once."""
     available = CircuitBreaker(pause=60)
     for error in (PublishersBlocked(), AssertionError("this must not run")):

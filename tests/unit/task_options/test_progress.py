@@ -36,7 +36,7 @@ def test_of_many_reports_at_once_beginning_and_end_get_through() -> None:
     assert _reports(*[1.0] * 1000) == [1]
 
 
-def test_a_text_is_cut_where_nobody_reads_on() -> None:
+def test_a_long_progress_text_is_truncated() -> None:
     """It is stored and sent to all who watch."""
     written: list[Any] = []
 
