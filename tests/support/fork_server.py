@@ -71,7 +71,7 @@ def _run(command: list[str], environment: dict[str, str], log: str, new_session:
     os.dup2(output, 2)
     warnings.simplefilter("ignore")
     sys.argv = command
-    sys.path.insert(0, str(_ROOT))
+    sys.path[:0] = [str(_ROOT), *environment.get("PYTHONPATH", "").split(os.pathsep)]
     try:
         runpy.run_module(command[0], run_name="__main__", alter_sys=True)
     finally:

@@ -44,10 +44,10 @@ def start(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) ->
         worker.kill()
 
 
-def _submit(app: Celery, redis: Redis, seconds: int) -> str:
+def _submit(app: Celery, consumer: Worker, seconds: int) -> str:
     """Submit a job and return its id when it runs."""
     job_id = str(app.tasks["wait_and_return"].apply_async(kwargs={"seconds": seconds}).id)
-    wait_until(lambda: _record(redis, job_id)["status"] == "STARTED")
+    wait_until(lambda: f"started job_id={job_id}" in consumer.log.read_text())
     return job_id
 
 
@@ -64,7 +64,7 @@ def _stop(consumer: Worker) -> None:
 def test_a_job_that_cannot_be_stopped_is_handed_back_in_time(app: Celery, redis: Redis, start: StartConsumer) -> None:
     """Its process ends with it: it neither fails the job nor goes on beside the next attempt."""
     one = start("one", 1)
-    job_id = _submit(app, redis, seconds=40)
+    job_id = _submit(app, one, seconds=40)
     _stop(one)
     assert f"glassqueue.job: handed back job_id={job_id}" in one.log.read_text()
     start("two", 1)
@@ -74,7 +74,7 @@ def test_a_job_that_cannot_be_stopped_is_handed_back_in_time(app: Celery, redis:
 def test_a_consumer_stops_as_soon_as_its_jobs_have_ended(app: Celery, redis: Redis, start: StartConsumer) -> None:
     """It does not use up SHUTDOWN_TIMEOUT, and no job is handed back."""
     one = start("one", 60)
-    job_id = _submit(app, redis, seconds=2)
+    job_id = _submit(app, one, seconds=2)
     _stop(one)
     log = one.log.read_text()
     assert f"success job_id={job_id}" in log
