@@ -1,16 +1,19 @@
 """A leased Redis transport and result backend for Celery: accepted means done.
 
 settings    which Celery options select it, per broker URL
-transport   admission and taking of jobs (kombu's transport, channel, QoS)
-backend     results and states (Celery's result backend)
-consumer    the worker's side (Celery's consumer class)
-ledger      the leases a process holds, and the thread that renews them
-standby     the process that renews them while a job holds the interpreter's lock (standby_process)
-records     what is known about a job
-scripts     the atomic steps, in lua/
-errors      why a job is refused
+transport     admits and fetches jobs (kombu's transport, channel and QoS); admission builds the call of admit.lua
+backend       writes and reads results and statuses (Celery's result backend)
+consumer      the worker's side (Celery's consumer class)
+lease_keeper  holds the leases of a consumer, in a thread that renews them
+standby       a process that renews them while a job holds the interpreter's lock (standby_process)
+control       cancels, collects and requeues jobs
+records       reads the record of a job; messages reads the message in it
+listing       finds recent jobs and consumers; summaries reads what lists show of jobs
+keys          the names of everything in Redis; lua/common.lua says what each key holds
+scripts       the atomic steps, in lua/
+errors        why a job is refused
 
-The protocol is told in docs/explanation/delivery.md.
+docs/explanation/delivery.md explains the protocol.
 """
 
 from .errors import BrokerError, JobExists, PoisonJob, QueueFull

@@ -10,7 +10,7 @@ from celery.exceptions import TaskRevokedError
 
 from . import errors, keys, scripts
 from .errors import LONGEST_MESSAGE, LONGEST_TRACEBACK, bounded, describe
-from .lease_keeper import LEDGER
+from .lease_keeper import LeaseKeeper
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +89,9 @@ class Backend(redis.RedisBackend):
 
     def _write(self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None) -> None:
         token = getattr(request, "attempt", None) or ""
-        if not LEDGER.end(task_id, token, state, fields):
-            # A child of a prefork pool: its parent renews the lease for as long as this takes.
+        keeper: LeaseKeeper | None = getattr(self.app, "lease_keeper", None)
+        if not (keeper and keeper.end(task_id, token, state, fields)):
+            # A pool process retries until it succeeds: its parent renews the lease meanwhile.
             args = [self.expires or 0, task_id, token, state, len(fields), *fields]
             late = self.ensure(scripts.FINISH, (self.client, [], args), max_retries=max_retries, interval_max=1)
             if late:

@@ -1,4 +1,4 @@
-"""The worker's consumer: tells the ledger what the worker knows."""
+"""The worker's consumer: makes the lease keeper, and tells it what the worker knows."""
 
 import math
 from contextlib import suppress
@@ -8,54 +8,62 @@ from celery.concurrency import solo, thread
 from celery.worker import consumer, state
 
 from .errors import Rejected
-from .lease_keeper import LEDGER
+from .lease_keeper import LeaseKeeper
 
 
 class Consumer(consumer.Consumer):
-    """Selected by Celery's setting worker_consumer."""
+    """Selected by Celery's setting worker_consumer.
+
+    keeper: holds the leases of this consumer, over all reconnects; the result backend finds it as `app.lease_keeper`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the lease keeper."""
+        super().__init__(*args, **kwargs)
+        # A prefork child takes longer to reach than Redis, so its consumer gains nothing from fetching ahead.
+        runs_jobs = isinstance(self.pool, solo.TaskPool | thread.TaskPool)
+        self.keeper = LeaseKeeper(self.hostname, runs_jobs=runs_jobs, hard_limit=self._hard_limit)
+        self.app.lease_keeper = self.keeper
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
-        """Prepare the channel that jobs come through, after each (re)connect."""
-        LEDGER.consumer = self.hostname
-        # A prefork child takes longer to reach than Redis: there fetching ahead gains nothing.
-        self.task_consumer.channel.fetch_ahead = isinstance(self.pool, solo.TaskPool | thread.TaskPool)
-        self.task_consumer.channel.hard_limit = self._hard_limit
+        """Give the channel that jobs come through the keeper, after each (re)connect."""
+        self.task_consumer.channel.keeper = self.keeper
         return super().create_task_handler(*args, **kwargs)
 
     def _hard_limit(self, headers: dict[str, Any]) -> float:
-        """Return the hard time limit of a job in seconds: its own, its task's or that of all."""
+        """Return the hard time limit of a job in seconds: its own, its task's or the app's."""
         own, _ = headers.get("timelimit") or (None, None)
         task = self.app.tasks.get(headers["task"])
         return float(own or getattr(task, "time_limit", None) or self.app.conf.task_time_limit or math.inf)
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
-        """Acknowledge at once where that happens in the loop's own thread: it only tells the ledger."""
+        """Acknowledge at once if this is the event loop's own thread: the keeper only notes it."""
         if isinstance(self.pool, thread.TaskPool):
             return super().call_soon_ack(p, *args, **kwargs)
         return p(*args, **kwargs)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Fail a job whose message cannot be decoded; Celery would acknowledge it, and nobody would hear of it."""
-        LEDGER.release(message.delivery_tag, Rejected(f"its message cannot be decoded: {exc}"))
+        """Fail a job whose message cannot be decoded; Celery would acknowledge it, and leave it STARTED."""
+        self.keeper.release(message.delivery_tag, Rejected(f"its message cannot be decoded: {exc}"))
         super().on_decode_error(message, exc)
 
     def on_close(self) -> None:
-        """Keep the leases of running jobs over a reconnect; hand back the others, which were just forgotten."""
-        # A thread pool runs all that it was given, also what no thread has begun with; prefork's flush forgets that.
-        given = list(state.reserved_requests) if isinstance(self.pool, thread.TaskPool) else []
-        running = {each.id for each in (*state.active_requests, *(one for one in given if one._apply_result))}
+        """Keep the leases of running jobs over a reconnect; hand back the other jobs, which Celery forgets here."""
+        # A thread pool runs every job that it was given, also those that no thread has begun; prefork forgets those.
+        reserved = list(state.reserved_requests) if isinstance(self.pool, thread.TaskPool) else []
+        given = [request for request in reserved if request._apply_result]
+        running = {request.id for request in (*state.active_requests, *given)}
         super().on_close()
-        with suppress(*self.connection_errors):  # else their leases run out: the ledger no longer renews them
-            LEDGER.hand_back_backlog()  # apart from the others, because these certainly never ran
-            idle = [tag for tag, hold in list(LEDGER.held.items()) if hold.id not in running]
-            LEDGER.hand_back(idle, "stop" if LEDGER.leaving else "return")
+        with suppress(*self.connection_errors):  # then their leases expire, because the keeper has dropped them
+            self.keeper.hand_back_backlog()  # apart from the others, because these certainly never ran
+            self.keeper.hand_back_idle(running)
 
     def close(self) -> None:
-        """Note that the worker was asked to stop (it calls this at once)."""
-        LEDGER.leaving = True
+        """Note that the worker was asked to stop; it calls this first of all."""
+        self.keeper.leaving = True
 
     def shutdown(self) -> None:
-        """Write the last endings and hand back what is left."""
+        """Write the last results and hand back the remaining jobs."""
         with suppress(*self.connection_errors):
-            LEDGER.close()
+            self.keeper.close()
         super().shutdown()

@@ -1,16 +1,15 @@
-"""What this process holds: leased jobs, endings not yet written, and the thread that looks after both."""
+"""The leases of a consumer's process: a thread renews them and writes, in batches, how their jobs ended."""
 
 import logging
 import math
 import os
-import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -22,8 +21,13 @@ from .standby import Standby
 
 logger = logging.getLogger(__name__)
 
-WRITE_BEHIND = 0.005  # seconds that an ending may wait for company
-PATIENCE = 0.05  # seconds that fetched jobs may wait behind a running one
+WRITE_BEHIND = 0.005  # seconds that an ended job waits for others that end, to share a round trip with them
+PATIENCE = 0.05  # seconds that a fetched job may wait behind a running one
+FLUSH_LIMIT = 500  # endings that are written in one step
+
+#: Why a job goes back to its queue: it never ran here, its consumer is stopping, or its process was lost, which counts.
+Reason = Literal["return", "stop", "death"]
+FetchedJob = tuple[str, dict[str, Any], str]  # delivery tag, kombu's message, queue
 
 
 @dataclass(frozen=True)
@@ -38,174 +42,238 @@ class Options:
 
 
 @dataclass
-class Hold:
-    """One lease: the token tells this attempt from all others."""
+class Lease:
+    """A consumer's claim on one attempt of a job; the token tells this attempt from all others."""
 
-    id: str
+    job_id: str
     token: int
     queue: str
-    limit: float = math.inf  # hard time limit, in seconds
-    ended: bool = False
+    time_limit: float = math.inf  # hard time limit of the job, in seconds
+    ended: bool = False  # its final status is written, or about to be
+
+    @property
+    def tag(self) -> str:
+        """Return kombu's delivery tag of the job."""
+        return f"{self.token}:{self.job_id}"
 
 
-@dataclass
+def _no_limit(headers: dict[str, Any]) -> float:  # noqa: ARG001
+    return math.inf
+
+
 class LeaseKeeper:
-    """The leases of one process; survives reconnects of the transport, but not a fork."""
+    """Holds the leases of one consumer; survives reconnects, but a forked child has none of its leases.
 
-    client: Redis | None = None
-    options: Options = field(default_factory=Options)
-    consumer: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
-    queues: list[str] = field(default_factory=list)
-    held: dict[str, Hold] = field(default_factory=dict)
-    endings: deque[list[Any]] = field(default_factory=deque)
-    backlog: deque[tuple[str, dict[str, Any], str]] = field(default_factory=deque)
-    delivered_at: float = 0.0
-    impatient: bool = False  # the backlog had to be handed back: fetch less
-    leaving: bool = False  # asked to stop: what comes back from now on is no death
-    stopping: bool = False
-    pid: int = 0
-    standby: Standby | None = None  # if jobs run in this process
-    _lock: Any = field(default_factory=threading.Lock)
-    _wake: threading.Event = field(default_factory=threading.Event)
+    The worker's thread (or threads) add and release leases; a thread of the keeper's own renews them, whatever the pool
+    does, on a connection of its own.
+    """
 
-    def open(self, client: Redis, options: Options, runs_jobs: bool = False) -> None:
-        """Start looking after the leases of this process; a forked child starts with none.
+    def __init__(
+        self, consumer: str, *, runs_jobs: bool = False, hard_limit: Callable[[dict[str, Any]], float] = _no_limit
+    ) -> None:
+        """Note whose leases these are.
 
         runs_jobs: jobs run in this process, and may hold the interpreter's lock for longer than a lease.
+        hard_limit: returns the hard time limit of a job in seconds, given the headers of its message.
         """
-        vars(self).update(vars(LeaseKeeper(client, options, self.consumer, self.queues, pid=os.getpid())))
-        if runs_jobs:
+        self.consumer, self.runs_jobs, self.hard_limit = consumer, runs_jobs, hard_limit
+        self.leaving = False  # the worker was asked to stop, so jobs that come back from now on are no failed attempts
+        self._client: Redis | None = None
+        self._options = Options()
+        self._pid = 0
+        self._queues: list[str] = []
+        self._leases: dict[str, Lease] = {}  # by delivery tag
+        self._backlog: deque[FetchedJob] = deque()  # fetched, but not delivered to the worker yet
+        self._delivered_at = 0.0
+        self._backlog_handed_back = False
+        self._endings: deque[list[Any]] = deque()  # arguments of finish.lua that are not written yet
+        self._standby: Standby | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether this process renews leases."""
+        return self._pid == os.getpid()
+
+    @property
+    def leases(self) -> list[Lease]:
+        """Return the leases that this process holds."""
+        return list(self._leases.values())
+
+    def connect(self, client: Redis, options: Options) -> None:
+        """Note where the leases are kept and how long they last."""
+        self._client, self._options, self._pid = client, options, os.getpid()
+
+    def open(self, client: Redis, options: Options) -> None:
+        """Begin to renew leases, in a thread."""
+        self.connect(client, options)
+        if self.runs_jobs:
             known = options.lease, options.max_attempts, options.result_ttl
-            self.standby = Standby(client.connection_pool, self.consumer, *known)
-        threading.Thread(target=self._keep, name="leases", daemon=True).start()
+            self._standby = Standby(client.connection_pool, self.consumer, *known)
+        threading.Thread(target=self._run, name="leases", daemon=True).start()
 
-    def hold(self, job_id: str, token: int, queue: str) -> str:
-        """Note a lease that was just taken; return the delivery tag that stands for it."""
-        tag = f"{token}:{job_id}"
-        self.held[tag] = Hold(job_id, token, queue)
-        return tag
+    def reap_from(self, queues: list[str]) -> None:
+        """Collect the expired leases of these queues from now on, whichever consumer had them."""
+        self._queues = queues
 
-    def fetched(self, jobs: list[tuple[str, dict[str, Any], str]]) -> None:
-        """Line up jobs to be delivered one by one."""
-        self.delivered_at = time.monotonic()
-        self.backlog.extend(jobs)
-        if self.standby:
-            self.standby.show(list(self.held.values()))
-        if len(self.backlog) > 1:
-            self._wake.set()
+    # Leases
+
+    def add(self, job_id: str, token: int, queue: str) -> Lease:
+        """Add the lease of a job that was just fetched."""
+        lease = Lease(job_id, token, queue)
+        self._leases[lease.tag] = lease
+        return lease
 
     def end(self, job_id: str, token: Any, status: str, fields: list[Any]) -> bool:
-        """Write a status soon, together with others; False if this process does not hold the job."""
-        hold = self.held.get(f"{token}:{job_id}") if self.pid == os.getpid() else None
-        if hold is None:
+        """Write a status soon, together with others; return False if this process does not hold the job."""
+        lease = self._leases.get(f"{token}:{job_id}") if self.is_open else None
+        if lease is None:
             return False
-        hold.ended = hold.ended or status in ("SUCCESS", "FAILURE", "REVOKED")
+        lease.ended = lease.ended or status in ("SUCCESS", "FAILURE", "REVOKED")
         self._write([job_id, token, status, len(fields), *fields])
         return True
 
     def release(self, tag: str, failure: Exception | None = None) -> None:
-        """Let go of a job; one that ended without a status only loses its lease, or gets *failure*."""
-        hold = self.held.pop(tag, None)
-        if hold and not hold.ended:
+        """Drop the lease of an acknowledged job; one that has no final status yet gets *failure*, if that is given."""
+        lease = self._leases.pop(tag, None)
+        if lease and not lease.ended:
             fields = ["error", describe(failure)] if failure else []
-            self._write([hold.id, hold.token, "FAILURE" if failure else "", len(fields), *fields])
+            self._write([lease.job_id, lease.token, "FAILURE" if failure else "", len(fields), *fields])
 
-    def _write(self, ending: list[Any]) -> None:
-        self.endings.append(ending)
-        if len(self.endings) == 1:
+    def hand_back(self, tags: Iterable[str], reason: Reason = "return") -> None:
+        """Put jobs back at the head of their queues, so that the first one is fetched first."""
+        leases = [lease for tag in tags if (lease := self._leases.pop(tag, None)) and not lease.ended]
+        if leases:
+            self._renew_or_hand_back(reason, reversed(leases), [])
+
+    def hand_back_idle(self, running: set[str]) -> None:
+        """Hand back all jobs but those with the given ids."""
+        idle = [lease.tag for lease in self.leases if lease.job_id not in running]
+        self.hand_back(idle, "stop" if self.leaving else "return")
+
+    # Fetched jobs that wait for the worker
+
+    @property
+    def has_backlog(self) -> bool:
+        """Return whether fetched jobs wait for the worker."""
+        return bool(self._backlog)
+
+    def line_up(self, jobs: list[FetchedJob]) -> None:
+        """Let fetched jobs wait until the worker has room for them; those that wait too long are handed back."""
+        self._delivered_at = time.monotonic()
+        self._backlog.extend(jobs)
+        if self._standby:
+            self._standby.show(self.leases)
+        if len(self._backlog) > 1:
             self._wake.set()
 
-    def flush(self) -> None:
-        """Write all endings in one step; those that do not get through stay, in their order."""
-        if self.client is None or not (self.endings or self.stopping):  # the last time: wait for the thread's own flush
-            return
-        with self._lock:
-            batch = [self.endings.popleft() for _ in range(min(len(self.endings), 500))]
-            args = [self.options.result_ttl, *(value for ending in batch for value in ending)]
-            try:
-                refused = scripts.FINISH(self.client, [], args)
-            except BaseException:
-                self.endings.extendleft(reversed(batch))
-                raise
-        if refused:
-            logger.warning("late endings refused, another attempt owns the job: %s", refused)
-
-    def hand_back(self, tags: Iterable[str], what: str = "return") -> None:
-        """Put jobs back at the head of their queues, the first tag foremost.
-
-        what: "return" for jobs that never ran here, "stop" for those that did, "death" for those that took it down.
-        """
-        holds = [hold for tag in tags if (hold := self.held.pop(tag, None)) and not hold.ended]
-        if holds:
-            self._renew_or_hand_back(what, reversed(holds), [])
-
-    def _renew_or_hand_back(self, what: str, holds: Iterable[Hold], queues: list[str]) -> set[str]:
-        assert self.client is not None
-        known = [what, self.options.lease, self.options.max_attempts, self.options.result_ttl]
-        named = [value for hold in holds for value in (hold.id, hold.token, hold.queue)]
-        lost, expired = scripts.RENEW_AND_REAP(self.client, queues, known + named)
-        _log_expired([raw.decode(errors="replace") for raw in expired])
-        return {raw.decode() for raw in lost}
+    def next_job(self) -> FetchedJob | None:
+        """Return the fetched job to deliver next, if there is one; skip jobs whose lease was lost meanwhile."""
+        while self._backlog:
+            self._delivered_at = time.monotonic()
+            with suppress(IndexError):  # the keeper's thread has just handed it back
+                job = self._backlog.popleft()
+                if job[0] in self._leases:
+                    return job
+        return None
 
     def hand_back_backlog(self) -> None:
-        """Hand back what was fetched but not started; safe while another thread delivers from the other end."""
+        """Hand back what was fetched but not delivered; safe while another thread delivers from the other end."""
         tags: deque[str] = deque()
         with suppress(IndexError):  # nothing is left
             while True:
-                tags.appendleft(self.backlog.pop()[0])
+                tags.appendleft(self._backlog.pop()[0])
         self.hand_back(tags)
 
-    def close(self) -> None:
-        """Write what has ended and hand back the rest: the process is about to stop."""
-        if self.pid == os.getpid() and not self.stopping:
-            self.stopping = True
-            self.flush()
-            self.hand_back_backlog()
-            self.hand_back(list(self.held), "stop")
-            if self.standby:
-                self.standby.close()
+    def backlog_was_handed_back(self) -> bool:
+        """Return whether jobs have waited too long since the last call: then fewer should be fetched."""
+        handed_back, self._backlog_handed_back = self._backlog_handed_back, False
+        return handed_back
+
+    # Writing and renewing
+
+    def flush(self) -> None:
+        """Write all endings in one step; if that fails, they stay, in their order."""
+        if self._client is None or not (self._endings or self._closed):  # on closing, wait for the thread's own flush
+            return
+        with self._lock:
+            batch = [self._endings.popleft() for _ in range(min(len(self._endings), FLUSH_LIMIT))]
+            args = [self._options.result_ttl, *(value for ending in batch for value in ending)]
+            try:
+                refused = scripts.FINISH(self._client, [], args)
+            except BaseException:
+                self._endings.extendleft(reversed(batch))
+                raise
+        if refused:
+            logger.warning("late results were refused, because another attempt owns the job: %s", refused)
 
     def renew_and_reap(self) -> None:
-        """Renew all leases, and put back the jobs of consumers that died."""
-        for tag in self._renew_or_hand_back("renew", list(self.held.values()), self.queues):
-            if (hold := self.held.pop(tag, None)) and not hold.ended:
-                logger.warning("lost the lease of job_id=%s: it is not this consumer's any more", hold.id)
-        if self.standby:
-            self.standby.renewed(list(self.held.values()))
+        """Renew all leases, and hand back the jobs whose leases have expired, whichever consumer had them."""
+        for tag in self._renew_or_hand_back("renew", self.leases, self._queues):
+            if (lease := self._leases.pop(tag, None)) and not lease.ended:
+                logger.warning("lost the lease of job_id=%s: it has expired", lease.job_id)
+        if self._standby:
+            self._standby.renewed(self.leases)
 
-    def _keep(self) -> None:
+    def close(self) -> None:
+        """Write the last endings and hand back all jobs: the process is about to stop."""
+        if self.is_open and not self._closed:
+            self._closed = True
+            self.flush()
+            self.hand_back_backlog()
+            self.hand_back(list(self._leases), "stop")
+            if self._standby:
+                self._standby.close()
+
+    def _write(self, ending: list[Any]) -> None:
+        self._endings.append(ending)
+        if len(self._endings) == 1:
+            self._wake.set()
+
+    def _renew_or_hand_back(
+        self, action: Reason | Literal["renew"], leases: Iterable[Lease], queues: list[str]
+    ) -> set[str]:
+        """Run renew_and_reap.lua; return the tags of the leases that were lost before."""
+        assert self._client is not None
+        options = [action, self._options.lease, self._options.max_attempts, self._options.result_ttl]
+        held = [value for lease in leases for value in (lease.job_id, lease.token, lease.queue)]
+        lost, expired = scripts.RENEW_AND_REAP(self._client, queues, options + held)
+        _log_expired([raw.decode(errors="replace") for raw in expired])
+        return {raw.decode() for raw in lost}
+
+    def _run(self) -> None:
         due = 0.0
-        while not self.stopping:
+        while not self._closed:
             try:
                 if time.monotonic() >= due:
                     self.renew_and_reap()
-                    due = time.monotonic() + self.options.lease / 3
-                if self.backlog and time.monotonic() - self.delivered_at > PATIENCE:
-                    self.impatient = True
+                    due = time.monotonic() + self._options.lease / 3
+                if self._backlog and time.monotonic() - self._delivered_at > PATIENCE:
+                    self._backlog_handed_back = True
                     self.hand_back_backlog()
                 self._pause(due)
                 self.flush()
-            except Exception as exc:  # a thread that dies would take all leases along
-                strange = not isinstance(exc, RedisError | OSError)
-                logger.warning("cannot look after %d leases: %r", len(self.held), exc, exc_info=strange)
-                time.sleep(min(0.5, self.options.lease / 10))
+            except Exception as exc:  # if this thread died, every lease would expire
+                unexpected = not isinstance(exc, RedisError | OSError)
+                logger.warning("cannot renew %d leases: %r", len(self._leases), exc, exc_info=unexpected)
+                time.sleep(min(0.5, self._options.lease / 10))
 
     def _pause(self, due: float) -> None:
-        if not self.endings:
-            rest = PATIENCE / 2 if self.backlog else max(0.0, due - time.monotonic())
-            self._wake.wait(min(rest, self.options.lease / 3))
+        """Wait until something has to be done: renew at *due*, write endings, or hand back a backlog."""
+        if not self._endings:
+            pause = PATIENCE / 2 if self._backlog else max(0.0, due - time.monotonic())
+            self._wake.wait(min(pause, self._options.lease / 3))
         self._wake.clear()
-        if self.endings:
+        if self._endings:
             time.sleep(WRITE_BEHIND)
 
 
-def _log_expired(told: list[str]) -> None:
-    """Log the leases that ran out: id, task, queue, consumer and new status of each job, as one flat list."""
-    values = iter(told)
+def _log_expired(expired: list[str]) -> None:
+    """Log the leases that expired: id, task, queue, consumer and new status of each job, as one flat list."""
+    values = iter(expired)
     for job_id, task, queue, consumer, status in zip(*[values] * 5, strict=True):
-        outcome = "it waits again" if status == "PENDING" else "it ends as PoisonJob, after too many attempts"
+        outcome = "it waits again" if status == "PENDING" else "it fails as PoisonJob, after too many attempts"
         fields = f"job_id={job_id} task={task} queue={queue} consumer={consumer}"
-        logger.warning("a lease ran out, its consumer died or could not renew it: %s; %s", fields, outcome)
-
-
-LEDGER = LeaseKeeper()
+        logger.warning("a lease expired because its consumer crashed or could not renew it: %s; %s", fields, outcome)

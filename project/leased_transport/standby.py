@@ -59,10 +59,10 @@ class Standby:
         except OSError as error:
             logger.warning("no process stands by to renew leases: %r", error)
 
-    def renewed(self, holds: Iterable[Any]) -> None:
+    def renewed(self, leases: Iterable[Any]) -> None:
         """Note that this process has just renewed its leases; start the other one again if it was killed."""
         self._renewed = time.monotonic()
-        self.show(holds)
+        self.show(leases)
         if self._process is None or self._process.poll() is not None:
             self._start()
 
@@ -72,9 +72,9 @@ class Standby:
             self._process.stdin.close()
             self._process.wait(5)
 
-    def show(self, holds: Iterable[Any]) -> None:
+    def show(self, leases: Iterable[Any]) -> None:
         """Write down the leases, as many as there is room for."""
-        text = "\n".join(f"{hold.id}\0{hold.token}\0{hold.queue}\0{hold.limit}" for hold in holds).encode()
+        text = "\n".join(f"{each.job_id}\0{each.token}\0{each.queue}\0{each.time_limit}" for each in leases).encode()
         if len(text) > HALF - HEAD.size:
             text = text[: text.rindex(b"\n", 0, HALF - HEAD.size)]
         with self._lock:

@@ -16,7 +16,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from project.leased_transport.lease_keeper import LEDGER
+from project.leased_transport.lease_keeper import LeaseKeeper
 
 log = logging.getLogger("glassqueue.job")
 
@@ -37,8 +37,9 @@ class PromptWorker(Worker):
         else:
             # no job can be stopped, and trying to would fail a job of a solo pool, in whose middle we are
             self.consumer.cancel_active_requests = lambda: None
-            if LEDGER.client:
-                timer = Timer(timeout, _leave)
+            keeper = getattr(self.consumer, "keeper", None)  # with the leased transport
+            if keeper and keeper.is_open:
+                timer = Timer(timeout, _leave, [keeper])
                 timer.daemon = True  # a process whose jobs have ended does not wait for it
                 timer.start()
             if self._pool_is("thread"):
@@ -59,12 +60,12 @@ def _wait_until(idle: Callable[[], bool], timeout: float) -> None:
         time.sleep(0.1)
 
 
-def _leave() -> None:
+def _leave(keeper: LeaseKeeper) -> None:
     """End this process though jobs still run in it, and hand these back."""
     for request in tuple(state.active_requests):
         log.warning("handed back job_id=%s task=%s", request.id, request.task.name)
     with suppress(RedisError):
-        LEDGER.close()
+        keeper.close()
     os._exit(EX_FAILURE)
 
 

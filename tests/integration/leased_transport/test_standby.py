@@ -16,7 +16,7 @@ from celery import Celery
 from redis import ConnectionPool, Redis
 
 from project.leased_transport import keys
-from project.leased_transport.lease_keeper import Hold
+from project.leased_transport.lease_keeper import Lease
 from project.leased_transport.standby import PROGRAM, Standby
 from tests.chaos import protocol
 from tests.support.processes import RedisServer, Worker
@@ -99,7 +99,7 @@ def stand_by() -> Iterator[StandBy]:
     def start(url: str, limit: float = 60, **options: Any) -> Standby:
         standby = Standby(ConnectionPool.from_url(url, **options), "test", SHORT, 3, 60)
         running.append(standby)
-        standby.show([Hold("a", 1, protocol.QUEUE, limit)])
+        standby.show([Lease("a", 1, protocol.QUEUE, limit)])
         return standby
 
     yield start
@@ -153,7 +153,7 @@ def test_more_leases_than_there_is_room_for_are_shown_in_part(
 ) -> None:
     """The first ones are kept."""
     standby = stand_by(server.url[:-1] + "3")
-    standby.show([Hold("a", 1, protocol.QUEUE), *(Hold(str(n) * 100, 1, "queue") for n in range(9000))])
+    standby.show([Lease("a", 1, protocol.QUEUE), *(Lease(str(n) * 100, 1, "queue") for n in range(9000))])
     _renewed_twice(leased)
 
 
