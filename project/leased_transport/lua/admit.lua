@@ -1,38 +1,40 @@
--- Admit one job: refuse it, or write its record, queue it and list it as recent.
+-- Admit one job: write its record, queue it and list it as recent; or refuse it.
 -- KEYS job:<id>, queue
--- ARGV id, nonce, task, step, message, due (seconds or ''), limit (0 = none), token ('' or that of the run that retries
---      its job), nesting (of a replaced task), parent (the job that publishes, or ''), kept (recent jobs), list (''
---      or one with an entry that becomes this job), that entry, n, n values for the record (field, value, ...), step...
+-- ARGV id, nonce, task, step, message, due (seconds or ''), limit (0 = none), token (of the run that retries its
+--      own job, or ''), nesting (of a replaced task), parent (the job that publishes, or ''), kept (recent jobs),
+--      list (with an entry that becomes this job, or ''), that entry, n, n values for the record (field, value, ...),
+--      step...
 -- returns OK, EXISTS or FULL
 local key, queue = KEYS[1], KEYS[2]
 local id, nonce, task, step, message, due, limit, token, nesting, parent, kept, list, entry, n = unpack(ARGV, 1, 14)
 local old, status = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue'), 'PENDING'
 if old[2] then
-  if old[1] == nonce then return 'OK' end -- the same call again after a lost answer
+  if old[1] == nonce then return 'OK' end -- a retry of the same call, whose answer was lost
   local retries = token ~= '' and token == old[3]
   local replaces = tonumber(nesting) > tonumber(old[4] or 0)
   if FINAL[old[2]] or WAITING[old[2]] or not (retries or replaces) then
-    -- A run that lost its lease, or a second run that publishes the same children: the job is there already.
+    -- A run that lost its lease retries its job, or a second run of a parent publishes its children again.
     return (token ~= '' or parent ~= '') and 'OK' or 'EXISTS'
   end
-  -- The new message takes the place of the run that publishes it; a new token fences that run off.
+  -- The new message replaces the run that publishes it; the new token fences that run off.
   redis.call('ZREM', 'leases:' .. old[5], id)
-  redis.call('HSET', key, 'left', old[3] or '') -- this attempt gave up its lease by itself: see renew_and_reap.lua
+  redis.call('HSET', key, 'left', old[3] or '') -- this attempt dropped its lease itself: see renew_and_reap.lua
   redis.call('HINCRBY', key, 'token', 1)
   redis.call('HINCRBY', key, 'returned', 1)
   redis.call('HDEL', key, 'progress')
   if retries then status = 'RETRY' end
-elseif tonumber(limit) > 0 and parent == '' then -- a job that runs cannot wait for room
+elseif tonumber(limit) > 0 and parent == '' then -- a running job that publishes cannot wait for room
   local depth = redis.call('ZCARD', 'delayed:' .. queue)
   for i = 15 + n, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
   if depth >= tonumber(limit) then return 'FULL' end
 end
-if list ~= '' and not redis.call('LPOS', list, entry, 'RANK', -1) then return 'EXISTS' end -- another reader was quicker
+-- another producer may have used the entry
+if list ~= '' and not redis.call('LPOS', list, entry, 'RANK', -1) then return 'EXISTS' end
 redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce,
   unpack(ARGV, 15, 14 + n))
--- not before the HSET, which a full Redis refuses: what frees memory first would let it in
+-- only after the HSET, which a full Redis must refuse: a command that frees memory would make Redis allow it
 if list ~= '' then redis.call('LREM', list, -1, entry) end
-if old[3] then redis.call('PERSIST', key) end -- a record that had an end: of a retry, or all that is left of a pulled job
+if old[3] then redis.call('PERSIST', key) end -- a record that was to expire: of a retry, or the rest of a collected job
 redis.call('HSETNX', key, 'submitted_at', stamp)
 if step ~= '5' or old[2] then redis.call('HSET', key, 'step', step) end
 if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
@@ -47,7 +49,7 @@ redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(kept + 1))
 if not old[2] and parent ~= '' then
   redis.call('HSET', key, 'parent', parent)
   local known, siblings = unpack(redis.call('HMGET', 'job:' .. parent, 'status', 'child_ids'))
-  if known and #(siblings or '') < 4000 then -- a hundred ids: enough to follow, and a group of thousands stays quick
+  if known and #(siblings or '') < 4000 then -- about a hundred ids, so that a group of thousands stays quick
     redis.call('HSET', 'job:' .. parent, 'child_ids', (siblings and siblings .. ' ' or '') .. id)
   end
 end

@@ -1,7 +1,7 @@
--- Let jobs wait with leases whose messages are in another broker, which no longer count then.
+-- Move jobs from another kind of broker to the leased queues; their messages in that broker are invalid from then on.
 -- KEYS broker:<kind> (the ids of that broker's jobs)
 -- ARGV kind, id...
--- returns how many wait here now
+-- returns how many jobs were moved
 local moved = 0
 for i = 2, #ARGV do
   local id = ARGV[i]
@@ -18,7 +18,7 @@ for i = 2, #ARGV do
       if not redis.call('ZSCORE', 'delayed:' .. queue, id) then redis.call('LPUSH', list_of(queue, step), id) end
     else
       redis.call('ZREM', 'leases:' .. queue, id)
-      redis.call('HINCRBY', key, 'token', 1) -- fences off a run that still goes on
+      redis.call('HINCRBY', key, 'token', 1) -- fences off a run that may still go on
       redis.call('HINCRBY', key, 'returned', 1)
       redis.call('HSET', key, 'status', 'PENDING')
       redis.call('RPUSH', list_of(queue, step), id)

@@ -1,4 +1,4 @@
--- Prepare to send the message of a failed or revoked job once more: only the message with this nonce may run then.
+-- Prepare to send the message of a failed or revoked job again: only the message with this nonce may run then.
 -- KEYS job:<id>
 -- ARGV nonce, broker (its kind)
 -- returns task, queue and message; nothing for a job in any other state

@@ -1,7 +1,7 @@
 -- Begin a run of a job whose message was delivered, unless the job is gone, has ended or waits for another message.
 -- KEYS job:<id>
--- ARGV id, nonce ('' = of a program that writes no records), task, queue, consumer, broker (its kind)
--- returns the token of the run and, if another run had begun and not ended, the consumer of that run; or nothing
+-- ARGV id, nonce ('' = sent by a program that writes no records), task, queue, consumer, broker (its kind)
+-- returns the token of the run and the consumer of an earlier run that has not ended (or ''); nothing if it may not run
 local key, id, nonce, name, place, consumer, broker = KEYS[1], unpack(ARGV)
 local status, mine, asked, task, queue, moving =
   unpack(redis.call('HMGET', key, 'status', 'nonce', 'asked', 'task', 'queue', 'moving'))
@@ -16,7 +16,7 @@ redis.call('HSET', key, 'task', task, 'queue', queue, 'queued', 1, 'status', 'ST
   'consumer', consumer)
 redis.call('PERSIST', key)
 redis.call('ZREM', 'delayed:' .. queue, id)
-redis.call('ZADD', 'leases:' .. queue, 'inf', id) -- no lease that could run out, but the same index of what runs
-redis.call('HINCRBY', 'taken', queue, 1) -- how fast it drains
+redis.call('ZADD', 'leases:' .. queue, 'inf', id) -- a lease that never expires: the index of running jobs
+redis.call('HINCRBY', 'taken', queue, 1) -- for Retry-After
 announce(id, task, queue, 'STARTED', consumer)
 return {redis.call('HINCRBY', key, 'token', 1), before}

@@ -1,7 +1,7 @@
 -- Cancel a job that waits or runs, or collect one that has ended: return its record and delete it.
 -- KEYS job:<id>
 -- ARGV id, task ('' = any), ttl
--- returns action, token and the record (field, value, ...); nothing for a job that is unknown, of another task or revoked
+-- returns action, token and the record (field, value, ...); nothing if the job is unknown, revoked or of another task
 local key, id = KEYS[1], ARGV[1]
 local status, task, queue, token, step =
   unpack(redis.call('HMGET', key, 'status', 'task', 'queue', 'token', 'step'))
@@ -11,7 +11,7 @@ redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
 if FINAL[status] then
   local record = redis.call('HGETALL', key)
   redis.call('DEL', key)
-  if token then -- whatever an attempt may still report is fenced off from the next job of this id
+  if token then -- fences off a late report of this job from the next job with this id
     redis.call('HSET', key, 'token', token + 1, 'returned', token + 1)
     redis.call('EXPIRE', key, ARGV[3])
   end
@@ -19,7 +19,7 @@ if FINAL[status] then
   return {action, token, record}
 elseif WAITING[status] then
   action = 'cancelled'
-  -- else its entry would count as a waiting job; the search takes up to 5 ms among 100,000 jobs
+  -- LREM, because a stale entry would count as a waiting job; it takes up to 5 ms in a list of 100,000
   if redis.call('ZREM', 'delayed:' .. queue, id) == 0 then redis.call('LREM', list_of(queue, step), -1, id) end
 else
   action = 'stopped'

@@ -1,7 +1,7 @@
--- Prepare to send the message of a job to this kind of broker, as it waits for another kind, or ran there until it stopped.
+-- Prepare to move a job to this kind of broker: it waits in another kind, or the consumer that ran it there is gone.
 -- KEYS job:<id>
--- ARGV id, kind, nonce of the message, sending (seconds: how long another claim holds)
--- returns task, queue, message, due ('' = now) and step; nothing for a job that is to stay as it is
+-- ARGV id, kind, nonce of the new message, sending (seconds: how long another consumer's claim is valid)
+-- returns task, queue, message, due ('' = now) and step; nothing for a job that must not be moved
 local key, id, kind, nonce, sending = KEYS[1], unpack(ARGV)
 local status, task, queue, message, broker, queued, step, consumer, claimed = unpack(redis.call('HMGET', key,
   'status', 'task', 'queue', 'message', 'broker', 'queued', 'step', 'consumer', 'claimed'))

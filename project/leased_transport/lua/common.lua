@@ -1,18 +1,40 @@
--- Put in front of every script by scripts.py. The key layout is drawn in docs/explanation/delivery.md.
--- Every script of those who run jobs first does what can only free memory (RPOP, ZREM, HDEL), even if there is nothing
--- to free: Redis then lets the rest of the script write although it is full, so consumers can always work it off.
+-- Put in front of every script by scripts.py.
+--
+-- key                   type        holds                                         entries are deleted by
+-- job:<id>              hash        the record of a job                           expiry, result_ttl after its end;
+--                                                                                 cancel_or_collect, settle
+-- <queue>, <queue>\6\22n list        ids of waiting jobs, a list for each priority fetch, finish, purge,
+--                                   step n; the next job is at the right end      cancel_or_collect
+-- delayed:<queue>       sorted set  ids that wait for their time, by that time    fetch, begin, purge,
+--                                                                                 cancel_or_collect
+-- leases:<queue>        sorted set  ids of running jobs, by when their lease      finish, renew_and_reap, report,
+--                                   expires ('inf' with a broker without leases)  admit (a retry), cancel_or_collect
+-- bell:<queue>          list        at most one entry: there is a job to fetch    BRPOP of an idle consumer
+-- taken                 hash        how many jobs were fetched so far, by queue   none
+-- jobs:recent           sorted set  ids of the last jobs, by submission           admit, register (the oldest);
+--                                                                                 settle, cancel_or_collect
+-- broker:<kind>         set         ids of jobs whose messages are in another     fetch, adopt, claim, report,
+--                                   kind of broker: stock or amqp                 cancel_or_collect
+-- consumer:<name>       string      a consumer that is up, as JSON                expiry; the consumer when it stops
+-- consumers             set         the names of such consumers                   listing.py
+-- inbox                 list        entries of a queue's list that are not ids    the program that reads it
+-- The channels "jobs" and "job:<id>" carry every change of a job's status, as JSON.
+--
+-- A script that a consumer calls begins with commands that can only free memory (RPOP, ZREM, HDEL), even if there is
+-- nothing to free: then Redis lets the rest of the script write although its memory is full, so that consumers can
+-- work off the queues of a full Redis.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local stamp = string.format('%.3f', now)
 local FINAL = {SUCCESS = true, FAILURE = true, REVOKED = true}
 local WAITING = {PENDING = true, RETRY = true}
 
--- The list of a queue's jobs of one priority step; 5 is that of jobs that name no priority.
+-- Return the list of a queue's waiting jobs of one priority step; 5 is the step of jobs that name no priority.
 local function list_of(queue, step)
   return (not step or step == '5') and queue or queue .. '\6\22' .. step
 end
 
--- Tell whoever watches all jobs (channel "jobs") or this one ("job:<id>") that a job changed its status.
+-- Publish that a job has changed its status.
 local function announce(id, task, queue, status, consumer)
   local text = cjson.encode({job_id = id, task = task or cjson.null, queue = queue or cjson.null, status = status,
     at = tonumber(stamp), consumer = consumer or cjson.null})
@@ -20,17 +42,18 @@ local function announce(id, task, queue, status, consumer)
   redis.call('PUBLISH', 'job:' .. id, text)
 end
 
--- When a job is due ('delayed:') or until when it is leased ('leases:'); '' if it is in no such set.
+-- Return when a job is due ('delayed:') or when its lease expires ('leases:'); '' if it is not in that set.
 local function score(set, queue, id)
   local found = queue and redis.pcall('ZSCORE', set .. queue, id) -- pcall: another program may have overwritten the set
   return type(found) == 'string' and found or ''
 end
 
+-- Wake one consumer that waits for jobs of this queue.
 local function wake(queue)
   if redis.call('LLEN', 'bell:' .. queue) == 0 then redis.call('LPUSH', 'bell:' .. queue, 1) end
 end
 
--- From now on the message of a job is the one with this nonce, in this kind of broker; it waits nowhere else any more.
+-- Note that a job's valid message is the one with this nonce, in this kind of broker; drop its entries elsewhere.
 local function set_message_location(id, broker, nonce)
   local key = 'job:' .. id
   local old, queue, step = unpack(redis.call('HMGET', key, 'broker', 'queue', 'step'))
@@ -44,13 +67,13 @@ local function set_message_location(id, broker, nonce)
   redis.call('SADD', 'broker:' .. broker, id)
 end
 
--- Whether the consumer that began a job is up and takes its jobs from this kind of broker.
+-- Return whether the consumer that began a job is up and fetches its jobs from this kind of broker.
 local function is_up(consumer, broker)
   local text = consumer and redis.call('GET', 'consumer:' .. consumer)
   return text and cjson.decode(text).broker == broker
 end
 
--- End a job for good; fields is a flat list of what its record gets besides.
+-- End a job; fields is a flat list of what else to write to its record.
 local function finish(id, task, queue, status, fields, ttl)
   local key = 'job:' .. id
   redis.call('HSET', key, 'status', status, 'finished_at', stamp, unpack(fields))
@@ -59,21 +82,21 @@ local function finish(id, task, queue, status, fields, ttl)
   announce(id, task, queue, status, redis.call('HGET', key, 'consumer'))
 end
 
--- Put a leased job back at the head of its queue. why: return (it never ran: no attempt), stop (it ran, its consumer
--- stopped politely) or death (its consumer died or lost the lease; too many deaths end the job).
--- Returns its status then, or nothing if it was not there or had ended.
-local function hand_back(id, queue, why, max_attempts, ttl)
+-- Put a leased job back at the head of its queue. reason: return (it never ran, so this was no attempt), stop (it ran,
+-- and its consumer is stopping) or death (its consumer crashed or lost the lease; after max_attempts the job fails).
+-- Returns the new status, or nothing if the job is gone or has ended.
+local function hand_back(id, queue, reason, max_attempts, ttl)
   local key = 'job:' .. id
   redis.call('ZREM', 'leases:' .. queue, id)
   local status, task, step = unpack(redis.call('HMGET', key, 'status', 'task', 'step'))
   if not status or FINAL[status] then return end
-  if why == 'death' and redis.call('HINCRBY', key, 'deaths', 1) >= max_attempts then
+  if reason == 'death' and redis.call('HINCRBY', key, 'deaths', 1) >= max_attempts then
     local text = 'the consumer died or lost its lease in each of ' .. max_attempts .. ' attempts'
     finish(id, task, queue, 'FAILURE', {'error', cjson.encode({type = 'PoisonJob', message = text})}, ttl)
     return 'FAILURE'
   end
-  if why == 'return' then redis.call('HINCRBY', key, 'returned', 1) end
-  redis.call('HDEL', key, 'progress') -- of the run that is over
+  if reason == 'return' then redis.call('HINCRBY', key, 'returned', 1) end
+  redis.call('HDEL', key, 'progress') -- of the run that has ended
   redis.call('HSET', key, 'status', 'PENDING')
   redis.call('RPUSH', list_of(queue, step), id)
   wake(queue)

@@ -1,10 +1,10 @@
 -- Fetch up to n waiting jobs, from the queues in turn, and write their leases; wake another consumer when jobs remain.
--- What no admission put into the queue, but another program, goes to the list `inbox`.
+-- An entry that is no id was pushed by another program: it is moved to the list `inbox`.
 -- KEYS queue... (in the order to serve)
 -- ARGV n, lease (seconds), consumer, step... (most urgent first)
 -- returns id, token, queue, task, message of each fetched job, as one flat list
 local want, lease, consumer = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-for _, queue in ipairs(KEYS) do -- what has become due joins its queue
+for _, queue in ipairs(KEYS) do -- delayed jobs that are due join their queue
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'delayed:' .. queue, '-inf', now, 'LIMIT', 0, 1000)) do
     redis.call('ZREM', 'delayed:' .. queue, id)
     redis.call('LPUSH', list_of(queue, redis.call('HGET', 'job:' .. id, 'step')), id)
@@ -12,7 +12,7 @@ for _, queue in ipairs(KEYS) do -- what has become due joins its queue
 end
 local fetched, counts = {}, {}
 
--- The id of our own job if a message in kombu's form is that of a job that waits; see "Switching brokers" in delivery.md.
+-- Return the id of the waiting job that a message in kombu's form belongs to; see "Switching brokers" in delivery.md.
 local function id_of(text)
   local ok, message = pcall(cjson.decode, text)
   local headers = ok and type(message) == 'table' and message.headers
@@ -27,19 +27,19 @@ local function fetch(queue, list, id)
   local key = 'job:' .. id
   local status, message, task, deaths, broker =
     unpack(redis.call('HMGET', key, 'status', 'message', 'task', 'deaths', 'broker'))
-  -- No id, but what another program put here; counted, so that a step with many of them stays short.
+  -- Another program's message; it counts as fetched, so that a call with many of them stays short.
   if not status and not id:find('^[%w._~-]+$') then want = want - 1; redis.call('LPUSH', 'inbox', id) end
-  if not WAITING[status] then return end -- its record was given another end
-  if deaths and #fetched > 0 then -- it may kill its consumer again: that must not count against others
+  if not WAITING[status] then return end -- the job has ended, or was forgotten
+  if deaths and #fetched > 0 then -- fetched alone: if it kills its consumer again, that must not count against others
     want = 0
     return redis.call('RPUSH', list, id)
   end
-  if broker then -- written for a broker without leases: from now on its message there is no longer the job's
+  if broker then -- invalidates its message in a broker without leases
     redis.call('HDEL', key, 'broker', 'queued')
     redis.call('HSET', key, 'nonce', 'leased')
     redis.call('SREM', 'broker:' .. broker, id)
   end
-  if status == 'RETRY' then redis.call('HDEL', key, 'error', 'traceback') end -- of the run before
+  if status == 'RETRY' then redis.call('HDEL', key, 'error', 'traceback') end -- of the previous run
   local token = redis.call('HINCRBY', key, 'token', 1)
   redis.call('HSET', key, 'status', 'STARTED', 'started_at', stamp, 'consumer', consumer)
   redis.call('ZADD', 'leases:' .. queue, now + lease, id)
@@ -54,9 +54,9 @@ local function fetch_one(queue)
     local list = list_of(queue, ARGV[i])
     local id = redis.call('RPOP', list)
     if id then
-      local ok, why = pcall(fetch, queue, list, id)
-      if not ok then -- a record that cannot be read or written, such as a token that is no number
-        local text = 'its record is damaged: ' .. (type(why) == 'table' and why.err or tostring(why))
+      local ok, failure = pcall(fetch, queue, list, id)
+      if not ok then -- the record cannot be read or written, for example because its token is not a number
+        local text = 'its record is damaged: ' .. (type(failure) == 'table' and failure.err or tostring(failure))
         pcall(finish, id, nil, queue, 'FAILURE', {'error', cjson.encode({type = 'Rejected', message = text})}, 0)
       end
       return true

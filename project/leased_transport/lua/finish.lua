@@ -1,7 +1,7 @@
--- End jobs, store what a running job reports, or just drop the lease (an acknowledged job without a result).
+-- End jobs, store what running jobs report, or only drop the leases of acknowledged jobs that have no result.
 -- KEYS none
 -- ARGV ttl, then per job: id, token ('' = not fenced), status ('' = drop the lease), n, n values (field, value, ...)
--- returns the ids that were refused: another attempt owns the job now
+-- returns the ids of the jobs that were refused, because another attempt owns them
 local refused, i = {}, 2
 while i <= #ARGV do
   local id, token, status, n = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
@@ -9,21 +9,21 @@ while i <= #ARGV do
   i = i + 4 + n
   local key = 'job:' .. id
   local old, current, queue, task, step = unpack(redis.call('HMGET', key, 'status', 'token', 'queue', 'task', 'step'))
-  local leases = 'leases:' .. (queue or '') -- no queue: the record of a step that was never queued
+  local leases = 'leases:' .. (queue or '') -- without a queue: a step of a chain that was never queued
   if token ~= '' and token ~= current then
-    if status ~= '' then refused[#refused + 1] = id end -- a lease may be gone: a retry gives its own up
-  elseif not old then -- a step of a chain that failed before: who waits for its end waits for this
+    if status ~= '' then refused[#refused + 1] = id end -- a retry has dropped its own lease already
+  elseif not old then -- a later step of a chain that failed: a client may wait for it
     if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
   elseif FINAL[status] then
     redis.call('ZREM', leases, id)
-    if WAITING[old] then redis.call('LREM', list_of(queue, step), -1, id) end -- put back, but not taken since
+    if WAITING[old] then redis.call('LREM', list_of(queue, step), -1, id) end -- handed back, but not fetched since
     if not FINAL[old] then finish(id, task, queue, status, fields, ARGV[1]) end
   elseif redis.call('ZSCORE', leases, id) then
     if status == '' then
       redis.call('ZREM', leases, id)
       if tonumber(ARGV[1]) > 0 then redis.call('EXPIRE', key, ARGV[1]) end
     else
-      redis.call('HDEL', key, fields[1]) -- first of all: see common.lua
+      redis.call('HDEL', key, fields[1]) -- before the HSET: see the end of the header of common.lua
       redis.call('HSET', key, 'status', status, unpack(fields))
       announce(id, task, queue, status, redis.call('HGET', key, 'consumer'))
     end

@@ -1,4 +1,4 @@
--- Note that this kind of broker has a job's message now; a consumer may have been quicker.
+-- Note that this kind of broker has a job's message now; a consumer may have begun the job already.
 -- KEYS job:<id>
 -- ARGV id, kind, nonce, due (seconds, or '')
 -- returns nothing
@@ -8,7 +8,7 @@ if moving ~= nonce then return end
 set_message_location(id, kind, nonce)
 if FINAL[status] then return end
 if not WAITING[status] then
-  redis.call('HINCRBY', key, 'token', 1) -- fences off a run that still goes on
+  redis.call('HINCRBY', key, 'token', 1) -- fences off a run that may still go on
   redis.call('HINCRBY', key, 'returned', 1)
   redis.call('HDEL', key, 'progress')
   redis.call('HSET', key, 'status', 'PENDING')

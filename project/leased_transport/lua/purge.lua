@@ -1,6 +1,6 @@
--- Cancel the jobs that wait in a queue, some at a time.
+-- Revoke the jobs that wait in a queue, up to n of each list per call.
 -- KEYS queue
--- ARGV n (per list), ttl, step...
+-- ARGV n, ttl, step...
 -- returns how many entries were removed
 local removed = 0
 local function drop(id)

@@ -1,6 +1,6 @@
--- Write what a run of a job reports, or how it ended, unless the job is gone, has ended or was begun again.
+-- Write what a run of a job reports, or how it ended; refuse it if the job is gone, has ended or was begun again.
 -- KEYS job:<id>
--- ARGV id, nonce, token ('' = of whichever run), status, ttl, due (of a retry that has to wait, or ''), n values for the
+-- ARGV id, nonce, token ('' = of any run), status, ttl, due (of a retry that has to wait, or ''), n values for the
 --      record (field, value, ...)
 -- returns 1, or 0 if it was refused
 local key = KEYS[1]

@@ -7,11 +7,11 @@ local status, task, queue, step, message =
 if not message or not (status == 'FAILURE' or status == 'REVOKED') then return 0 end
 redis.call('HDEL', KEYS[1], 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback', 'deaths',
   'progress')
-if redis.call('HDEL', KEYS[1], 'broker', 'queued', 'asked') > 0 then -- its message elsewhere is the job's no longer
+if redis.call('HDEL', KEYS[1], 'broker', 'queued', 'asked') > 0 then -- invalidates its message in another broker
   redis.call('HSET', KEYS[1], 'nonce', 'leased')
 end
 redis.call('HSET', KEYS[1], 'status', 'PENDING')
-redis.call('HINCRBY', KEYS[1], 'token', 1) -- fences a run that is still going somewhere
+redis.call('HINCRBY', KEYS[1], 'token', 1) -- fences off a run that may still go on
 redis.call('HINCRBY', KEYS[1], 'returned', 1)
 redis.call('PERSIST', KEYS[1])
 redis.call('LPUSH', list_of(queue, step), ARGV[1])

@@ -1,7 +1,7 @@
--- Note that the broker has a job's message, or forget the job if it has not; a consumer may have been quicker.
+-- Note that the broker has a job's message, or delete the job if it has not; a consumer may have begun it already.
 -- KEYS job:<id>
 -- ARGV id, nonce, sent (1 or ''), due (seconds or '')
--- returns 1, or 0 if somebody else sends a message for this id
+-- returns 1, or 0 if another process sends a message for this id
 local key, id, nonce, sent, due = KEYS[1], unpack(ARGV)
 local status, mine, asked, queued, task, queue =
   unpack(redis.call('HMGET', key, 'status', 'nonce', 'asked', 'queued', 'task', 'queue'))
@@ -15,7 +15,7 @@ if sent == '' then
   end
   return 1
 end
-if asked == nonce then -- it was requeued, and waits again from now on
+if asked == nonce then -- a requeued job, which waits again from now on
   redis.call('HDEL', key, 'asked', 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback',
     'progress')
   redis.call('HSET', key, 'status', 'PENDING')

@@ -1,8 +1,8 @@
--- Read what lists show of jobs; a long field does not leave Redis, but for the beginning of a long error.
+-- Read what lists show of jobs: long fields stay in Redis, except for the beginning of a long error.
 -- KEYS job:<id>...
 -- ARGV longest (bytes of a field that is returned), n, n names of fields that can be long, names of other fields...
 -- returns per job the values of the other fields, then of those that can be long: the value, or a list if it is too
---      long, with the beginning of an error; then when it is due and until when it is leased ('' = neither)
+--      long, with the beginning of an error; then when the job is due and when its lease expires ('' = neither)
 local longest, last = tonumber(ARGV[1]), 2 + ARGV[2]
 local jobs = {}
 for i, key in ipairs(KEYS) do
