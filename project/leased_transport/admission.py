@@ -1,4 +1,4 @@
-"""The one way in: a message becomes a call of admit.lua."""
+"""Admission, the only way into a queue: a message becomes a call of admit.lua."""
 
 import json
 from collections.abc import Sequence
@@ -13,19 +13,26 @@ from redis import Redis
 from . import keys, scripts
 from .errors import JobExists, QueueFull
 
-#: Not stored, to keep waiting jobs small: known again on delivery, or of no use to a Redis backend.
+#: Not stored, to keep records small: delivery restores them, or a Redis backend has no use for them.
 DERIVED_HEADERS = frozenset({"id", "task", "lang", "eta", "attempt", "record", "taken_from"})
 DERIVED_PROPERTIES = frozenset(
     {"delivery_info", "delivery_mode", "delivery_tag", "body_encoding", "reply_to", "priority"}
 )
-EMPTY: tuple[Any, ...] = (None, "", {}, [], [None, None], (None, None))  # what Celery's request defaults to
+EMPTY: tuple[Any, ...] = (
+    None,
+    "",
+    {},
+    [],
+    [None, None],
+    (None, None),
+)  # defaults of Celery's request, not stored
 Call = tuple[list[str], list[Any]]  # the keys and arguments of admit.lua
 
 
 def as_protocol_2(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a job of Celery's task protocol 1 (JSON) as one of protocol 2, and any other message as it is.
+    """Convert a job of Celery's task protocol 1 (JSON) to protocol 2; return any other message unchanged.
 
-    Protocol 1 has everything in the body and nothing in the headers, as the messages of Celery 3 and `task_protocol=1`.
+    Protocol 1 has everything in the body and nothing in the headers. Celery 3 sends it, and `task_protocol=1`.
     """
     job = json.loads(message["body"]) if message["content-type"] == "application/json" else None
     if not isinstance(job, dict) or not {"task", "id", "args", "kwargs"} <= job.keys():
@@ -37,7 +44,7 @@ def as_protocol_2(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
-    """Turn kombu's message into a call; its delivery tag is the nonce that tells a retry from a second job."""
+    """Turn kombu's message into a call; its delivery tag is the nonce, which tells a retry from a second job."""
     headers, properties = message["headers"], message["properties"]
     job_id, eta = headers["id"], headers.get("eta")
     kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in (*EMPTY, job_id)}
@@ -68,7 +75,7 @@ def admit(client: Redis, call: Call) -> None:
 
 
 def admit_many(client: Redis, calls: Sequence[Call]) -> None:
-    """Admit jobs in one round trip, leave known ones as they are, and raise QueueFull if any did not fit."""
+    """Admit jobs in one round trip; skip known ids, and raise QueueFull if a queue had no room for a job."""
     pipeline: Any = client.pipeline(transaction=False).script_load(scripts.ADMIT.text)
     for names, args in calls:
         pipeline.evalsha(scripts.ADMIT.sha, len(names), *names, *args)
@@ -78,6 +85,6 @@ def admit_many(client: Redis, calls: Sequence[Call]) -> None:
 
 
 def due_at(eta: str) -> float:
-    """Turn Celery's eta (ISO 8601, UTC unless it says otherwise) into unix seconds."""
+    """Turn Celery's eta (ISO 8601, UTC if it has no offset) into unix seconds."""
     moment = datetime.fromisoformat(eta)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""The result backend: the record of a job is its result, and the end of a job is one atomic step."""
+"""The result backend: a job's record holds its result, and one atomic step ends the job."""
 
 import json
 import logging
@@ -14,23 +14,23 @@ from .lease_keeper import LeaseKeeper
 
 logger = logging.getLogger(__name__)
 
-#: Written by taking (STARTED) and by the publish of the retry (RETRY), not by whoever runs the task.
+#: Not written here: fetch.lua writes STARTED, and the publish of a retry writes RETRY.
 WRITTEN_ELSEWHERE = frozenset({states.STARTED, states.RETRY, states.RECEIVED})
-#: What every result has; `result_extended` adds the task's name, arguments, consumer, queue and group.
+#: The fields of every result; `result_extended` adds the task's name, arguments, consumer, queue and group.
 BASIC = frozenset({"status", "result", "traceback", "children", "date_done"})
 
 
 class ResultConsumer(redis.ResultConsumer):
-    """Waits for results on demand: the channel of a job tells that it changed, its record has the rest."""
+    """Waits for results: the channel of a job reports that it has changed; then its record is read."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Read results from records."""
+        """Read results from records instead of messages."""
         super().__init__(*args, **kwargs)
         self._decode_result = lambda payload: self.backend._get_task_meta_for(json.loads(payload)["job_id"])
 
     def _reconnect_pubsub(self) -> None:
         super()._reconnect_pubsub()
-        for channel in list(self.subscribed_to):  # a job may have ended while nobody listened
+        for channel in list(self.subscribed_to):  # jobs may have ended while the connection was down
             self.on_state_change(self.backend._get_task_meta_for(channel.removeprefix(b"job:").decode()), None)
 
 
@@ -39,25 +39,25 @@ class Backend(redis.RedisBackend):
 
     task_keyprefix = "job:"
     ResultConsumer = ResultConsumer
-    supports_failure_expires = False  # all records live for result_ttl, so Celery warns of this setting
+    supports_failure_expires = False  # all records expire after result_ttl, so Celery warns about the setting
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Read bytes, whatever the URL says: the fields of a record may be compressed or pickled."""
+        """Read bytes, also if the URL sets decode_responses: fields may be compressed or pickled."""
         super().__init__(*args, **kwargs)
         self.connparams.pop("decode_responses", None)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Do nothing: a producer that subscribes and never reads freezes after some 36,000 jobs."""
+        """Do not subscribe: a producer that never reads its subscription freezes after about 36,000 jobs."""
 
     def mark_as_done(self, task_id: str, result: Any, request: Any = None, store_result: bool = True,
                      state: str = states.SUCCESS) -> None:  # fmt: skip
-        """End a job well; one whose result is ignored still ends."""
+        """Mark a job as successful, also if its result is ignored."""
         if not store_result:
             self._write(task_id, state, [], request)
         super().mark_as_done(task_id, result, request, store_result, state)
 
     def mark_as_failure(self, *args: Any, **kwargs: Any) -> None:
-        """End a job badly; failures are kept even where results are ignored."""
+        """Mark a job as failed; store the error also if results are ignored."""
         super().mark_as_failure(*args, **kwargs | {"store_result": True})
 
     def _store_result(self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None,
@@ -80,22 +80,22 @@ class Backend(redis.RedisBackend):
         return result
 
     def _encode_exception(self, result: Any) -> Any:
-        """Encode an exception as Celery reads it; the arguments of one that is too long become one text."""
+        """Encode an exception for Celery; replace its arguments by a short text if they are too long."""
         encoded = self.encode(result)
         if len(encoded) <= LONGEST_TRACEBACK or not isinstance(result, dict):
             return encoded
-        said = bounded(json.loads(describe(result))["message"], LONGEST_MESSAGE)
-        return self.encode(result | {"exc_message": [said]})
+        message = bounded(json.loads(describe(result))["message"], LONGEST_MESSAGE)
+        return self.encode(result | {"exc_message": [message]})
 
     def _write(self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None) -> None:
         token = getattr(request, "attempt", None) or ""
         keeper: LeaseKeeper | None = getattr(self.app, "lease_keeper", None)
         if not (keeper and keeper.end(task_id, token, state, fields)):
-            # A pool process retries until it succeeds: its parent renews the lease meanwhile.
+            # In a pool process. It may retry for as long as it takes, because its parent renews the lease.
             args = [self.expires or 0, task_id, token, state, len(fields), *fields]
-            late = self.ensure(scripts.FINISH, (self.client, [], args), max_retries=max_retries, interval_max=1)
-            if late:
-                logger.warning("late ending refused, another attempt owns the job: %s", late)
+            refused = self.ensure(scripts.FINISH, (self.client, [], args), max_retries=max_retries, interval_max=1)
+            if refused:
+                logger.warning("late result was refused, because another attempt owns the job: %s", refused)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         raw = self.client.hgetall(keys.job(task_id))
@@ -118,16 +118,16 @@ class Backend(redis.RedisBackend):
             return self.exception_to_python(self.decode(record["exception"]))
         if "error" not in record:
             return TaskRevokedError("revoked") if state == states.REVOKED else None
-        error = json.loads(record["error"])  # written by a script, which knows only Redis
+        error = json.loads(record["error"])  # a Lua script wrote it, so there is no pickled exception
         return getattr(errors, error["type"])(error["message"])
 
     def _mget_to_results(self, values: Any, keys: list[str], READY_STATES: Any = states.READY_STATES) -> dict[str, Any]:
-        # Groups look here for what ended before they subscribed; MGET, which filled values, cannot read hashes.
+        # Groups call this for jobs that ended before they subscribed. MGET filled values, but cannot read hashes.
         metas = {str(task_id): self._get_task_meta_for(str(task_id)) for task_id in keys}
         return {task_id: meta for task_id, meta in metas.items() if meta["status"] in READY_STATES}
 
     def task_result_exists(self, task_id: str) -> bool:
-        """Tell whether a job is known, waiting ones included."""
+        """Return whether a job is known, also while it waits."""
         return bool(self.client.exists(keys.job(task_id)))
 
     def _forget(self, task_id: str) -> None:

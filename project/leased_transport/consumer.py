@@ -43,9 +43,14 @@ class Consumer(consumer.Consumer):
         return p(*args, **kwargs)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Fail a job whose message cannot be decoded; Celery would acknowledge it, and leave it STARTED."""
+        """Fail a job whose message cannot be decoded; Celery would only acknowledge it, which leaves it STARTED."""
         self.keeper.release(message.delivery_tag, Rejected(f"its message cannot be decoded: {exc}"))
         super().on_decode_error(message, exc)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Let Celery fail a job of an unknown task: its error names the task, that of a rejected message does not."""
+        self.keeper.forget(message.delivery_tag)
+        super().on_unknown_task(body, message, exc)
 
     def on_close(self) -> None:
         """Keep the leases of running jobs over a reconnect; hand back the other jobs, which Celery forgets here."""

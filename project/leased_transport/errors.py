@@ -1,31 +1,31 @@
-"""Why the broker refuses a job."""
+"""The errors of the transport, and what records keep of an exception."""
 
 import json
 import traceback
 from typing import Any
 
 LONGEST_TRACEBACK = 64 * 1024  # bytes that a record keeps of a traceback, and of an exception as Celery reads it
-LONGEST_MESSAGE = 16 * 1024  # bytes of what an exception says
+LONGEST_MESSAGE = 16 * 1024  # bytes of an exception's message
 LONGEST_NAME = 200  # characters of an exception's class
 
 
 class BrokerError(Exception):
-    """The broker refuses the job."""
+    """The broker has refused the job."""
 
 
 class JobExists(BrokerError):
-    """A job with this id is known already; nothing was queued."""
+    """A job with this id exists already; nothing was queued."""
 
     def __init__(self, job_id: str) -> None:
-        """Say which id was refused."""
+        """Name the id in the message."""
         super().__init__(f"job {job_id} exists already")
 
 
 class QueueFull(BrokerError):
-    """The queue holds as many waiting jobs as it may; nothing was queued."""
+    """The maximum number of jobs is already waiting in the queue; nothing was queued."""
 
     def __init__(self, queue: str, limit: int) -> None:
-        """Remember which queue is full."""
+        """Keep the name of the queue."""
         super().__init__(f"queue {queue} is full: {limit} jobs wait")
         self.queue = queue
 
@@ -49,13 +49,13 @@ def describe(result: Any) -> str:
 
 
 def describe_retry(error: BaseException) -> dict[str, str]:
-    """Return what the record of a job that will be tried again keeps of the error of its last run."""
+    """Return the fields that describe the error of a run in the record of a job that will be retried."""
     trace = "".join(traceback.format_exception(error))
     return {"error": describe(error), "traceback": bounded(trace, LONGEST_TRACEBACK)}
 
 
 def bounded(text: str, limit: int) -> str:
-    """Return a text that UTF-8 can carry; of one longer than *limit* bytes, its two ends."""
+    """Return a text that can be encoded as UTF-8; cut out its middle if it is longer than *limit* bytes."""
     raw = text.encode(errors="backslashreplace")
     if len(raw) <= limit:
         return raw.decode()
@@ -67,5 +67,5 @@ def bounded(text: str, limit: int) -> str:
 def _text(value: Any) -> str:
     try:
         return str(value)
-    except Exception:  # of an exception's argument, which may be anything
+    except Exception:  # the argument of an exception may be any object
         return f"<{type(value).__name__}>"

@@ -6,11 +6,11 @@ Scripts put the same names together themselves: they reach the keys of a job by 
 from bisect import bisect
 
 PRIORITY_STEPS = (0, 3, 5, 6, 9)  # a priority belongs to the last step that is not above it
-DEFAULT_PRIORITY = 5  # of a job that names none: the middle step, so that there is something above and below it
+DEFAULT_PRIORITY = 5  # for jobs that name none: the middle, so that others can be more urgent or less
 
 RECENT = "jobs:recent"  # the index of recent jobs
 FETCH_COUNTS = "taken"  # how many jobs were fetched so far, per queue
-INBOX = "inbox"  # what is in a queue's list but is not the id of a job
+INBOX = "inbox"  # the list for entries of a queue's list that are not ids
 CONSUMERS = "consumers"  # the names of the consumers that were up lately
 ALL_CHANGES = "jobs"  # the channel on which every change of status is published
 

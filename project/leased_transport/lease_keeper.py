@@ -71,7 +71,7 @@ class LeaseKeeper:
     def __init__(
         self, consumer: str, *, runs_jobs: bool = False, hard_limit: Callable[[dict[str, Any]], float] = _no_limit
     ) -> None:
-        """Note whose leases these are.
+        """Note which consumer has the leases.
 
         runs_jobs: jobs run in this process, and may hold the interpreter's lock for longer than a lease.
         hard_limit: returns the hard time limit of a job in seconds, given the headers of its message.
@@ -115,7 +115,7 @@ class LeaseKeeper:
         threading.Thread(target=self._run, name="leases", daemon=True).start()
 
     def reap_from(self, queues: list[str]) -> None:
-        """Collect the expired leases of these queues from now on, whichever consumer had them."""
+        """Reap the expired leases of these queues from now on, also those of other consumers."""
         self._queues = queues
 
     # Leases
@@ -141,6 +141,10 @@ class LeaseKeeper:
         if lease and not lease.ended:
             fields = ["error", describe(failure)] if failure else []
             self._write([lease.job_id, lease.token, "FAILURE" if failure else "", len(fields), *fields])
+
+    def forget(self, tag: str) -> None:
+        """Drop a lease without writing anything, because another part ends the job."""
+        self._leases.pop(tag, None)
 
     def hand_back(self, tags: Iterable[str], reason: Reason = "return") -> None:
         """Put jobs back at the head of their queues, so that the first one is fetched first."""
@@ -170,7 +174,7 @@ class LeaseKeeper:
             self._wake.set()
 
     def next_job(self) -> FetchedJob | None:
-        """Return the fetched job to deliver next, if there is one; skip jobs whose lease was lost meanwhile."""
+        """Return the fetched job to deliver next, if there is one; skip jobs that have lost their leases."""
         while self._backlog:
             self._delivered_at = time.monotonic()
             with suppress(IndexError):  # the keeper's thread has just handed it back
@@ -210,7 +214,7 @@ class LeaseKeeper:
             logger.warning("late results were refused, because another attempt owns the job: %s", refused)
 
     def renew_and_reap(self) -> None:
-        """Renew all leases, and hand back the jobs whose leases have expired, whichever consumer had them."""
+        """Renew all leases, and hand back the jobs of any consumer whose leases have expired."""
         for tag in self._renew_or_hand_back("renew", self.leases, self._queues):
             if (lease := self._leases.pop(tag, None)) and not lease.ended:
                 logger.warning("lost the lease of job_id=%s: it has expired", lease.job_id)

@@ -1,4 +1,4 @@
-"""Read what lists show: recent jobs, and consumers with the jobs that they run."""
+"""Read recent jobs, and consumers with the jobs that they run."""
 
 import json
 from collections import defaultdict
@@ -10,7 +10,7 @@ from redis.exceptions import ReadOnlyError
 
 from . import keys, scripts
 
-SCAN = 1000  # index entries that are looked at in one step, which holds Redis for about two milliseconds
+SCAN = 1000  # entries of the index per script call, which blocks Redis for about two milliseconds
 
 
 def recent(
@@ -29,7 +29,7 @@ def recent(
 
 
 def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
-    """Return the consumers that were alive some seconds ago, each with the jobs that it holds a lease for."""
+    """Return the consumers whose heartbeat has not expired, each with the jobs that it runs."""
     members: Any = client.smembers(keys.CONSUMERS)
     names = sorted(raw.decode() for raw in members)
     known = client.mget([keys.consumer(name) for name in names]) if names else []

@@ -1,8 +1,8 @@
-"""What a record keeps of a job's message, and how it is read again.
+"""Read the message that is stored in a job's record.
 
-The leased transport keeps the message itself: `[body, body encoding, content type, content encoding, headers,
-properties]`. For brokers without leases the project keeps the call, with which the message can be sent again:
-`[args, kwargs, options]`. After a switch from one kind of broker to another, each reads the form of the other.
+The leased transport stores the message itself: `[body, body encoding, content type, content encoding, headers,
+properties]`. With brokers without leases the record has the call, from which the message can be made again:
+`[args, kwargs, options]`. After a switch from one kind of broker to another, each reads the other's form.
 """
 
 import base64
@@ -15,21 +15,21 @@ from kombu.serialization import dumps, loads
 
 from .keys import DEFAULT_PRIORITY
 
-#: What Celery's headers and apply_async call the same thing.
+#: Names of Celery's headers, and the options of apply_async that set them.
 AS_OPTIONS = {"group": "group_id"} | {
     name: name
     for name in ("group_index", "expires", "retries", "root_id", "parent_id", "shadow", "ignore_result", "origin")
 }
 AS_LINKS = {"callbacks": "link", "errbacks": "link_error", "chain": "chain", "chord": "chord"}
-#: What says how a message is sent, and is none of its contents.
+#: Options for sending a message; they are no part of it.
 NOT_CONTENT = ("queue", "routing_key", "exchange", "priority", "serializer", "compression", "headers", "add_to_parent")
 Call = tuple[Any, dict[str, Any], dict[str, Any]]
 
 
 def envelope(text: bytes, headers: dict[str, Any], queue: str, tag: str) -> dict[str, Any]:
-    """Rebuild kombu's message from what admission stored and taking found out; raise ValueError if that is impossible.
+    """Rebuild kombu's message from the stored text; raise ValueError if it is damaged.
 
-    headers: what the transport knows by itself: id, task and attempt.
+    headers: id, task and attempt, which fetch.lua returns.
     """
     parts = _parts(text)
     if len(parts) == 3:
@@ -41,7 +41,7 @@ def envelope(text: bytes, headers: dict[str, Any], queue: str, tag: str) -> dict
 
 
 def call(text: bytes) -> Call:
-    """Return arguments and options of apply_async for what a record keeps, in either form; raise if it is damaged."""
+    """Return arguments and options of apply_async for a stored message of either form; raise if it is damaged."""
     parts = _parts(text)
     if len(parts) == 3:
         args, kwargs, options = loads(text, "application/json", "utf-8")
@@ -58,7 +58,7 @@ def call(text: bytes) -> Call:
 
 
 def _parts(text: bytes) -> list[Any]:
-    """Return the parts of a stored message, their types checked."""
+    """Parse a stored message and check the types of its parts."""
     parts = orjson.loads(text or b"null")
     types = {3: (list | None, dict | None, dict), 6: (str, str | None, str, str | None, dict, dict)}
     wanted = types.get(len(parts)) if isinstance(parts, list) else None
@@ -71,7 +71,7 @@ def _parts(text: bytes) -> list[Any]:
 
 
 def _message_of(parts: list[Any], headers: dict[str, Any]) -> dict[str, Any]:
-    """Return the message that Celery would send for a call."""
+    """Build the message that Celery would send for a call."""
     args, kwargs, options = parts
     links = {name: maybe_list(options.get(AS_LINKS[name])) for name in ("callbacks", "errbacks")}
     content = {name: value for name, value in options.items() if name not in (*NOT_CONTENT, "link", "link_error")}
@@ -85,7 +85,7 @@ def _message_of(parts: list[Any], headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _addressed(message: dict[str, Any], headers: dict[str, Any], queue: str, tag: str) -> dict[str, Any]:
-    """Complete a message by what is known of its delivery."""
+    """Add the properties and headers of a delivery to a message."""
     delivery = {"exchange": "", "routing_key": queue, "redelivered": headers["attempt"] > 1}
     known = {"correlation_id": headers["id"], "delivery_tag": tag, "delivery_info": delivery}
     message["headers"] = {"root_id": headers["id"]} | message["headers"] | headers

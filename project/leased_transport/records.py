@@ -1,4 +1,4 @@
-"""What is known about a job: one Redis hash, `job:<id>`, from admission until its time to live is over."""
+"""Read the record of a job: the Redis hash `job:<id>`, from admission until it expires."""
 
 from contextlib import suppress
 from typing import Any
@@ -7,19 +7,19 @@ from redis import Redis
 
 from . import keys, scripts
 
-#: What the protocol keeps in the record for itself.
+#: Fields that only the protocol uses.
 INTERNAL = frozenset(
     {"message", "nonce", "token", "returned", "deaths", "step", "nesting", "exception", "meta", "left"}
     | {"broker", "queued", "asked", "moving", "claimed", "request"}
 )
-RECENT_LIMIT = 10_000  # jobs in the index `jobs:recent`; older ones are found by their id only
+RECENT_LIMIT = 10_000  # jobs in the index `jobs:recent`; older jobs are found only by their id
 
 
 def read(client: Redis, job_id: str) -> dict[str, str] | None:
-    """Return a job's record, or None for a job that was never known or has expired.
+    """Return a job's record, or None if the job was never known or has expired.
 
-    With the record: due_at, of a job that waits for its time, and leased_until, of one that runs (unix seconds; empty
-    if it is neither, "inf" with a broker without leases).
+    Adds `due_at`, when a delayed job is due, and `leased_until`, when the lease of a running job expires: unix seconds,
+    or empty; `leased_until` is "inf" with a broker without leases.
     """
     fields, due, leased = scripts.READ(client, [keys.job(job_id)], [job_id])
     record = readable(dict(zip(fields[::2], fields[1::2], strict=True)))
@@ -27,11 +27,11 @@ def read(client: Redis, job_id: str) -> dict[str, str] | None:
 
 
 def readable(raw: Any) -> dict[str, str] | None:
-    """Return what HGETALL answered as text, without what is internal; None for a job that is not known."""
+    """Decode the answer of HGETALL and leave out internal fields; return None for an unknown job."""
     if not {b"status", b"task"} <= raw.keys():
         return None
     record = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in raw.items()}
-    # Jobs handed back before they ran were taken, but not attempted.
+    # A job that was handed back before it ran was fetched, but not attempted.
     with suppress(ValueError):
         record["attempts"] = str(int(record.get("token", 0)) - int(record.get("returned", 0)))
     return {name: value for name, value in record.items() if name not in INTERNAL}

@@ -9,20 +9,20 @@ from redis import Redis
 from redis.exceptions import ConnectionError, NoScriptError, ResponseError
 
 FOLDER = Path(__file__).parent / "lua"
-#: What Redis answers while it fails over or starts; trying again later is all that is needed.
+#: Errors of Redis while it fails over or starts: a later retry succeeds.
 TRANSIENT = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
 
 
 class Script:
-    """One Lua script, called by its hash and sent in full only where Redis does not know it."""
+    """A Lua script, called by its hash, and sent in full if Redis does not know it."""
 
     def __init__(self, name: str, folder: Path = FOLDER) -> None:
-        """Read the script behind the beginning that all scripts share."""
+        """Read the script, and common.lua, which precedes every script."""
         self.text = (FOLDER / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
         self.sha = hashlib.sha1(self.text.encode()).hexdigest()
 
     def __call__(self, client: Redis, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run the script; raise redis' ConnectionError for answers that pass by themselves."""
+        """Run the script; raise redis-py's ConnectionError for transient errors."""
         try:
             try:
                 return client.evalsha(self.sha, len(keys), *keys, *args)
@@ -33,7 +33,7 @@ class Script:
 
 
 def recoverable(exc: Exception) -> Exception:
-    """Return *exc*, or a ConnectionError in its place if reconnecting will cure it."""
+    """Return *exc*, or a ConnectionError in place of an error that a later retry will not meet."""
     text = f"{type(exc).__name__} {exc}".upper()  # redis-py turns the first word of some answers into a class
     return ConnectionError(str(exc)) if any(word in text for word in TRANSIENT) else exc
 

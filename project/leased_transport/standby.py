@@ -1,4 +1,4 @@
-"""A second process that keeps the leases of this one while a job holds the interpreter's lock."""
+"""Run a second process that renews the leases of this one while a job holds the interpreter's lock (GIL)."""
 
 import logging
 import marshal
@@ -21,16 +21,16 @@ from .standby_process import HALF, HEAD, SEQUENCE, half
 logger = logging.getLogger(__name__)
 
 PROGRAM = Path(__file__).with_name("standby_process.py")
-AUTHORITIES = {"cafile": "ca_certs", "capath": "ca_path", "cadata": "ca_data"}  # ssl's names: redis-py's
-VERIFY = {None: 0, "none": 0, "optional": 1, "required": 2}  # as ssl numbers them
+AUTHORITIES = {"cafile": "ca_certs", "capath": "ca_path", "cadata": "ca_data"}  # ssl's name: redis-py's name
+VERIFY = {None: 0, "none": 0, "optional": 1, "required": 2}  # the numbers of ssl
 
 
 class Standby:
-    """Shows the leases of this process to another one, which renews them if this one does not in time."""
+    """Shows the leases of this process to a second process, which renews them if this one does not."""
 
     def __init__(self, pool: Any, consumer: str, lease: float, max_attempts: int, result_ttl: int) -> None:
-        """Start the other process, with what *pool* connects to and what renew_and_reap.lua is told."""
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as this process lives
+        """Start the second process; it connects to the Redis of *pool* and calls renew_and_reap.lua."""
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open until this process ends
         self._file.truncate(SEQUENCE.size + 2 * HALF)
         self._board = mmap.mmap(self._file.fileno(), 0)
         self._sequence, self._renewed, self._lock = 0, time.monotonic(), threading.Lock()
@@ -49,31 +49,31 @@ class Standby:
         self._start()
 
     def _start(self) -> None:
-        # -I and -S: nothing is read from the environment and from site-packages
+        # -I and -S: ignore the environment and site-packages
         command = [sys.executable, "-I", "-S", str(PROGRAM), str(self._file.fileno())]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[self._file.fileno()])
             stdin: Any = self._process.stdin
-            stdin.write(marshal.dumps(self._config))  # not on the command line: it has the password
+            stdin.write(marshal.dumps(self._config))  # not on the command line, because it contains the password
             stdin.flush()
         except OSError as error:
-            logger.warning("no process stands by to renew leases: %r", error)
+            logger.warning("cannot start the standby process, which renews leases if a job blocks this one: %r", error)
 
     def renewed(self, leases: Iterable[Any]) -> None:
-        """Note that this process has just renewed its leases; start the other one again if it was killed."""
+        """Note that this process has just renewed its leases; start the second process again if it was killed."""
         self._renewed = time.monotonic()
         self.show(leases)
         if self._process is None or self._process.poll() is not None:
             self._start()
 
     def close(self) -> None:
-        """End the other process."""
+        """Stop the second process."""
         if self._process and self._process.stdin:
             self._process.stdin.close()
             self._process.wait(5)
 
     def show(self, leases: Iterable[Any]) -> None:
-        """Write down the leases, as many as there is room for."""
+        """Write the leases to the shared memory, as many as there is room for."""
         text = "\n".join(f"{each.job_id}\0{each.token}\0{each.queue}\0{each.time_limit}" for each in leases).encode()
         if len(text) > HALF - HEAD.size:
             text = text[: text.rindex(b"\n", 0, HALF - HEAD.size)]
@@ -86,7 +86,7 @@ class Standby:
 
 
 def _greeting(kwargs: dict[str, Any]) -> list[list[Any]]:
-    """Return the commands that begin a connection."""
+    """Return the commands to send first on a connection."""
     credentials = [value for value in (kwargs.get("username"), kwargs.get("password")) if value]
     chosen = [["SELECT", kwargs["db"]]] if kwargs.get("db") else []
     return [["AUTH", *credentials], *chosen] if credentials else chosen

@@ -1,8 +1,8 @@
-"""The process that renews a consumer's leases while the consumer itself cannot; standby.py starts it.
+"""The standby process: renews a consumer's leases while the consumer itself cannot; standby.py starts it.
 
-A job that holds the interpreter's lock stops every thread of its process, the one that renews leases too. This process
-shares no lock with it. It imports neither Celery nor redis-py: 3 MiB instead of 20. It connects to Redis only when it
-has something to renew, and ends with its consumer.
+A job that holds the interpreter's lock (GIL) stops every thread of its process, also the one that renews leases. This
+process shares no lock with it. It imports neither Celery nor redis-py, and so takes 3 MiB instead of 20. It connects to
+Redis only when it has leases to renew, and ends with its consumer.
 """
 
 import marshal
@@ -17,55 +17,57 @@ import time
 from contextlib import suppress
 from typing import Any
 
-# The board: a sequence number, then two halves. An even number means that the first half is valid. A half has the time
-# of the last renewal and the length of what follows: id, token, queue and hard time limit of each lease.
+# The board, which is shared memory: a sequence number, then two halves. If the number is even, the first half is valid.
+# A half has the time of the last renewal and a length, then the id, token, queue and hard time limit of each lease.
 SEQUENCE, HEAD, HALF = struct.Struct("=Q"), struct.Struct("=dI"), 2**19
-Lease = tuple[bytes, ...]
+LeaseFields = tuple[bytes, ...]
 
 
 def half(sequence: int) -> int:
-    """Return where the valid half begins."""
+    """Return the offset of the valid half."""
     return SEQUENCE.size + HALF * (sequence % 2)
 
 
 def main(board: mmap.mmap, config: dict[str, Any]) -> None:
-    """Renew leases while the consumer does not, until it is gone, which closes stdin."""
+    """Renew leases while the consumer does not; return when the consumer has ended, which closes stdin."""
     lease, due = config["lease"], 0.0
     while not select.select([0], [], [], lease / 6)[0] and os.getppid() == config["parent"]:
         renewed, leases = read(board)
         now = time.monotonic()
-        silent = now - renewed
-        wanted = [each for each in leases if silent < float(each[3])]
-        if silent > lease / 2 and now >= due and wanted and not is_stopped(config["parent"]):
+        elapsed = now - renewed
+        current = [each for each in leases if elapsed < float(each[3])]
+        if elapsed > lease / 2 and now >= due and current and not is_stopped(config["parent"]):
             if not due:
-                told = f"has renewed no lease for {silent:.1f} s; a job may hold the interpreter's lock: renewing them"
-                print(f"{config['consumer']} {told}", file=sys.stderr)
+                cause = "does a job hold the interpreter's lock?"
+                print(
+                    f"{config['consumer']}: no lease renewed for {elapsed:.1f} s ({cause}): renewing", file=sys.stderr
+                )
             with suppress(OSError):  # the next round tries again
-                renew(config, wanted)
+                renew(config, current)
                 due = now + lease / 3
-        if silent < lease / 2:
+        if elapsed < lease / 2:
             due = 0.0
 
 
-def read(board: mmap.mmap) -> tuple[float, list[Lease]]:
+def read(board: mmap.mmap) -> tuple[float, list[LeaseFields]]:
     """Return the time of the last renewal, and the leases."""
     while True:
         (sequence,) = SEQUENCE.unpack_from(board)
         renewed, length = HEAD.unpack_from(board, half(sequence))
         begin = half(sequence) + HEAD.size
         text = board[begin : begin + length]
-        if SEQUENCE.unpack_from(board) == (sequence,):  # else it may have been written meanwhile
+        if SEQUENCE.unpack_from(board) == (sequence,):  # otherwise it may have changed while it was read
             return renewed, [tuple(line.split(b"\0")) for line in text.split(b"\n") if line]
 
 
 def is_stopped(pid: int) -> bool:
-    """Tell whether a process was stopped by a signal: it does not work on its jobs. Only Linux says so."""
+    """Return whether a signal has stopped a process, so that its jobs do not run (known on Linux only)."""
     with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as stat:
         return stat.read().rpartition(b") ")[2][:1] in b"Tt"
     return False
 
 
-def renew(config: dict[str, Any], leases: list[Lease]) -> None:
+def renew(config: dict[str, Any], leases: list[LeaseFields]) -> None:
     """Run the script that renews leases; raise OSError if Redis does not answer or refuses."""
     named = [value for lease in leases for value in lease[:3]]
     commands = [*config["greeting"], ["EVAL", config["script"], 0, *config["arguments"], *named], ["QUIT"]]
@@ -79,7 +81,7 @@ def renew(config: dict[str, Any], leases: list[Lease]) -> None:
 
 
 def encoded(command: list[Any]) -> bytes:
-    """Return a command as Redis reads it."""
+    """Encode a command in the Redis protocol."""
     values = [value if isinstance(value, bytes) else str(value).encode() for value in command]
     return b"*%d\r\n" % len(values) + b"".join(b"$%d\r\n%s\r\n" % (len(value), value) for value in values)
 
@@ -91,7 +93,7 @@ def connect(path: str, host: str, port: int, timeout: float | None, tls: dict[st
         connection.settimeout(timeout)
         connection.connect(path)
         return connection
-    # bytes: for text Python would import a codec of a megabyte
+    # bytes, because for text Python would import a codec of a megabyte
     connection = socket.create_connection((host.encode(), port), timeout)  # type: ignore[arg-type]
     return with_tls(connection, host, **tls) if tls else connection
 
@@ -112,6 +114,6 @@ def with_tls(
 
 if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # meant for the consumer, whose jobs may go on
+        signal.signal(number, signal.SIG_IGN)  # also sent to the consumer, which may finish its jobs first
     file, size = int(sys.argv[1]), SEQUENCE.size + 2 * HALF
     main(mmap.mmap(file, size, access=mmap.ACCESS_READ), marshal.load(sys.stdin.buffer))

@@ -1,4 +1,4 @@
-"""What lists show of jobs: the record without what is long, which would be read from Redis only to be dropped."""
+"""Read what lists show of jobs: their records without long fields, which stay in Redis."""
 
 import json
 import re
@@ -18,7 +18,7 @@ TIMES = ("due_at", "leased_until")  # as records.read() has them
 
 
 def read(client: Redis, job_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the records of those jobs that are known, each with its job_id and with what was `omitted`."""
+    """Return the records of the known jobs, each with its job_id and the names of its `omitted` fields."""
     names = [len(CAN_BE_LONG), *CAN_BE_LONG, *SHORT]
     found = scripts.SUMMARIZE(client, [keys.job(job_id) for job_id in job_ids], [LONGEST, *names]) if job_ids else []
     returned = (*SHORT, *CAN_BE_LONG, *TIMES)
@@ -37,12 +37,12 @@ def _summary(fields: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _cut(beginning: bytes) -> dict[str, str]:
-    """Return an error of whose JSON only the beginning is known, up to somewhere in its message."""
+    """Parse the beginning of the JSON of a long error; it ends somewhere in the message."""
     text = beginning.decode(errors="ignore")
-    for end in range(len(text), len(text) - 6, -1):  # the last character may be an escape without its end
+    for end in range(len(text), len(text) - 6, -1):  # the text may end in an incomplete escape
         with suppress(ValueError, AttributeError):
             error = json.loads(text[:end] + '"}')
-            # half a pair of surrogates may be left
+            # half a surrogate pair may be left
             message = re.sub("[\ud800-\udbff]$", "", str(error.get("message", "")))
             return {"type": str(error.get("type", "Error")), "message": f"{message}…"}
     return {"type": "Error", "message": "…"}

@@ -1,1 +1,1 @@
-"""What runs in a consumer beside its jobs."""
+"""What runs in a consumer beside its jobs: heartbeat, log, shutdown."""

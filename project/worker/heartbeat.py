@@ -1,4 +1,4 @@
-"""Each consumer says in Redis that it is there: GET /producer/api/consumers lists who did lately."""
+"""The heartbeat: each consumer writes to Redis that it is up; GET /producer/api/consumers lists them."""
 
 import json
 import logging
@@ -13,29 +13,29 @@ from redis.exceptions import RedisError
 from project.leased_transport import keys
 from project.leased_transport.scripts import Script
 
-EVERY, KEPT = 2, 8  # seconds between two signs of life, and until one is forgotten
+INTERVAL, TTL = 2, 8  # seconds between two heartbeats, and until one expires
 
-PRESENT = Script("present", Path(__file__).parent / "lua")
+HEARTBEAT = Script("heartbeat", Path(__file__).parent / "lua")
 
 log = logging.getLogger(__name__)
 
 
 def connect() -> None:
-    """Tell Redis about this consumer from its start to its end, in a thread: a solo pool stops the loop."""
+    """Send heartbeats while this consumer runs; from a thread, because a job of a solo pool blocks the event loop."""
     ended = threading.Event()
 
     @signals.worker_ready.connect(weak=False)
-    def _appear(sender: Any, **_: Any) -> None:
+    def _start(sender: Any, **_: Any) -> None:
         arguments = (sender.app.broker.redis, describe(sender), ended)
-        threading.Thread(target=_stay, args=arguments, name="presence", daemon=True).start()
+        threading.Thread(target=_run, args=arguments, name="heartbeat", daemon=True).start()
 
     @signals.worker_shutting_down.connect(weak=False)
-    def _leave(**_: Any) -> None:
+    def _stop(**_: Any) -> None:
         ended.set()
 
 
 def describe(consumer: Any) -> dict[str, Any]:
-    """Return what is told about Celery's consumer."""
+    """Return the description of a consumer (Celery's object) that its heartbeat carries."""
     worker = consumer.controller
     return {
         "name": consumer.hostname,
@@ -46,15 +46,15 @@ def describe(consumer: Any) -> dict[str, Any]:
     }
 
 
-def _stay(client: Redis, consumer: dict[str, Any], ended: threading.Event) -> None:
+def _run(client: Redis, consumer: dict[str, Any], ended: threading.Event) -> None:
     name, text = consumer["name"], json.dumps(consumer)
     while True:
         try:
-            PRESENT(client, [keys.consumer(name), keys.CONSUMERS], [name, text, KEPT])
-            if ended.wait(EVERY):
+            HEARTBEAT(client, [keys.consumer(name), keys.CONSUMERS], [name, text, TTL])
+            if ended.wait(INTERVAL):
                 client.delete(keys.consumer(name))
                 return
         except RedisError as error:
-            log.debug("Redis is away: %r", error)
-            if ended.wait(EVERY):
+            log.debug("cannot send a heartbeat: %r", error)
+            if ended.wait(INTERVAL):
                 return

@@ -1,6 +1,6 @@
-"""One log line per job event, with the fields one greps for: job_id, task, queue, duration. Tracebacks come beside.
+"""Log one line per job event, with job_id, task, queue and duration; tracebacks follow in lines of their own.
 
-What a job logs and prints has its id in each line (project/job_output.py).
+Every line that a job logs or prints has the job's id (project/job_output.py).
 """
 
 import logging
@@ -15,14 +15,14 @@ from project import job_output, logs
 from project.leased_transport.errors import LONGEST_TRACEBACK, bounded
 from project.worker import shutdown
 
-LONGEST_ERROR = 2000  # bytes of what an exception says that the line of an event shows
+LONGEST_ERROR = 2000  # bytes of an exception's message in the line of an event
 
 log = logging.getLogger("glassqueue.job")
 _begun: dict[str, float] = {}
 
 
 def connect(level: str) -> None:
-    """Log to stdout, and let our lines stand in for Celery's own of the same events."""
+    """Log to stdout, with our lines instead of Celery's lines for the same events."""
 
     @signals.setup_logging.connect(weak=False)
     def _configure(**_: Any) -> None:
@@ -34,13 +34,13 @@ def connect(level: str) -> None:
     signals.worker_process_init.connect(_belong_to_one_job)
     signals.task_prerun.connect(_started)
     signals.task_failure.connect(_failed)
-    signals.task_retry.connect(_to_be_tried_again)
+    signals.task_retry.connect(_retried)
     signals.task_postrun.connect(_ended)
     signals.task_revoked.connect(_revoked)
 
 
 def _belong_to_one_job(**_: Any) -> None:
-    if current_process().name != "MainProcess":  # of a solo pool, whose consumer has threads of its own
+    if current_process().name != "MainProcess":  # a solo pool runs jobs there, beside the consumer's own threads
         job_output.run_one_at_a_time()
 
 
@@ -51,17 +51,17 @@ def _started(task_id: str, task: Task, **_: Any) -> None:
 
 
 def _failed(sender: Task, task_id: str, exception: BaseException, einfo: Any = None, **_: Any) -> None:
-    """Log the traceback; it is freed before the end of the job is noted (project/worker/memory.py)."""
+    """Log the traceback here, because it is gone when the job has ended (project/worker/memory.py)."""
     if task_id in _begun:
         _log_traceback(logging.ERROR, str(getattr(einfo, "traceback", "")))
         return
-    # this is the consumer's main process, and the one that ran the job is gone
+    # the consumer's main process, after the process that ran the job has crashed
     job_output.begin(task_id)
-    log.error("failure %s error=%s", _fields(sender.request, sender.name, task_id), _said(exception))
+    log.error("failure %s error=%s", _fields(sender.request, sender.name, task_id), _text_of(exception))
     job_output.end()
 
 
-def _to_be_tried_again(reason: Any, **_: Any) -> None:
+def _retried(reason: Any, **_: Any) -> None:
     error = getattr(reason, "exc", None)
     if isinstance(error, BaseException):
         _log_traceback(logging.WARNING, "".join(traceback.format_exception(error)))
@@ -75,17 +75,17 @@ def _log_traceback(level: int, text: str) -> None:
 def _ended(task_id: str, task: Task, state: str | None = None, retval: Any = None, **_: Any) -> None:
     job_output.finish_lines()
     duration = time.monotonic() - _begun.pop(task_id, time.monotonic())
-    # without a status the process was told to stop in the middle of the job
+    # without a status: the process was stopped in the middle of the job
     outcome = state.lower() if state else "handed back" if shutdown.handing_back() else "interrupted"
     line = f"{outcome} {_fields(task.request, task.name)} duration={duration:.3f}"
     if isinstance(retval, BaseException):
-        log.warning("%s error=%s", line, _said(retval))
+        log.warning("%s error=%s", line, _text_of(retval))
     else:
         log.info("%s", line)
     job_output.end()
 
 
-def _said(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {bounded(str(error), LONGEST_ERROR)!r}"
 
 

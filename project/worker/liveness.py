@@ -1,4 +1,4 @@
-"""A file that is touched while a consumer's event loop is alive; its age is the container's health check."""
+"""Touch a file while a consumer's event loop runs; the container's health check reads the file's age."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from celery import signals
 
 
 def connect(run_dir: Path) -> None:
-    """Touch RUN_DIR/NAME.alive (consumer.1 for consumer.1@host) at every heartbeat: each 2 s, while connected."""
+    """Touch RUN_DIR/NAME.alive (consumer.1 for consumer.1@host) every 2 s, while Celery is connected."""
 
     @signals.heartbeat_sent.connect(weak=False)
     def _touch(sender: Any, **_: Any) -> None:

@@ -8,23 +8,23 @@ from celery import signals
 
 
 def connect() -> None:
-    """Let this process free what its jobs leave behind."""
+    """Free the memory that jobs leave behind in this process."""
     signals.task_postrun.connect(_free_traceback)
-    signals.worker_init.connect(_ignore_what_stays)
-    signals.worker_process_init.connect(_ignore_what_stays)
+    signals.worker_init.connect(_freeze_modules)
+    signals.worker_process_init.connect(_freeze_modules)
 
 
 def _free_traceback(retval: Any = None, **_: Any) -> None:
-    """Cut the reference cycle from an error over its traceback and Celery's frame back to the error.
+    """Break the reference cycle of an error, its traceback and the frame of Celery that holds the error.
 
-    It holds 200 KB for each failed job until Python's garbage collector looks, which takes thousands of jobs.
+    The cycle holds 200 KB for each failed job until the garbage collector runs, which takes thousands of jobs.
     """
     for error in _related(retval, set()):
         error.__traceback__ = None
 
 
 def _related(error: Any, seen: set[int]) -> Iterator[BaseException]:
-    """Yield an error and those that it wraps or came from."""
+    """Yield an error, and the errors that it wraps or that caused it."""
     if not isinstance(error, BaseException) or id(error) in seen:
         return
     seen.add(id(error))
@@ -33,7 +33,7 @@ def _related(error: Any, seen: set[int]) -> Iterator[BaseException]:
         yield from _related(other, seen)
 
 
-def _ignore_what_stays(**_: Any) -> None:
-    """Let the garbage collector look at what jobs make, not at the modules: it then looks more often, and is quick."""
+def _freeze_modules(**_: Any) -> None:
+    """Exclude the loaded modules from garbage collection, so that it runs more often and takes less time."""
     gc.collect()
     gc.freeze()

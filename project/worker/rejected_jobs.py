@@ -1,4 +1,4 @@
-"""Jobs that a consumer refuses to run: of an unknown task, or with a message that is no job. They end as failed."""
+"""Fail the jobs that a consumer rejects: of an unknown task, or with a message that is not a job."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from project.leased_transport.errors import Rejected
 
 
 def connect() -> None:
-    """Write the end of a refused job; Celery only logs it, or does not know which run to end."""
+    """Write the failure of a rejected job; Celery only logs it, or does not know which run has failed."""
     signals.task_unknown.connect(_unknown)
     signals.task_rejected.connect(_rejected)
 

@@ -1,4 +1,4 @@
-"""A consumer that stops waits for its running jobs, and no longer than they take."""
+"""Soft shutdown: a consumer that stops waits for its running jobs, but not longer than they take."""
 
 import logging
 import mmap
@@ -20,27 +20,27 @@ from project.leased_transport.lease_keeper import LeaseKeeper
 
 log = logging.getLogger("glassqueue.job")
 
-# Shared by a consumer and the pool processes that it forks: while it stops, it cannot read what they tell it.
-# Byte 0 is set when the jobs that still run are about to be handed back; then one byte per pool process with a job.
+# Shared by a consumer and its pool processes, because a consumer that is stopping cannot read their messages.
+# Byte 0 is set when the running jobs are about to be handed back; each other byte is set while a pool process is busy.
 _SHARED = mmap.mmap(-1, 4096)
 _HANDING_BACK = 0
 
 
 class PromptWorker(Worker):
-    """Celery's worker with another soft shutdown: Celery's always takes worker_soft_shutdown_timeout."""
+    """Celery's worker, with a soft shutdown that ends with the last job instead of after the whole timeout."""
 
     def wait_for_soft_shutdown(self) -> None:
-        """Wait until all jobs have ended, at most for worker_soft_shutdown_timeout."""
+        """Wait until all jobs have ended, at most worker_soft_shutdown_timeout seconds."""
         timeout = self.app.conf.worker_soft_shutdown_timeout
         if self._pool_is("prefork"):
             _wait_until(lambda: not (state.active_requests and any(_SHARED[_HANDING_BACK + 1 :])), timeout)
         else:
-            # no job can be stopped, and trying to would fail a job of a solo pool, in whose middle we are
+            # these pools cannot stop a job, and to cancel would fail a solo pool's job, inside of which this code runs
             self.consumer.cancel_active_requests = lambda: None
             keeper = getattr(self.consumer, "keeper", None)  # with the leased transport
             if keeper and keeper.is_open:
                 timer = Timer(timeout, _leave, [keeper])
-                timer.daemon = True  # a process whose jobs have ended does not wait for it
+                timer.daemon = True  # so that it does not keep the process alive once the jobs have ended
                 timer.start()
             if self._pool_is("thread"):
                 _wait_until(lambda: not state.active_requests, timeout)
@@ -51,7 +51,7 @@ class PromptWorker(Worker):
 
 
 def _wait_until(idle: Callable[[], bool], timeout: float) -> None:
-    """Wait until it was idle twice in a row: a job that was just fetched is on its way to its process for a moment."""
+    """Wait until it was idle twice in a row, because a fetched job takes a moment to reach its process."""
     end, before = time.monotonic() + timeout, False
     while time.monotonic() < end:
         if before and idle():
@@ -61,7 +61,7 @@ def _wait_until(idle: Callable[[], bool], timeout: float) -> None:
 
 
 def _leave(keeper: LeaseKeeper) -> None:
-    """End this process though jobs still run in it, and hand these back."""
+    """End this process although jobs still run in it, and hand them back."""
     for request in tuple(state.active_requests):
         log.warning("handed back job_id=%s task=%s", request.id, request.task.name)
     with suppress(RedisError):
@@ -70,7 +70,7 @@ def _leave(keeper: LeaseKeeper) -> None:
 
 
 def connect(app: Celery) -> None:
-    """Let the app's consumers stop promptly."""
+    """Make the app's consumers stop promptly."""
     app.Worker = app.subclass_with_self(PromptWorker, name="Worker")
     signals.worker_process_init.connect(_free)
     signals.task_prerun.connect(_busy)
@@ -78,7 +78,7 @@ def connect(app: Celery) -> None:
 
 
 def handing_back() -> bool:
-    """Tell whether jobs that end now without a status are handed back, because their consumer stops."""
+    """Return whether jobs that end without a status are being handed back, because their consumer is stopping."""
     return _SHARED[_HANDING_BACK] == 1
 
 
@@ -91,6 +91,6 @@ def _free(**_: Any) -> None:
 
 
 def _set(value: int) -> None:
-    index = getattr(current_process(), "index", None)  # its place in the pool; the main process has none
+    index = getattr(current_process(), "index", None)  # the position in the pool; the main process has none
     if index is not None and index + 1 < len(_SHARED):
         _SHARED[index + 1] = value

@@ -1,4 +1,4 @@
-"""The remote control command that ends one run of one job: `stop_job`."""
+"""The remote control command `stop_job`, which stops one run of a job."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from celery.worker.control import control_command, nok, ok
 
 
 def connect() -> None:
-    """Let consumers understand `stop_job`."""
+    """Register `stop_job` with consumers."""
     control_command(args=[("job_id", str), ("run", str)], signature="<job_id> <run>")(stop_job)
 
 
 def stop_job(panel: Any, job_id: str, run: str) -> dict[str, str]:
-    """End the process of one run of a job: that of this attempt or, without leases, of this nonce.
+    """Kill the process that runs a job, if it runs this attempt or, without leases, the message with this nonce.
 
-    Its slot gets a new one. Celery's own `revoke` would remember the id, and refuse the job when it is requeued.
+    The pool starts a new process. Celery's own `revoke` would remember the id, and refuse the job when it is requeued.
     """
     request = state.requests.get(job_id)
-    named = request and (request.request_dict.get("attempt") or request.request_dict.get("nonce"))
-    if not named or str(named) != run:
+    current = request and (request.request_dict.get("attempt") or request.request_dict.get("nonce"))
+    if not current or str(current) != run:
         return nok("not here")
     try:
         request.terminate(panel.consumer.pool)
-    except NotImplementedError:  # threads and solo: the run goes on, but whatever it reports is refused
+    except NotImplementedError:  # threads and solo: the run goes on, but its result is refused
         return nok("this pool cannot stop a job")
     return ok("stopped")
