@@ -1,1 +1,1 @@
-"""What a task can declare, one module for each thing."""
+"""What a task can declare; one module for each option."""

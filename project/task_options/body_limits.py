@@ -1,6 +1,6 @@
-"""Limits on request bodies, checked before the work of validating them is done.
+"""Limits on request bodies, checked before pydantic validates them.
 
-Validation runs in the event loop, and each error that it finds costs time there and bytes in the answer.
+Validation runs in the event loop, where each error costs time, and bytes in the response.
 """
 
 import enum
@@ -18,7 +18,7 @@ SCALARS = (str, bytes, int, float, NoneType, enum.Enum)
 
 
 class Limited(BaseModel):
-    """A model for what a client sends: it takes at most MOST_KEYS keys."""
+    """A model of a request body with at most MOST_KEYS keys."""
 
     @model_validator(mode="before")
     @classmethod
@@ -29,9 +29,9 @@ class Limited(BaseModel):
 
 
 def bounded(annotation: Any) -> Any:
-    """Return the annotation of a field, with its length checked before its items and at most MOST_ERRORS errors.
+    """Return a field's annotation that checks the length before the items, and reports at most MOST_ERRORS errors.
 
-    pydantic itself checks the length last where a validator stands between the list and its Field(max_length=…).
+    pydantic itself checks the length last if a validator stands between the list and its Field(max_length=…).
     """
     if _is_scalar(annotation):
         return annotation
@@ -51,6 +51,7 @@ def _is_scalar(annotation: Any) -> bool:
 
 def _validator(longest: int | None) -> Callable[[Any, Callable[[Any], Any]], Any]:
     def validate(value: Any, handler: Callable[[Any], Any]) -> Any:
+        """Check the length, validate, and count the errors."""
         if longest is not None and isinstance(value, list | dict) and len(value) > longest:
             raise PydanticCustomError("too_long", f"Input should have at most {longest} items, not {len(value)}")
         try:

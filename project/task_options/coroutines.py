@@ -1,7 +1,7 @@
-"""Tasks that are declared with `async def`: their bodies run in one event loop per process, side by side.
+"""Run tasks that are declared with `async def` concurrently, in one event loop per process.
 
-A slot waits for its coroutine, so a consumer runs as many at a time as it has slots: the threads pool has many. One
-loop, not one per job, because clients of databases and HTTP keep their connections in the loop they were made in.
+A slot waits for its coroutine, so a consumer runs as many at a time as it has slots; the threads pool has many. All
+jobs of a process share a loop, because clients of databases and HTTP are bound to the loop in which they connected.
 """
 
 import asyncio
@@ -17,13 +17,14 @@ _lock = threading.Lock()
 
 
 def as_function(coroutine: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    """Return a function that runs the coroutine in this process's loop and waits for what it returns or raises.
+    """Return a function that runs the coroutine in this process's loop and waits for its result or exception.
 
-    Whoever interrupts the waiting, as the soft time limit does, cancels the coroutine.
+    If the wait is interrupted, for example by the soft time limit, the coroutine is cancelled.
     """
 
     @functools.wraps(coroutine)
     def wait(*args: Any, **kwargs: Any) -> Any:
+        """Run the coroutine and wait for it."""
         running = asyncio.run_coroutine_threadsafe(coroutine(*args, **kwargs), _loop())
         try:
             return running.result()
@@ -34,7 +35,7 @@ def as_function(coroutine: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop of this process, started at its first job; a forked process gets one of its own."""
+    """Return the loop of this process, started for its first job; a forked process gets its own."""
     with _lock:
         if os.getpid() not in _loops:
             loop = _loops[os.getpid()] = asyncio.new_event_loop()
@@ -44,5 +45,5 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     while True:
-        with suppress(SystemExit, KeyboardInterrupt):  # asyncio lets them end the loop, and with it all other jobs
+        with suppress(SystemExit, KeyboardInterrupt):  # raised by a coroutine, they would end the loop
             loop.run_forever()

@@ -1,4 +1,4 @@
-"""What makes a declaration impossible, found when its module is imported and not at its first job."""
+"""Check declarations when their module is imported, instead of failing at the first job."""
 
 import inspect
 from collections.abc import Callable
@@ -13,55 +13,55 @@ from project.task_options.retry import RetryPolicy
 
 _declared: dict[str, str] = {}
 
-# Celery takes these from the declaration; its Task has no attributes of these names (celery/app/autoretry.py)
+# Celery reads these from the declaration, although its Task has no attributes of these names (celery/app/autoretry.py)
 _RETRY_OPTIONS = {"autoretry_for", "dont_autoretry_for", "retry_kwargs"}
 _RETRY_OPTIONS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}
 
 
 def check_options(options: dict[str, Any]) -> None:
-    """Refuse an option that Celery would silently ignore."""
+    """Reject an option that Celery would silently ignore."""
     for option in options:
         if not hasattr(Task, option) and option not in _RETRY_OPTIONS:
             raise TypeError(f"@shared_task has no option {option!r}. Is it misspelt?")
 
 
 def check_retries(policy: RetryPolicy | None, final_errors: Any, options: dict[str, Any]) -> None:
-    """Refuse two ways to say when to try again, and errors that end what goes on for no other reason."""
+    """Reject a retry policy beside Celery's retry options, and final errors without retries."""
     if policy is not None and not isinstance(policy, RetryPolicy):
         raise TypeError(f"retry_policy is NEVER, ONCE or ALWAYS of project.task_options.retry, not {policy!r}")
     both = sorted(options.keys() & (_RETRY_OPTIONS | {"max_retries"}))
     if policy is not None and both:
-        raise TypeError(f"retry_policy and Celery's {both[0]!r} both say when to try again; choose one")
+        raise TypeError(f"retry_policy and Celery's {both[0]!r} both say when to retry; choose one")
     if not isinstance(final_errors, tuple) or not all(_is_error(error) for error in final_errors):
         raise TypeError(f"final_errors is a tuple of exception classes, not {final_errors!r}")
     if final_errors and not (policy and policy.max_retries):
-        raise TypeError("final_errors needs a retry_policy that tries again: without one, every error is final")
+        raise TypeError("final_errors needs a retry_policy with retries: without one, every error is final")
 
 
 def check_follower(*tasks: Any) -> None:
-    """Refuse what cannot be a task; whether there is one of that name is known when all are imported."""
+    """Reject a value that cannot be a task; follower_check.py looks for the task when all are imported."""
     for task in tasks:
-        # Proxy first: any other question to one would look for its task, and make an app for that
+        # Proxy first: any other use of a Proxy looks its task up, and creates an app for that
         if task is not None and not isinstance(task, Proxy | str | Task):
             raise TypeError(f"run_after and on_failure are a task or the name of one, not {task!r}")
 
 
 def check_isolation(function: Callable[..., Any], isolated: bool | Isolation, options: dict[str, Any]) -> None:
-    """Refuse to isolate what cannot be found or cannot work in a process of its own."""
+    """Reject a task that its own process could not find or run."""
     if not isinstance(isolated, bool | Isolation):
         raise TypeError(f"isolated is True or Isolation(memory_mb=…, seconds=…), not {isolated!r}")
     if not isolated:
         return
     if inspect.iscoroutinefunction(function):
-        raise TypeError("an isolated task has a process to itself, so there is nothing for `async def` to wait beside")
+        raise TypeError("an isolated task cannot be `async def`: it runs alone in its process")
     if not function.__qualname__.isidentifier():
-        raise TypeError("an isolated task is a function of a module: its process finds it by that name")
+        raise TypeError("an isolated task must be a function at module level: its process finds it by that name")
     for option in options.keys() & {"bind", "pydantic"}:
-        raise TypeError(f"an isolated task cannot have {option!r}: what it would get does not leave this process")
+        raise TypeError(f"an isolated task cannot have {option!r}: its value would not reach the other process")
 
 
 def check_name(name: str, function: Callable[..., Any]) -> None:
-    """Refuse a name that another task has, and note it."""
+    """Reject a name that another task has already; remember it otherwise."""
     file, line, _ = declared_at(function)
     place = f"{where(function)} ({file}, line {line})"
     if _declared.setdefault(name, place) != place:
@@ -69,7 +69,7 @@ def check_name(name: str, function: Callable[..., Any]) -> None:
 
 
 def where(function: Callable[..., Any]) -> str:
-    """Return where a function stands, for messages."""
+    """Return the full name of a function, for messages."""
     return f"{function.__module__}.{function.__qualname__}"
 
 

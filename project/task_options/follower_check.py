@@ -1,4 +1,4 @@
-"""Whether the followers that tasks declare exist, take what they get, and come to an end."""
+"""Check the followers that tasks declare: that they exist, accept what they get, and form no cycle."""
 
 import inspect
 from types import NoneType
@@ -9,11 +9,11 @@ from celery import Celery
 from project.startup import DeclarationError
 
 _JSON = (str, int, float, bool, list, dict, NoneType)
-_FIT = {(int, float), (bool, int)}  # what is given, what is wanted: Python and JSON take one for the other
+_FIT = {(int, float), (bool, int)}  # (given, wanted): Python and JSON accept the one for the other
 
 
 def check_followers(app: Celery) -> None:
-    """Raise a TypeError that names the tasks if what they declare as run_after or on_failure cannot work."""
+    """Raise a TypeError that names the tasks if their run_after or on_failure cannot work."""
     declared = {name: task.followers.names for name, task in app.tasks.items() if hasattr(task, "followers")}
     for name, followers in declared.items():
         for option, follower in followers.items():
@@ -24,22 +24,22 @@ def check_followers(app: Celery) -> None:
 
 
 def _check_follower(app: Celery, name: str, option: str, follower: str) -> None:
-    told = f"task {name!r} declares {option}={follower!r}, but "
+    prefix = f"task {name!r} declares {option}={follower!r}, but "
     function = app.tasks[name].run
     if follower not in app.tasks:
-        raise DeclarationError(function, f"{told}there is no task of that name")
+        raise DeclarationError(function, f"{prefix}there is no task of that name")
     task = app.tasks[follower]
     parameter = _only_parameter(task)
     if parameter is None:
-        raise DeclarationError(function, f"{told}{follower!r} does not take exactly one argument without a default")
+        raise DeclarationError(function, f"{prefix}{follower!r} does not take exactly one argument without a default")
     given = get_type_hints(app.tasks[name].run).get("return", Any) if option == "run_after" else dict
     wanted = get_type_hints(task.run).get(parameter, Any)
     if not _fits(_json_type(given), _json_type(wanted)):
-        raise DeclarationError(function, f"{told}{follower!r} takes {_said(wanted)} and would get {_said(given)}")
+        raise DeclarationError(function, f"{prefix}{follower!r} takes {_name(wanted)} and would get {_name(given)}")
 
 
 def _only_parameter(task: Any) -> str | None:
-    """Return the name of the one argument that a task must be given, if it can be given by position."""
+    """Return the name of the only required argument of a task, or None if there is not exactly one by position."""
     parameters = inspect.signature(task.run).parameters.values()
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     required = [p for p in parameters if p.default is p.empty and p.kind not in variadic]
@@ -49,7 +49,7 @@ def _only_parameter(task: Any) -> str | None:
 
 
 def _json_type(hint: Any) -> Any:
-    """Return the type that a hint means in JSON, or None where that is not said, as by a union or a model."""
+    """Return the JSON type of a hint, or None if it has no single one, such as a union or a model."""
     plain = get_origin(hint) or hint
     return plain if plain in _JSON else None
 
@@ -58,12 +58,12 @@ def _fits(given: Any, wanted: Any) -> bool:
     return None in (given, wanted) or given is wanted or (given, wanted) in _FIT
 
 
-def _said(hint: Any) -> str:
+def _name(hint: Any) -> str:
     return "None" if hint is NoneType else getattr(hint, "__name__", str(hint))
 
 
 def _cycle(declared: dict[str, dict[str, str]], path: list[str]) -> list[str]:
-    """Return the names along a circle that can be reached from the end of the path, or nothing."""
+    """Return the names of a cycle that can be reached from the end of the path, or an empty list."""
     for follower in declared.get(path[-1], {}).values():
         if follower in path:
             return [*path[path.index(follower) :], follower]

@@ -1,7 +1,7 @@
-"""What follows a job: the task that gets its result (run_after), and the task that gets its failure (on_failure).
+"""The followers of a job: the task that gets its result (run_after), and the task that gets its failure (on_failure).
 
-The follower is in Redis before the end of the job is written, so whoever is killed in between loses nothing: the job
-runs again and submits the same follower, whose id comes from the job's, and which is then known already.
+The follower is submitted before the end of the job is written. If the consumer is killed in between, the job runs again
+and submits the same follower once more, which changes nothing: the follower's id is derived from the job's.
 """
 
 import json
@@ -22,25 +22,25 @@ from project.leased_transport import keys
 from project.leased_transport.errors import describe
 
 PATIENT = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}  # seconds between two tries
-Answer = TypeVar("Answer")
+Published = TypeVar("Published")
 
 
-def patiently(publish: Callable[[], Answer]) -> Answer:
-    """Publish; a running job waits for a broker that is away, for as long as its time limit allows."""
+def patiently(publish: Callable[[], Published]) -> Published:
+    """Publish; in a running job, retry while the broker is down, for as long as the job's time limit allows."""
     if get_current_worker_task():
         return retry_over_time(publish, OperationalError, **PATIENT)
     return publish()
 
 
 class Error(TypedDict):
-    """Why a job failed: the name of the exception's class, and what it says."""
+    """Why a job failed: the name of the exception's class, and its message."""
 
     type: str
     message: str
 
 
 class Failure(TypedDict):
-    """What the task of on_failure gets."""
+    """The argument of the task of on_failure."""
 
     job_id: str
     task: str
@@ -49,14 +49,14 @@ class Failure(TypedDict):
 
 @dataclass(frozen=True)
 class Followers:
-    """The tasks that a declaration names, by name or as task objects, which have no name before all are imported."""
+    """The tasks that a declaration names: names, or task objects, which have a name only once all are imported."""
 
     run_after: Any = None
     on_failure: Any = None
 
     @property
     def names(self) -> dict[str, str]:
-        """Return the name of the task for each option that is given."""
+        """Return the name of the task for each given option."""
         return {option: getattr(task, "name", task) for option, task in vars(self).items() if task is not None}
 
 
@@ -67,15 +67,15 @@ def link_follower(task: Any) -> None:
         return
     follower = _follower(task.app, request.id, "run_after", name)
     known = [linked["options"].get("task_id") for linked in request.callbacks or ()]
-    if follower.id not in known:  # a retry brings the links of the first run along
+    if follower.id not in known:  # a retry already has the links of the first run
         request.callbacks = [*(request.callbacks or ()), follower]
 
 
 class FollowedFailure:
     """A result backend that submits the job of on_failure before it writes a failure.
 
-    Here and not in Task.on_failure, because an exceeded time limit or a lost child process is reported to the backend
-    by the consumer's main process, and because that method is called when the failure is already written.
+    Task.on_failure would be too late, because Celery calls it when the failure is already written. It would also miss
+    time limits and crashed pool processes, which the consumer's main process reports to the backend.
     """
 
     app: Celery
@@ -83,7 +83,7 @@ class FollowedFailure:
     def mark_as_failure(
         self, task_id: str, exc: Any, traceback: Any = None, request: Any = None, *args: Any, **kwargs: Any
     ) -> None:
-        """End a job badly, what follows its failure being submitted."""
+        """Submit the follower of the failure, then mark the job as failed."""
         task = self.app.tasks.get(getattr(request, "task", None))
         followers = getattr(task, "followers", Followers())
         if name := followers.names.get("on_failure"):
@@ -98,7 +98,7 @@ def _submit(follower: Signature, report: Failure, request: Any) -> Any:
 
 
 def _follower(app: Celery, parent_id: str, option: str, name: str) -> Signature:
-    # when it was submitted: a job that was forgotten can have had the same id, and a follower that is known still
+    # with submitted_at, because an earlier job, now deleted, may have had the same id and a follower that still exists
     read = partial(app.backend.client.hget, keys.job(parent_id), "submitted_at")
     submitted_at = (retry_over_time(read, (ConnectionError, TimeoutError), **PATIENT) or b"").decode()
     child_id = derived_id("follower", f"{parent_id}/{submitted_at}/{option}/{name}")

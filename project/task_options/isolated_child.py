@@ -1,7 +1,7 @@
-"""The process that the body of an isolated task runs in; project/task_options/isolation.py starts it.
+"""The process that runs the body of an isolated task; project/task_options/isolation.py starts it.
 
-It imports the module of the task and what that needs, but not Celery: that is most of what a task's module takes
-to import, and the body has no use for it. A crash of this process harms nobody else.
+It imports the module of the task, but not Celery, which would take most of the time and which the body does not need. A
+crash of this process harms no other job.
 """
 
 import importlib
@@ -18,11 +18,11 @@ from typing import Any
 from project import job_output, logs
 from project.task_options.progress import report_to
 
-GRACE = 5  # seconds after which the kernel ends this process, should its parent not have done so
+GRACE = 5  # seconds after the time limit, when the kernel ends this process if its parent has not
 
 
 def main(pipe: int, module: str, function: str) -> None:
-    """Read limits and arguments from stdin, run the function, and write its progress and its end to the pipe."""
+    """Read limits and arguments from stdin, run the function, and write its progress and its result to the pipe."""
     order = json.loads(sys.stdin.buffer.readline())
     _limit(**order["limits"])
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -32,16 +32,16 @@ def main(pipe: int, module: str, function: str) -> None:
         report_to(lambda progress: print(json.dumps({"progress": progress}), file=out, flush=True))
         try:
             body = getattr(importlib.import_module(module), function)
-            told = json.dumps({"result": body(*order["args"], **order["kwargs"])})
+            outcome = json.dumps({"result": body(*order["args"], **order["kwargs"])})
         except Exception as error:
-            told = json.dumps({"error": _described(error)})
-        sys.stdout.flush()  # the parent kills this process as soon as it has heard how the job ended
+            outcome = json.dumps({"error": _described(error)})
+        sys.stdout.flush()  # before the outcome: when the parent has read that, it kills this process
         sys.stderr.flush()
-        print(told, file=out, flush=True)
+        print(outcome, file=out, flush=True)
 
 
 def _mark_output(job_id: str, level: int) -> None:
-    """Log as the parent does, and mark what is logged and printed with the job's id."""
+    """Log as the parent does, and mark every line that is logged or printed with the job's id."""
     logs.to_stdout(level)
     job_output.mark_prints()
     job_output.run_one_at_a_time()
@@ -51,19 +51,19 @@ def _mark_output(job_id: str, level: int) -> None:
 
 def _limit(memory_mb: int, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb * 2**20, memory_mb * 2**20))
-    # the kernel's own clock also stops code that keeps the interpreter's lock to itself, and needs no parent
+    # the kernel's timer works without the parent, and stops code that holds the interpreter's lock
     signal.alarm(int(seconds) + GRACE)
 
 
 def _end_with_parent() -> None:
-    """End this process and what it has started once the parent is gone, who holds the other end of stdin."""
+    """Kill this process and its children when stdin closes, because then the parent has ended."""
     while os.read(0, 1):
         pass
     os.killpg(0, signal.SIGKILL)
 
 
 def _without_celery() -> ModuleType:
-    """Return what stands in for project.celery_config.task here: a declaration is its function."""
+    """Return a substitute for project.celery_config.task, whose `shared_task` returns the function."""
     job: Any = ModuleType("project.celery_config.task")
     job.shared_task = lambda **_: lambda function: function
     return job

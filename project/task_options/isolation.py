@@ -1,7 +1,7 @@
-"""Tasks that are declared with `isolated`: the body runs in a process of its own, with limits that hold.
+"""Run the body of a task that is declared with `isolated` in a process of its own, with limits for memory and time.
 
-For code that crashes, leaks memory or hangs: it fails its own job, with an error that says how it ended, and neither
-the consumer nor the jobs beside it. On every pool; a prefork child may start it too, being a plain subprocess.
+This is for code that crashes, leaks memory or hangs. It fails its own job, with an error that says how the process
+ended, but harms neither the consumer nor other jobs. It works on every pool, because it is a plain subprocess.
 """
 
 import functools
@@ -26,34 +26,35 @@ from project.task_options.progress import report_progress
 
 @dataclass(frozen=True)
 class Isolation:
-    """What an isolated body may use: memory_mb MiB of address space, and seconds from start to end."""
+    """Limits of an isolated body: memory_mb MiB of address space, and seconds from start to end."""
 
     memory_mb: int = 512
     seconds: float = 60
 
     def __post_init__(self) -> None:
-        """Refuse limits that no process can start under."""
+        """Reject limits under which no process can start."""
         if self.memory_mb < 32 or self.seconds <= 0:
-            raise TypeError(f"an isolated task needs 32 MiB or more and some time, not {self}")
+            raise TypeError(f"an isolated task needs memory_mb of at least 32 and seconds above 0, not {self}")
 
 
 class JobCrashed(Exception):
-    """The process of an isolated task ended without a result: killed by a signal, or by an exit of its own."""
+    """The process of an isolated task ended without a result: a signal killed it, or it called exit."""
 
 
 class IsolatedError(Exception):
-    """An error of an isolated body whose class this process does not know; its subclasses have that class's name."""
+    """An error of an isolated body with a class that this process does not know; subclasses have that class's name."""
 
     def __reduce__(self) -> Any:
-        """Pickle as what rebuild() is called with, since a class made at run time cannot be found by its name."""
+        """Pickle as a call of rebuild(), because pickle cannot find a class made at run time by its name."""
         return rebuild, (type(self).__module__, type(self).__name__, self.args)
 
 
 def isolate(function: Callable[..., Any], limits: Isolation) -> Callable[..., Any]:
-    """Return a function that runs the given one, found by its module and name, in a process of its own."""
+    """Return a function that runs the given one in a process of its own, which finds it by module and name."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
+        """Start the process, pass on its progress, and return its result or raise its error."""
         log = {"job_id": job_output.current(), "log_level": logging.getLogger().getEffectiveLevel()}
         order = {"limits": asdict(limits), "args": args, "kwargs": kwargs, **log}
         deadline = time.monotonic() + limits.seconds
@@ -72,7 +73,7 @@ def isolate(function: Callable[..., Any], limits: Isolation) -> Callable[..., An
 
 @contextmanager
 def _child(function: Callable[..., Any], order: dict[str, Any]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Start the process and tell it what to do; whatever happens then, it and what it started are gone in the end."""
+    """Start the process and send it its order; kill it and its children when the block is left."""
     ours, its = os.pipe()
     command = [sys.executable, "-m", "project.task_options.isolated_child", str(its)]
     command += [function.__module__, function.__name__]
@@ -95,7 +96,7 @@ def _child(function: Callable[..., Any], order: dict[str, Any]) -> Iterator[tupl
 
 
 def _messages(pipe: int, deadline: float, limits: Isolation) -> Iterator[dict[str, Any]]:
-    """Yield what the process says, until it has nothing more to say; raise TimeLimitExceeded when its time is over."""
+    """Yield the messages of the process until it closes the pipe; raise TimeLimitExceeded when its time is over."""
     poll, rest = select.poll(), b""
     poll.register(pipe, select.POLLIN)
     while True:
@@ -114,9 +115,9 @@ def _error(module: str, name: str, args: list[Any], traceback: str) -> Exception
 
 
 def rebuild(module: str, name: str, args: tuple[Any, ...]) -> Exception:
-    """Return an exception of the given class, or one of the same name where the class is not to be had here."""
+    """Return an exception of the given class, or of a class with its name if it is not imported here."""
     known = getattr(sys.modules.get(module), name, None)
-    # a real MemoryError would mean to Celery that the consumer itself is short of memory, and end it
+    # Celery would take a real MemoryError as the consumer's own, and end the consumer
     if isinstance(known, type) and issubclass(known, Exception) and known is not MemoryError:
         with suppress(Exception):
             return known(*args)

@@ -1,4 +1,4 @@
-"""From a task's signature to the model of its request body."""
+"""Build the model of a request body from a task's signature."""
 
 import inspect
 from functools import cache
@@ -14,13 +14,13 @@ from project.task_options.body_limits import Limited, bounded
 class Arguments(Limited):
     """The base of every task's request body."""
 
-    # strict: "10" is not a number; forbid: an unknown field is a mistake, never ignored
+    # strict: "10" is not a number; forbid: an unknown field is an error
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _whole_numbers_are_integers(cls, body: Any) -> Any:
-        """Take 10.0 for 10, as JSON Schema does: JSON has one type of number."""
+        """Accept 10.0 as the integer 10, as JSON Schema does: JSON has one type of number."""
         if not isinstance(body, dict):
             return body
         return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in body.items()}
@@ -37,7 +37,7 @@ def arguments_model(task: Task) -> type[Arguments]:
 
 
 def result_type(task: Task) -> Any:
-    """Return what the task says it returns."""
+    """Return the annotation of the task's return value."""
     return get_type_hints(task.run).get("return", Any)
 
 

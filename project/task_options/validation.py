@@ -1,4 +1,4 @@
-"""Arguments that are checked when the job runs, too: `.delay()` and other ways in than HTTP may not have done it."""
+"""Validate arguments also when the job runs: jobs that were not submitted over HTTP may not have been validated."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,19 +8,20 @@ from pydantic import ConfigDict, ValidationError, validate_call
 
 
 class BadArguments(ValueError):
-    """A job's arguments are not what its task declares."""
+    """The arguments of a job do not match the declaration of its task."""
 
 
-def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a task's function begin only with arguments that fit its annotations; others raise BadArguments."""
-    validated = validate_call(config=ConfigDict(strict=True))(function)
+def validated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with a check: arguments that do not match its annotations raise BadArguments."""
+    strict = validate_call(config=ConfigDict(strict=True))(function)
 
     @wraps(function)
     def check(*args: Any, **kwargs: Any) -> Any:
+        """Call the function with validated arguments."""
         try:
-            return validated(*args, **kwargs)
+            return strict(*args, **kwargs)
         except ValidationError as error:
-            # without the values: mail is nobody's business
+            # without the values, which may be private
             problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
             raise BadArguments("; ".join(problems)) from None
 

@@ -11,7 +11,7 @@ from project.integrations.mail.sending import ONE_LINE, MailRefused
 from project.settings import get_settings
 from project.task_options.once import Once
 from project.task_options.retry import ALWAYS
-from project.task_options.validation import BadArguments, checked
+from project.task_options.validation import BadArguments, validated
 
 
 def _several(to: Any) -> Any:
@@ -38,7 +38,7 @@ Folder = Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
     final_errors=(MailRefused, BadArguments),
     body_limit=3 * 2**20,
 )
-@checked
+@validated
 def send_email(
     to: Recipients,
     subject: Subject,
@@ -60,7 +60,7 @@ def send_email(
 @shared_task(
     route="receive_emails", queue="notifications", retry_policy=ALWAYS, final_errors=(MailRefused, BadArguments)
 )
-@checked
+@validated
 def receive_emails(
     folder: Folder = "INBOX", unseen_only: bool = True, limit: Annotated[int, Field(ge=1, le=100)] = 20
 ) -> list[dict[str, Any]]:
