@@ -21,12 +21,10 @@ from kombu.serialization import dumps
 
 from project.brokers.base import Broker, library_errors
 from project.brokers.leased_backend import LeasedBackend
-from project.leased_transport import JobExists, keys, messages, records
+from project.leased_transport import JobExists, keys, messages, records, scripts
 from project.leased_transport.admission import due_at
-from project.leased_transport.scripts import Script
 from project.task_options.followers import patiently
 
-REGISTER, ASK, SETTLE, BEGIN, REPORT = map(Script, ("register", "ask", "settle", "begin", "report"))
 UNSENT_TTL = 60  # seconds that a record lives until its message is sent: longer than any sender waits for a broker
 SENDING = 4  # seconds after which a sender that has noted no outcome is considered dead
 #: Options that hold for one sending and are not kept for a requeue; of our own options, those that are not Celery's.
@@ -54,7 +52,7 @@ def requeue(broker: Broker, job_id: str) -> bool:
     Until the broker has confirmed the message, the job stays what it is.
     """
     nonce, client = new_nonce(), broker.redis
-    name, queue, text = ASK(client, [keys.job(job_id)], [nonce, broker.kind]) or (b"", b"", b"")
+    name, queue, text = scripts.PREPARE_REQUEUE(client, [keys.job(job_id)], [nonce, broker.kind]) or (b"", b"", b"")
     task = broker.app.tasks.get(name.decode())
     if task is None:
         return False
@@ -62,10 +60,10 @@ def requeue(broker: Broker, job_id: str) -> bool:
         args, kwargs, options = messages.call(text)
     except Exception as error:
         log.error("job %s cannot be requeued, its stored message cannot be read: %r", job_id, error)
-        SETTLE(client, [keys.job(job_id)], [job_id, nonce, "", ""])
+        scripts.CONFIRM_SENT(client, [keys.job(job_id)], [job_id, nonce, "", ""])
         return False
     options |= {"queue": queue.decode(), "retries": 0}
-    _send_and_settle(Message(task, args, kwargs, job_id, nonce, options))
+    _send_and_confirm(Message(task, args, kwargs, job_id, nonce, options))
     return True
 
 
@@ -139,32 +137,32 @@ def _register_and_send(message: Message) -> Any:
     answer = _register(message, [*arguments, UNSENT_TTL, SENDING, records.RECENT_LIMIT, *extra])
     if answer == b"EXISTS":
         raise JobExists(message.job_id)
-    return _send_and_settle(message) if answer == b"OK" else message.task.AsyncResult(message.job_id)
+    return _send_and_confirm(message) if answer == b"OK" else message.task.AsyncResult(message.job_id)
 
 
 def _register(message: Message, arguments: list[Any]) -> Any:
     """Write the record once no other producer sends a message for this id; return the script's answer."""
     end = time.monotonic() + SENDING + 1
     with library_errors():
-        while (answer := REGISTER(message.task.backend.client, [message.key], arguments)) == b"BUSY":
+        while (answer := scripts.REGISTER(message.task.backend.client, [message.key], arguments)) == b"BUSY":
             if time.monotonic() > end:
                 raise OperationalError(f"other producers are sending job {message.job_id}")
             time.sleep(0.05)
     return answer
 
 
-def _send_and_settle(message: Message) -> Any:
+def _send_and_confirm(message: Message) -> Any:
     """Send a message and note that it was sent; if that fails, remove what was noted before."""
-    settle = partial(SETTLE, message.task.backend.client, [message.key])
+    confirm = partial(scripts.CONFIRM_SENT, message.task.backend.client, [message.key])
     due = time.time() + message.seconds if message.seconds else ""
     try:
         sent = message.send()
     except BaseException:
         with library_errors():
-            settle([message.job_id, message.nonce, "", ""])
+            confirm([message.job_id, message.nonce, "", ""])
         raise
     with library_errors():
-        if not settle([message.job_id, message.nonce, 1, due]):
+        if not confirm([message.job_id, message.nonce, 1, due]):
             raise OperationalError(f"another producer has sent job {message.job_id} first")
     return sent
 
@@ -194,7 +192,9 @@ class RecordBackend(LeasedBackend):
         request = task.request
         arguments = [request.id, request.get("nonce") or "", task.name, task.queue_name, request.hostname or ""]
         arguments.append(task.app.broker.kind)
-        begun = self.ensure(BEGIN, (self.client, [keys.job(request.id)], arguments), max_retries=None, interval_max=1)
+        begun = self.ensure(
+            scripts.BEGIN, (self.client, [keys.job(request.id)], arguments), max_retries=None, interval_max=1
+        )
         if begun is None:
             raise Ignore
         request.attempt, before = begun
@@ -207,4 +207,6 @@ class RecordBackend(LeasedBackend):
     ) -> None:
         nonce, token = getattr(request, "nonce", None) or "", getattr(request, "attempt", None) or ""
         arguments = [task_id, nonce, token, state, self.expires or 0, due, *fields]
-        self.ensure(REPORT, (self.client, [keys.job(task_id)], arguments), max_retries=max_retries, interval_max=1)
+        self.ensure(
+            scripts.REPORT, (self.client, [keys.job(task_id)], arguments), max_retries=max_retries, interval_max=1
+        )

@@ -22,12 +22,10 @@ from project.brokers import job_records
 from project.brokers.base import Broker
 from project.leased_transport import keys, messages, scripts
 from project.leased_transport.errors import Rejected, describe
-from project.leased_transport.scripts import Script
 
 PAUSES = (2, 60)  # seconds between two searches: at first, and the longest, while nothing is found
 BATCH = 500  # jobs that are moved to the leased transport in one step
 ELSEWHERE = ("stock", "amqp")  # the kinds of broker that keep messages themselves
-ADOPT, CLAIM, MOVED = map(Script, ("adopt", "claim", "moved"))
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +72,7 @@ def send_all(broker: Broker) -> int:
 def _adopt(client: Redis, kind: str) -> int:
     ids, moved = _of(client, kind), 0
     while batch := list(islice(ids, BATCH)):
-        moved += ADOPT(client, [keys.broker(kind)], [kind, *batch])
+        moved += scripts.ADOPT(client, [keys.broker(kind)], [kind, *batch])
     return moved
 
 
@@ -108,7 +106,7 @@ def _without_broker(client: Any, ids: list[str]) -> Iterator[str]:
 def _send(broker: Broker, job_id: str) -> bool:
     """Send a message for a job of another kind of broker; return whether that was done."""
     nonce, client, kind = job_records.new_nonce(), broker.redis, broker.kind
-    claimed = CLAIM(client, [keys.job(job_id)], [job_id, kind, nonce, job_records.SENDING])
+    claimed = scripts.CLAIM(client, [keys.job(job_id)], [job_id, kind, nonce, job_records.SENDING])
     if not claimed:
         return False
     name, queue, text, due, step = claimed
@@ -123,7 +121,7 @@ def _send(broker: Broker, job_id: str) -> bool:
         options["countdown"] = max(0.0, float(due) - time.time())
     message = job_records.Message(task, args, kwargs, job_id, nonce, options, must_fit=False)
     message.send()
-    MOVED(client, [message.key], [job_id, kind, nonce, due])
+    scripts.CONFIRM_MOVE(client, [message.key], [job_id, kind, nonce, due])
     return True
 
 

@@ -2,7 +2,7 @@
 --
 -- key                   type        holds                                         entries are deleted by
 -- job:<id>              hash        the record of a job                           expiry, result_ttl after its end;
---                                                                                 cancel_or_collect, settle
+--                                                                                 cancel_or_collect, confirm_sent
 -- <queue>, <queue>\6\22n list        ids of waiting jobs, a list for each priority fetch, finish, purge,
 --                                   step n; the next job is at the right end      cancel_or_collect
 -- delayed:<queue>       sorted set  ids that wait for their time, by that time    fetch, begin, purge,
@@ -12,7 +12,7 @@
 -- bell:<queue>          list        at most one entry: there is a job to fetch    BRPOP of an idle consumer
 -- taken                 hash        how many jobs were fetched so far, by queue   none
 -- jobs:recent           sorted set  ids of the last jobs, by submission           admit, register (the oldest);
---                                                                                 settle, cancel_or_collect
+--                                                                                 confirm_sent, cancel_or_collect
 -- broker:<kind>         set         ids of jobs whose messages are in another     fetch, adopt, claim, report,
 --                                   kind of broker: stock or amqp                 cancel_or_collect
 -- consumer:<name>       string      a consumer that is up, as JSON                expiry; the consumer when it stops
