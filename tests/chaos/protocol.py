@@ -1,4 +1,4 @@
-"""The protocol's steps as short functions, for tests that play producer and consumer themselves."""
+"""The steps of the protocol as short functions, for tests that act as producer and consumer themselves."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -41,19 +41,19 @@ def finish(client: Redis, job: Fetched, status: str = "SUCCESS") -> bool:
 
 
 def renew_and_reap(client: Redis, action: str = "renew", *jobs: Fetched, collect: bool = True) -> list[str]:
-    """Renew or hand back leases and collect expired ones; return the ids that were lost before."""
+    """Renew leases or hand jobs back, and reap expired leases; return the ids of the leases that had been lost."""
     held = [value for job in jobs for value in (job.id, job.token, QUEUE)]
     lost, _ = scripts.RENEW_AND_REAP(client, [QUEUE] if collect else [], [action, LEASE, MAX_ATTEMPTS, TTL, *held])
     return [raw.decode().partition(":")[2] for raw in lost]
 
 
 def expire(client: Redis, job_id: str) -> None:
-    """Let the lease of a job run out at once."""
+    """Let the lease of a job expire now."""
     client.zadd(keys.leases(QUEUE), {job_id: 1}, xx=True)
 
 
 def places(client: Redis, job_id: str) -> list[str]:
-    """Return where a job that can still run stands: waiting, delayed or leased."""
+    """Return the places that have a job which can still run: waiting, delayed, leased."""
     raw = job_id.encode()
     lists = keys.waiting(QUEUE)
     found = ["waiting"] * sum(client.lrange(name, 0, -1).count(raw) for name in lists)

@@ -26,8 +26,8 @@ MAIN = {
 }
 KINDS = (*MAIN, "pool child")
 PAUSES = (0.5, 2.0)  # seconds between two kills
-THINKING = 0.02  # seconds between two jobs of a client: the storm is to last for some rounds of kills
-#: NGINX is away, the producer is away, Redis is away: the client does not know, and asks for another job.
+THINKING = 0.02  # seconds between two jobs of a client, so that the storm lasts for several rounds of kills
+#: NGINX, the producer or Redis is down: the job was not accepted, and the client submits another one.
 REFUSALS = {502, 503, 504}
 
 
@@ -51,24 +51,24 @@ class Killer:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Begin to kill."""
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill nothing any more."""
+        """Stop killing."""
         self._stop.set()
         self._thread.join()
 
     @property
     def done(self) -> bool:
-        """Tell whether each kind was killed."""
+        """Return whether each kind was killed."""
         return set(self.killed) == set(self.kinds)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Return what is killed."""
+        """Return the kinds of processes that are killed."""
         return (*KINDS, "rabbitmq") if self.rabbit else KINDS
 
     def _run(self) -> None:
@@ -85,7 +85,7 @@ class Killer:
             self.rabbit.start()
             self.killed[kind] += 1
             return
-        if victims := sorted(pids(self.stack, kind)):  # none: it is still being started
+        if victims := sorted(pids(self.stack, kind)):  # an empty list: the process is still starting
             try:
                 os.kill(dice.choice(victims), signal.SIGKILL)
             except ProcessLookupError:
@@ -103,7 +103,7 @@ def pids(stack: NativeStack, kind: str) -> Iterator[int]:
             children = [child.pid for child in main.children()]
             if kind == "pool child":
                 yield from children
-            # a process that is not up yet is not killed again: a slow machine would never get it up
+            # do not kill a process that is still starting: on a slow machine it would never be up
             elif kind == "scheduler" or children or _listens(main):
                 yield main.pid
         except psutil.NoSuchProcess:
@@ -115,7 +115,7 @@ def _listens(process: psutil.Process) -> bool:
 
 
 class Clients:
-    """A few clients at once that submit until so many jobs are accepted and each kind of process was killed."""
+    """Concurrent clients that submit until enough jobs are accepted and each kind of process was killed."""
 
     def __init__(self, url: str, jobs: int, seed: int, killer: Killer, clients: int = 8) -> None:
         self.accepted: list[Submitted] = []
@@ -139,11 +139,13 @@ class Clients:
                 time.sleep(THINKING)
 
     def _enough(self) -> bool:
-        wanted = self._jobs if self._killer.done else 10 * self._jobs  # who cannot be killed does not hold it up
+        wanted = (
+            self._jobs if self._killer.done else 10 * self._jobs
+        )  # a limit, in case a kind of process cannot be killed
         return len(self.accepted) >= wanted
 
     def _submit(self, http: httpx.Client, task: str, arguments: dict[str, Any], result: Any) -> None:
-        """Submit one job; without an answer nobody knows whether it was accepted, and nobody claims it was."""
+        """Submit one job; a job without an answer counts as refused, because it may not have been accepted."""
         try:
             response = http.post(f"/producer/api/{task}", json=arguments)
         except httpx.TransportError as error:
@@ -158,7 +160,7 @@ class Clients:
 
 
 def _any_job(dice: random.Random) -> tuple[str, dict[str, Any], Any]:
-    """Return task, arguments and result: mostly short work, now and then a job that one can be killed in."""
+    """Return task, arguments and result: mostly short jobs, sometimes one that is long enough to be killed."""
     if dice.random() < 0.03:
         message = f"{dice.random()}"
         return "wait_and_return", {"seconds": dice.uniform(0.1, 0.5), "message": message}, message

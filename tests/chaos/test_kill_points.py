@@ -1,4 +1,4 @@
-"""Kill points: the connection is cut before and after every command of admission, take, renewal, end and return."""
+"""Kill points: the connection is cut before and after every script call: admit, fetch, renew, finish, hand back."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ moments = pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.fixture
 def cut(server: RedisServer, moment: str) -> Iterator[Redis]:
     """A client whose first script call is cut at *moment*; later calls pass."""
-    protocol.fetch(server.client)  # both ends know the scripts
+    protocol.fetch(server.client)  # so that client and server know the scripts
     seen: list[int] = []
 
     def plan(number: int, data: bytes) -> str | None:
@@ -41,7 +41,7 @@ def cut(server: RedisServer, moment: str) -> Iterator[Redis]:
 def test_a_cut_admission_is_all_or_nothing_and_its_retry_is_accepted_once(
     cut: Redis, redis: Redis, moment: str
 ) -> None:
-    """The job is unknown, or fully admitted; the same call again ends in exactly one waiting job."""
+    """The job is unknown or fully admitted; a retry of the call leaves exactly one waiting job."""
     with pytest.raises(ConnectionError):
         protocol.admit(cut, "a", "n1")
     known = records.read(redis, "a") is not None
@@ -53,7 +53,7 @@ def test_a_cut_admission_is_all_or_nothing_and_its_retry_is_accepted_once(
 
 @moments
 def test_a_cut_take_leaves_the_job_waiting_or_leased(cut: Redis, redis: Redis, moment: str) -> None:
-    """A job whose take was not heard of is waiting still, or leased to nobody until the lease runs out."""
+    """The job still waits, or it has a lease that no consumer knows of, until that expires."""
     protocol.admit(redis, "a", "n")
     with pytest.raises(ConnectionError):
         protocol.fetch(cut)
@@ -65,7 +65,7 @@ def test_a_cut_take_leaves_the_job_waiting_or_leased(cut: Redis, redis: Redis, m
 
 @moments
 def test_a_cut_renewal_keeps_the_lease(cut: Redis, redis: Redis, moment: str) -> None:
-    """The lease stays as it was, or is renewed; the job has one owner either way."""
+    """The lease is unchanged or renewed; the job has one owner in both cases."""
     protocol.admit(redis, "a", "n")
     (job,) = protocol.fetch(redis, lease=30)
     with pytest.raises(ConnectionError):
@@ -78,7 +78,7 @@ def test_a_cut_renewal_keeps_the_lease(cut: Redis, redis: Redis, moment: str) ->
 
 @moments
 def test_a_cut_end_is_all_or_nothing_and_its_retry_changes_nothing(cut: Redis, redis: Redis, moment: str) -> None:
-    """The job is leased still, or ended with result and without lease; ending it again gives the same record."""
+    """The job is still leased, or has ended with a result and without a lease; a retry gives the same record."""
     protocol.admit(redis, "a", "n")
     (job,) = protocol.fetch(redis)
     with pytest.raises(ConnectionError):
@@ -106,7 +106,7 @@ def test_a_cut_return_puts_the_job_back_once(cut: Redis, redis: Redis, moment: s
 
 @moments
 def test_a_cut_cancel_is_all_or_nothing(cut: Redis, redis: Redis, moment: str) -> None:
-    """The job waits still, or is revoked and never taken."""
+    """The job still waits, or is revoked and never fetched."""
     protocol.admit(redis, "a", "n")
     with pytest.raises(ConnectionError):
         control.cancel_or_collect(cut, "a")

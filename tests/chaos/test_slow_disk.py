@@ -1,4 +1,4 @@
-"""What a Redis that is killed may forget: nothing with `always`, the last seconds with `everysec` and a slow disk."""
+"""What Redis may lose when it is killed: nothing with `always`, the last seconds with `everysec` and a slow disk."""
 
 import ctypes
 import os
@@ -16,18 +16,20 @@ WALL = 0x40000000  # linux/wait.h: threads too
 
 @pytest.mark.parametrize(("policy", "kept"), [("always", 100), ("everysec", 0)])
 def test_what_a_killed_redis_forgets_when_its_disk_hangs(tmp_path: Path, policy: str, kept: int) -> None:
-    """While an fsync of `everysec` is under way Redis answers without writing, for up to two seconds."""
+    """While an fsync of `everysec` is running, Redis answers without writing, for up to two seconds."""
     server = RedisServer(tmp_path, "--appendonly", "yes", "--appendfsync", policy)
     try:
         thread = _freeze_background_fsync(server.process.pid)
         if policy == "everysec":
             wait_until(lambda: _fsync_is_under_way(server.client))
-        with server.client.pipeline(transaction=False) as pipeline:  # in one go: Redis waits for a second or two only
+        with server.client.pipeline(
+            transaction=False
+        ) as pipeline:  # in one round trip, because Redis waits only for a second or two
             for _ in range(100):
                 pipeline.incr("answered")
             pipeline.execute()
         server.send("KILL")
-        os.waitpid(thread, WALL)  # a process has not ended before whoever stopped its thread knows
+        os.waitpid(thread, WALL)  # a process ends only when the tracer of its thread has been notified
         server.kill()
         server.start()
         assert int(server.client.get("answered") or 0) == kept
@@ -36,7 +38,7 @@ def test_what_a_killed_redis_forgets_when_its_disk_hangs(tmp_path: Path, policy:
 
 
 def _freeze_background_fsync(pid: int) -> int:
-    """Stop the one thread of Redis that calls fsync every second, as a disk does that does not answer."""
+    """Stop the thread of Redis that calls fsync every second, as a disk that does not answer would do."""
     thread = wait_until(lambda: _thread(pid, "bio_aof"))  # a thread gives itself its name when it first runs
     libc = ctypes.CDLL(None, use_errno=True)
     for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):

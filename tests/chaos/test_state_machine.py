@@ -1,4 +1,4 @@
-"""A random walk over all steps of the protocol against a real Redis: no job is lost, none has two owners."""
+"""A random walk through all steps of the protocol with a real Redis: no job is lost, and none has two owners."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +17,7 @@ pick = st.randoms(use_true_random=False)
 
 
 class Protocol(RuleBasedStateMachine):
-    """What a careful observer expects of every step."""
+    """A model of the protocol: what each step must do."""
 
     client: Redis
 
@@ -29,18 +29,18 @@ class Protocol(RuleBasedStateMachine):
         self.stale: list[Fetched] = []  # attempts that lost their job
         self.ended: dict[str, str] = {}
         self.deaths: dict[str, int] = {}
-        self.unsure: set[str] = set()  # lease ran out, not yet collected
+        self.unsure: set[str] = set()  # the lease has expired, but is not reaped yet
 
     @rule(job_id=IDS, step=st.sampled_from([0, 5, 9]), delayed=st.booleans(), nonce=st.sampled_from(["n1", "n2"]))
     def submit(self, job_id: str, step: int, delayed: bool, nonce: str) -> None:
-        """A new id is accepted, the same call again too, a second job with the id is refused."""
+        """A new id and a retry of the same call are accepted; another job with that id is refused."""
         answer = protocol.admit(self.client, job_id, nonce, due=2e10 if delayed else "", step=step)
         expected = self.nonces.setdefault(job_id, nonce)
         assert answer == ("OK" if nonce == expected else "EXISTS")
 
     @rule(n=st.integers(1, 3))
     def fetch(self, n: int) -> None:
-        """Whatever is taken was free, and the attempt is newer than all before."""
+        """A fetched job had no owner, and its token is higher than all earlier ones."""
         for job in protocol.fetch(self.client, n):
             assert job.id not in self.owner and job.id not in self.ended
             assert all(old.token < job.token for old in self.stale if old.id == job.id)
@@ -49,7 +49,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.owner)
     @rule(random=pick, action=st.sampled_from(["renew", "return", "death"]))
     def renew_or_hand_back(self, random, action: str) -> None:
-        """A renewed job stays, a returned one waits, a third death is the last."""
+        """A renewed job keeps its owner, a returned job waits, and a third failed attempt ends the job."""
         job = random.choice(list(self.owner.values()))
         assert protocol.renew_and_reap(self.client, action, job, collect=False) == []
         self.unsure.discard(job.id)
@@ -59,7 +59,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.owner)
     @rule(random=pick, collect=st.booleans())
     def expire(self, random, collect: bool) -> None:
-        """A lease that runs out frees the job as soon as somebody looks."""
+        """A job whose lease has expired is free once the lease is reaped."""
         job_id = random.choice(list(self.owner))
         protocol.expire(self.client, job_id)
         self.unsure.add(job_id)
@@ -88,12 +88,12 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.owner or self.stale)
     @rule(random=pick, delayed=st.booleans())
     def retry(self, random, delayed: bool) -> None:
-        """The owner lets its job wait for another try; the retry of an attempt that lost its job changes nothing."""
+        """The owner retries its job; the retry of an attempt that has lost its job changes nothing."""
         job = random.choice([*self.owner.values(), *self.stale])
         owns, before = self.owner.get(job.id) == job, protocol.places(self.client, job.id)
         nonce = f"retry {job.id} {job.token}"
         if job.id not in self.nonces:
-            return  # handed over: whoever asks for a retry of it submits a job
+            return  # collected: a retry would submit a new job
         assert protocol.admit(self.client, job.id, nonce, due=2e10 if delayed else "", token=job.token) == "OK"
         if owns:
             self.nonces[job.id] = nonce
@@ -105,7 +105,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     @rule(random=pick)
     def finish_late(self, random) -> None:
-        """An attempt that lost its job ends it only while nobody has taken it since; a new owner is never disturbed."""
+        """An attempt that has lost its job can end it only until the job is fetched again."""
         job = random.choice(self.stale)
         before = records.read(self.client, job.id)
         protocol.finish(self.client, job)
@@ -119,7 +119,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     @rule(random=pick, action=st.sampled_from(["renew", "return", "death"]))
     def renew_or_hand_back_late(self, random, action: str) -> None:
-        """An attempt that lost its job can neither renew nor return it."""
+        """An attempt that has lost its job can neither renew nor return it."""
         job = random.choice(self.stale)
         before = protocol.places(self.client, job.id)
         assert protocol.renew_and_reap(self.client, action, job, collect=False) in ([], [job.id])
@@ -127,7 +127,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(job_id=IDS)
     def cancel_or_collect(self, job_id: str) -> None:
-        """A waiting or running job is revoked, an ended one handed over once; the id is free again then."""
+        """A waiting or running job is revoked; a job that has ended is collected once, and its id is free again."""
         outcome = control.cancel_or_collect(self.client, job_id)
         action = outcome and outcome.action
         if job_id not in self.nonces or self.ended.get(job_id) == "REVOKED":
@@ -144,7 +144,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(job_id=IDS)
     def requeue(self, job_id: str) -> None:
-        """Only a failed or revoked job comes back, with a clean slate."""
+        """Only a failed or revoked job is queued again, without its failed attempts."""
         done = control.requeue(self.client, [job_id]) == [job_id]
         assert done == (self.ended.get(job_id) in ("FAILURE", "REVOKED"))
         if done:
@@ -153,7 +153,7 @@ class Protocol(RuleBasedStateMachine):
 
     @invariant()
     def every_job_is_in_exactly_one_place(self) -> None:
-        """Known jobs are ended, or leased to their owner, or stand in line: never nowhere."""
+        """A known job has ended, is leased to its owner, or waits in one place."""
         for job_id in self.nonces:
             record = records.read(self.client, job_id)
             assert record is not None

@@ -1,4 +1,4 @@
-"""Every job that was answered with 202 ends well, whatever is killed meanwhile; `make chaos` runs the long form."""
+"""Every job that was accepted succeeds although processes are killed all the time; `make chaos` runs the long form."""
 
 import json
 import time
@@ -27,7 +27,7 @@ RECOVERY = 30  # seconds from the last kill until jobs end again, and at most be
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the short form with the way to write to disk that forgets nothing on a slow disk, the long form with both."""
+    """Run the short form with appendfsync `always`, which loses nothing on a slow disk, and the long form with both."""
     long = metafunc.config.getoption("storm_jobs") > 2000
     metafunc.parametrize("stack", ["everysec", "always"] if long else ["always"], indirect=True)
 
@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def stack(
     request: pytest.FixtureRequest, tmp_path: Path, broker: Callable[[], dict[str, Any]]
 ) -> Iterator[NativeStack]:
-    """A stack that is quick to notice deaths, and does not call a job poison that was only unlucky."""
+    """A stack with short leases, and with so many attempts that the kills do not make a job poison."""
     settings: dict[str, Any] = {"CONSUMERS": 2, "LEASE": LEASE, "MAX_ATTEMPTS": 50, "REDIS_APPENDFSYNC": request.param}
     with NativeStack(tmp_path / "run", **settings, **broker()) as stack:
         yield stack
@@ -46,7 +46,7 @@ def stack(
 def test_every_accepted_job_ends_well_while_everything_is_killed(
     stack: NativeStack, redis: Redis, request: pytest.FixtureRequest
 ) -> None:
-    """None is lost, none is wrong, nothing is left behind, and everybody works again."""
+    """No job is lost or wrong, nothing is left in Redis, and all consumers work again."""
     jobs, seed = (request.config.getoption(name) for name in ("storm_jobs", "storm_seed"))
     rabbit = request.getfixturevalue("rabbit") if "BROKER_URL" in stack.settings else None
     begun = time.monotonic()
@@ -66,9 +66,9 @@ def test_every_accepted_job_ends_well_while_everything_is_killed(
 
 
 def _work_off(redis: Redis) -> None:
-    """Wait until all jobs have ended and nothing is left; how long a backlog takes depends on the machine.
+    """Wait until all jobs have ended and nothing is left.
 
-    What must not happen is that jobs are left and none of them ends.
+    There is no limit for the whole, which depends on the machine, but jobs must keep ending.
     """
     ended = -1
     while not _nothing_left(redis):
@@ -77,32 +77,32 @@ def _work_off(redis: Redis) -> None:
 
 
 def _more_ended(redis: Redis, before: int) -> int:
-    """Return how many jobs have ended if those are more than before or if none is left, else 0."""
+    """Return how many jobs have ended, or 0 if those are no more than before and some are left."""
     try:
         ended = sum(record["status"] in ENDED for record in _records(redis).values())
         return ended if ended > before or _nothing_left(redis) else 0
-    except RedisError:  # it is being started again
+    except RedisError:  # Redis is being restarted
         return 0
 
 
 def _nothing_left(redis: Redis) -> bool:
-    """Tell whether queues, delayed jobs and leases are all empty."""
+    """Return whether queues, delayed jobs and leases are all empty."""
     keys = [key for queue in QUEUES for key in (*keys.waiting(queue), keys.leases(queue), keys.delayed(queue))]
     try:
         return redis.exists(*keys) == 0
-    except RedisError:  # it is being started again
+    except RedisError:  # Redis is being restarted
         return False
 
 
 def _all_ended(redis: Redis) -> bool:
-    """Tell whether all jobs have ended, as RabbitMQ's queues are not in Redis."""
+    """Return whether all jobs have ended, also those in the queues of RabbitMQ."""
     return all(record["status"] in ENDED for record in _records(redis).values())
 
 
 def _records(redis: Redis) -> dict[str, dict[str, str]]:
-    """Return the records of all jobs in Redis, those included whose 202 got lost on its way.
+    """Return the records of all jobs in Redis, also of those whose 202 was lost.
 
-    A record whose sender died before RabbitMQ had the message is none of a job; it has a time to live instead of an end.
+    Leaves out records whose sender was killed before RabbitMQ had the message: they are no jobs, and expire.
     """
     keys = list(redis.scan_iter("job:*", count=1000))
     with redis.pipeline(transaction=False) as pipeline:
@@ -119,12 +119,12 @@ def _is_only_a_plan(record: dict[str, str]) -> bool:
 
 
 def _right(job: Submitted, record: dict[str, str] | None) -> bool:
-    """Tell whether a job is known, and has the result that it must have."""
+    """Return whether a job is known and has the right result."""
     return record is not None and record["task"] == job.task and json.loads(record["result"] or "null") == job.result
 
 
 def _assert_everybody_works(stack: NativeStack) -> None:
-    """Check over HTTP that both consumers do jobs again."""
+    """Check over HTTP that both consumers run jobs again."""
 
     def workers() -> set[str]:
         ids = [submit(http, "wait_and_return", seconds=0.2) for _ in range(8)]
@@ -136,7 +136,7 @@ def _assert_everybody_works(stack: NativeStack) -> None:
 
 
 def _report(seed: int, clients: Clients, killer: Killer, known: dict[str, dict[str, str]], duration: str) -> None:
-    """Print what happened, also when the test fails."""
+    """Print a summary, also if the test fails."""
     attempts = [int(record["token"] or 0) - int(record["returned"] or 0) for record in known.values()]
     kills = ", ".join(f"{kind} {killer.killed[kind]}" for kind in killer.kinds)
     refused = ", ".join(f"{why} {count}" for why, count in clients.refused.most_common())

@@ -1,4 +1,4 @@
-"""Admission: refused or accepted, never in between."""
+"""Admission: a job is accepted or refused as a whole."""
 
 import socket
 import threading
@@ -31,7 +31,7 @@ def test_an_accepted_job_has_a_pending_record_and_stands_in_its_queue(app: Celer
 
 
 def test_a_known_id_is_refused_and_nothing_is_queued(app: Celery, redis: Redis) -> None:
-    """The same client-chosen id a second time raises JobExists out of apply_async, unwrapped."""
+    """A second job with an id that the client chose makes apply_async raise JobExists itself."""
     app.tasks["add"].apply_async((1, 2), task_id="chosen")
     with pytest.raises(JobExists, match="chosen"):
         app.tasks["add"].apply_async((1, 2), task_id="chosen")
@@ -39,7 +39,7 @@ def test_a_known_id_is_refused_and_nothing_is_queued(app: Celery, redis: Redis) 
 
 
 def test_a_full_queue_refuses_and_leaves_no_trace(server: RedisServer, redis: Redis) -> None:
-    """At queue_limit a job is refused with the limit; other queues are not concerned."""
+    """At queue_limit a job is refused, and the error names the limit; other queues accept jobs."""
     app = create_app(server.url, queue_limit=3)
     for priority, countdown in ((0, None), (9, None), (0, 60)):
         app.tasks["add"].apply_async((1, 2), priority=priority, countdown=countdown)
@@ -51,7 +51,7 @@ def test_a_full_queue_refuses_and_leaves_no_trace(server: RedisServer, redis: Re
 
 
 def test_a_cancelled_job_makes_room(server: RedisServer, redis: Redis) -> None:
-    """Also one of another priority; the others keep their places."""
+    """Also a job of another priority; the other jobs keep their places."""
     app = create_app(server.url, queue_limit=3)
     jobs = [app.tasks["add"].apply_async((1, 2), priority=priority) for priority in (0, 9, 9)]
     for job in jobs[:2]:
@@ -63,7 +63,7 @@ def test_a_cancelled_job_makes_room(server: RedisServer, redis: Redis) -> None:
 
 
 def test_a_retry_of_a_run_that_lost_its_lease_leaves_the_job_where_it_waits(redis: Redis) -> None:
-    """It will run again at once; a second entry would run beside what follows."""
+    """The job will run again anyway; a second entry would run it twice."""
     protocol.admit(redis, "a", "n1")
     (job,) = protocol.fetch(redis)
     protocol.expire(redis, "a")
@@ -73,7 +73,7 @@ def test_a_retry_of_a_run_that_lost_its_lease_leaves_the_job_where_it_waits(redi
 
 
 def test_a_late_ending_takes_a_job_out_of_its_queue(redis: Redis) -> None:
-    """A run that lost its lease still ends its job if nobody has taken it since."""
+    """A run that has lost its lease can still end its job until the job is fetched again."""
     protocol.admit(redis, "a", "n", step=3)
     (job,) = protocol.fetch(redis)
     protocol.expire(redis, "a")
@@ -83,7 +83,7 @@ def test_a_late_ending_takes_a_job_out_of_its_queue(redis: Redis) -> None:
 
 
 def test_a_publish_retried_after_a_lost_answer_is_accepted_once(app: Celery, redis: Redis) -> None:
-    """The retry of one call carries its nonce, so it is not refused as a copy of itself."""
+    """The retry of a call has the same nonce, so it is not refused as a duplicate."""
     with app.producer_pool.acquire(block=True) as producer:
         headers, properties = {"task": "add", "id": "same"}, {"correlation_id": "same"}
         for _ in range(2):  # what kombu's ensure() does after a connection error
@@ -93,7 +93,7 @@ def test_a_publish_retried_after_a_lost_answer_is_accepted_once(app: Celery, red
 
 
 def test_many_producers_with_one_id_are_accepted_once(app: Celery, redis: Redis) -> None:
-    """Of twenty threads that submit the same id exactly one is accepted."""
+    """Twenty threads submit the same id, and exactly one is accepted."""
     outcomes: list[str] = []
 
     def submit() -> None:
@@ -120,7 +120,7 @@ def test_publishing_never_subscribes(app: Celery, redis: Redis) -> None:
 
 
 def test_a_batch_of_kombus_producer_is_admitted_job_by_job(app: Celery, redis: Redis) -> None:
-    """Kombu's Producer.batch() works, without gain: a known id in it is refused where it is published."""
+    """Kombu's Producer.batch() works, but is not faster; a known id is refused when it is published."""
     with app.producer_pool.acquire(block=True) as producer, producer.batch(64):
         for number in range(100):
             app.tasks["add"].apply_async((number, 1), producer=producer, task_id=f"job-{number}")
@@ -130,7 +130,7 @@ def test_a_batch_of_kombus_producer_is_admitted_job_by_job(app: Celery, redis: R
 
 
 def test_a_frozen_redis_fails_a_publish_within_its_timeout(tmp_path) -> None:
-    """A server that accepts connections and never answers costs the producer its timeout, not for ever."""
+    """The producer waits for its timeout, and not for ever, if a server accepts connections but never answers."""
     listener = socket.create_server(("127.0.0.1", free_port()))
     app = create_app(f"redis://127.0.0.1:{listener.getsockname()[1]}/0", socket_timeout=0.3)
     with takes_less_than(2), pytest.raises(app.tasks["add"].OperationalError):
@@ -141,7 +141,7 @@ def test_a_frozen_redis_fails_a_publish_within_its_timeout(tmp_path) -> None:
 def test_a_full_redis_refuses_jobs_but_lets_consumers_work_it_off(
     app: Celery, server: RedisServer, workers: StartWorker
 ) -> None:
-    """With maxmemory reached a publish fails, while waiting jobs are still taken, ended and freed."""
+    """At maxmemory a publish fails, but waiting jobs are still fetched and ended, which frees memory."""
     worker = workers()
     worker.send("STOP")
     results = [app.tasks["add"].delay(number, 1) for number in range(20)]
@@ -156,7 +156,7 @@ def test_a_full_redis_refuses_jobs_but_lets_consumers_work_it_off(
 def test_a_job_of_task_protocol_1_runs_as_any_other(
     app: Celery, redis: Redis, workers: StartWorker, countdown: float | None
 ) -> None:
-    """Celery 3 and `task_protocol=1` send everything in the body; group and link arrive too."""
+    """Celery 3 and `task_protocol=1` send everything in the body; group and link work too."""
     app.conf.task_protocol = 1
     workers()
     link = app.tasks["note"].si("linked")

@@ -1,4 +1,4 @@
-"""Delivery: leases are taken, renewed, lost and handed back; every pool; nothing is lost, nothing runs twice."""
+"""Delivery in every pool: jobs are fetched, leases renewed, lost and handed back; no job is lost or runs twice."""
 
 import json
 import re
@@ -19,7 +19,7 @@ every_pool = pytest.mark.parametrize(("pool", "slots"), POOLS)
 
 
 def runs(redis: Redis, name: str) -> int:
-    """Return how often jobs named *name* started to run."""
+    """Return how often jobs named *name* have started."""
     return int(redis.llen(f"runs:{name}"))
 
 
@@ -31,7 +31,7 @@ def record(redis: Redis, job_id: str) -> dict[str, str]:
 
 
 def nothing_left(redis: Redis) -> bool:
-    """Tell whether no job waits, is delayed or runs."""
+    """Return whether no job waits, is delayed or runs."""
     depths = queue_depths.depths(redis, "celery")
     return not (depths["waiting"] or depths["delayed"] or depths["running"])
 
@@ -40,7 +40,7 @@ def nothing_left(redis: Redis) -> bool:
 def test_jobs_of_every_kind_end_with_an_honest_record(
     app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int
 ) -> None:
-    """Success, failure, retry, rejection and ignored results show as what they are, in every pool."""
+    """Success, failure, retry, rejection and ignored results give the right record in every pool."""
     workers("one", pool, slots)
     send = {name: task.apply_async for name, task in app.tasks.items()}
     good, bad = send["add"]((1, 2)), send["fail"](("no luck",))
@@ -65,7 +65,7 @@ def test_jobs_of_every_kind_end_with_an_honest_record(
 def test_an_error_that_cannot_be_encoded_is_an_error_like_any_other(
     app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int
 ) -> None:
-    """A file name that is no UTF-8 has half of a surrogate pair in Python; the consumer notes it and goes on."""
+    """Python reads a file name that is not UTF-8 as half a surrogate pair; the consumer stores the error and goes on."""
     workers("one", pool, slots)
     bad = app.tasks["file"].delay()
     assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
@@ -89,7 +89,7 @@ def test_canvas_works(app: Celery, redis: Redis, workers: StartWorker, pool: str
 def test_results_that_were_there_before_anyone_waited_are_found(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
-    """A job or a group that ended long ago, before get() subscribed, is answered at once."""
+    """get() returns the result of a job or group that ended before it subscribed."""
     workers()
     single, many = app.tasks["add"].delay(1, 2), group(app.tasks["add"].s(number, 1) for number in range(5)).delay()
     wait_until(lambda: redis.zcard(keys.RECENT) == 6 and nothing_left(redis))
@@ -101,7 +101,7 @@ def test_results_that_were_there_before_anyone_waited_are_found(
 def test_a_killed_consumer_has_its_job_run_again_elsewhere_within_two_leases(
     app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int
 ) -> None:
-    """SIGKILL to a consumer in the middle of a job brings the job to another consumer, which ends it."""
+    """When a consumer is killed in the middle of a job, another consumer runs the job."""
     both = {f"{name}@test": workers(name, pool, slots) for name in ("one", "two")}
     job = app.tasks["nap"].delay("k", 1.5)
     wait_until(lambda: runs(redis, "k") == 1)
@@ -122,7 +122,7 @@ def test_a_killed_consumer_has_its_job_run_again_elsewhere_within_two_leases(
 def test_a_job_five_leases_long_runs_exactly_once(
     app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int
 ) -> None:
-    """Leases of healthy consumers are renewed whatever their pool is doing."""
+    """The leases of a healthy consumer are renewed, whatever its pool is doing."""
     workers("one", pool, slots, lease=0.5)
     workers("two", pool, slots, lease=0.5)
     job = app.tasks["nap"].delay("long", 2.5)
@@ -132,7 +132,7 @@ def test_a_job_five_leases_long_runs_exactly_once(
 
 @every_pool
 def test_a_late_finisher_is_fenced_off(app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int) -> None:
-    """A consumer stopped past its lease and then continued neither overwrites nor acknowledges twice."""
+    """A consumer that was stopped for longer than its lease neither overwrites the result nor acknowledges twice."""
     sleeper = workers("sleeper", pool, slots)
     job = app.tasks["nap"].delay("f", 1.0)
     wait_until(lambda: runs(redis, "f") == 1)
@@ -152,7 +152,7 @@ def test_a_late_finisher_is_fenced_off(app: Celery, redis: Redis, workers: Start
 def test_a_poison_job_runs_max_attempts_times_and_fails_without_harm_to_others(
     app: Celery, redis: Redis, workers
 ) -> None:
-    """A job that kills its child process each time ends as FAILURE, and the consumer goes on with other jobs."""
+    """A job that kills its pool process each time fails in the end, and the consumer goes on with other jobs."""
     workers("one", "prefork", 2)
     poison = app.tasks["die"].delay("p")
     others = [app.tasks["add"].delay(number, 1) for number in range(10)]
@@ -165,7 +165,7 @@ def test_a_poison_job_runs_max_attempts_times_and_fails_without_harm_to_others(
 
 
 def test_a_poison_job_that_kills_whole_consumers_ends_too(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """With solo consumers each attempt costs a consumer; after max_attempts the job fails instead of the next one."""
+    """With solo consumers each attempt kills a consumer; after max_attempts the job fails instead."""
     job = app.tasks["die"].delay("solo")
     for number in (1, 2):
         consumer = workers(f"c{number}", ready=False, max_attempts=2)
@@ -179,7 +179,7 @@ def test_a_poison_job_that_kills_whole_consumers_ends_too(app: Celery, redis: Re
 def test_a_stopped_consumer_hands_back_at_once(
     app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int
 ) -> None:
-    """SIGTERM ends the running jobs, and whatever was fetched besides stands at the head of its queue at once."""
+    """After SIGTERM running jobs end, and other fetched jobs go back to the head of their queue at once."""
     one = workers("one", pool, slots, lease=30)
     jobs = [app.tasks["nap"].delay(f"s{number}", 0.5) for number in range(6)]
     wait_until(lambda: runs(redis, "s0") == 1)
@@ -195,7 +195,7 @@ def test_a_stopped_consumer_hands_back_at_once(
 def test_a_cold_stop_hands_running_jobs_back_without_a_mark_against_them(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
-    """SIGQUIT kills the running children, and their jobs wait again at once: an attempt, not a death."""
+    """SIGQUIT kills the pool processes, and their jobs wait again at once; that counts as an attempt, but not as a crash."""
     one = workers("one", "prefork", 2, lease=30)
     jobs = [app.tasks["nap"].delay(f"q{number}", 30) for number in range(2)]
     wait_until(lambda: runs(redis, "q0") == runs(redis, "q1") == 1)
@@ -207,9 +207,9 @@ def test_a_cold_stop_hands_running_jobs_back_without_a_mark_against_them(
 
 
 def test_a_slow_job_in_front_does_not_hold_fetched_jobs_back(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """What a consumer fetched ahead goes to an idle consumer while a slow job blocks it, in the old order."""
+    """While a slow job blocks a consumer, the jobs that it fetched ahead go to an idle consumer, in their order."""
     one = workers("one")
-    for _ in range(200):  # teach it to fetch ahead
+    for _ in range(200):  # so that it begins to fetch ahead
         app.tasks["add"].delay(1, 1)
     wait_until(lambda: nothing_left(redis))
     one.send("STOP")
@@ -225,7 +225,7 @@ def test_a_slow_job_in_front_does_not_hold_fetched_jobs_back(app: Celery, redis:
 
 
 def test_two_consumers_share_long_jobs_evenly(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """Of six jobs of the same length each does three, or a slow one two."""
+    """Of six jobs of equal length each consumer runs three, or a slow one two."""
     workers("one"), workers("two")
     jobs = [app.tasks["nap"].delay("even", 0.3) for _ in range(6)]
     for job in jobs:
@@ -235,7 +235,7 @@ def test_two_consumers_share_long_jobs_evenly(app: Celery, redis: Redis, workers
 
 
 def test_urgent_jobs_overtake(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """Among waiting jobs the lowest priority number goes first, and equals keep their order."""
+    """Waiting jobs with the lowest priority number run first; jobs of equal priority keep their order."""
     for name, priority in (("c", 9), ("a", 0), ("d", 9), ("b", 3)):
         app.tasks["note"].apply_async((name,), priority=priority, task_id=name)
     workers()
@@ -247,8 +247,8 @@ def test_urgent_jobs_overtake(app: Celery, redis: Redis, workers: StartWorker) -
 def test_a_delayed_job_is_due_within_a_second_and_survives_its_consumers(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
-    """A countdown waits in Redis: no consumer holds it, a killed one does not matter."""
-    victim, _heir = workers("victim"), workers("heir")  # both are up before it is due
+    """A job with a countdown waits in Redis, so a killed consumer does not matter."""
+    victim, _heir = workers("victim"), workers("heir")  # both must be up before the job is due
     due = time.time() + 1.5
     job = app.tasks["note"].apply_async(("later",), countdown=1.5)
     assert queue_depths.depths(redis, "celery") == {"waiting": 0, "delayed": 1, "running": 0, "oldest_age": None}
@@ -267,7 +267,7 @@ def test_an_expired_job_is_revoked(app: Celery, redis: Redis, workers: StartWork
 
 
 def test_a_cancelled_job_never_runs_and_can_be_requeued(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """Cancelling a waiting or delayed job revokes it at once; requeue brings it back."""
+    """A waiting or delayed job that is cancelled is revoked at once; it can be requeued."""
     waiting = app.tasks["note"].delay("w").id
     delayed = app.tasks["note"].apply_async(("d",), countdown=0.1).id
     for job_id in (waiting, delayed):
@@ -285,7 +285,7 @@ def test_a_cancelled_job_never_runs_and_can_be_requeued(app: Celery, redis: Redi
 def test_a_job_cancelled_and_requeued_waits_once_and_for_its_retries(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
-    """No entry of before the cancelling has it run while it waits for its next try."""
+    """No old entry in a queue makes the job run while it waits for its retry."""
     job = app.tasks["again"].apply_async(("once", 1, 30), priority=3)
     control.cancel_or_collect(redis, job.id)
     assert control.requeue(redis, [job.id])
@@ -299,7 +299,7 @@ def test_a_job_cancelled_and_requeued_waits_once_and_for_its_retries(
 def test_revoke_terminates_a_running_job_and_skips_a_waiting_one(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
-    """Celery's remote control works as ever: terminate ends the run, revoke drops what waits."""
+    """Celery's remote control works: terminate ends a run, and revoke drops a waiting job."""
     workers("one", "prefork", 1)
     running, waiting = app.tasks["nap"].delay("t", 30), app.tasks["note"].delay("x")
     wait_until(lambda: runs(redis, "t") == 1)
@@ -319,7 +319,7 @@ def test_a_purged_queue_is_empty_and_its_jobs_are_revoked(app: Celery, redis: Re
 
 
 def test_events_and_remote_control_work(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """What Flower lives on arrives: task events with consumer names, and answers to inspect."""
+    """Flower gets what it needs: task events with the names of consumers, and replies to inspect."""
     workers("one", "solo", 1, "-E")
     seen: list[str] = []
     with app.connection_for_read() as connection:
@@ -335,7 +335,7 @@ def test_events_and_remote_control_work(app: Celery, redis: Redis, workers: Star
 
 
 def test_every_transition_is_published_on_one_channel(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """Whoever subscribes to `jobs` sees PENDING, STARTED and the end, as small JSON objects."""
+    """A subscriber of `jobs` gets PENDING, STARTED and the final status, as small JSON objects."""
     workers()
     with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
         pubsub.subscribe("jobs")
@@ -354,7 +354,7 @@ def test_every_transition_is_published_on_one_channel(app: Celery, redis: Redis,
 
 
 def test_a_custom_state_shows_while_the_job_runs(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """update_state() is visible and does not disturb lease or end."""
+    """update_state() is visible, and disturbs neither the lease nor the result."""
     workers("one", "prefork", 1)
     job = app.tasks["progress"].delay(1.5)
     wait_until(lambda: app.AsyncResult(job.id).state == "PROGRESS")
@@ -365,7 +365,7 @@ def test_a_custom_state_shows_while_the_job_runs(app: Celery, redis: Redis, work
 def test_a_consumer_that_ends_its_jobs_well_raises_no_false_alarm(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
-    """Neither with many renewals beside many short jobs in pool children, nor when it is asked to stop."""
+    """Neither while it renews leases beside many short jobs in pool processes, nor when it is asked to stop."""
     one = workers("one", "prefork", 2, lease=0.3, max_attempts=50)
     jobs = [app.tasks["add"].delay(number, 1) for number in range(300)]
     wait_until(lambda: {record(redis, job.id)["status"] for job in jobs} == {"SUCCESS"})
@@ -374,5 +374,5 @@ def test_a_consumer_that_ends_its_jobs_well_raises_no_false_alarm(
     assert one.stop() == 0
     assert {record(redis, job.id)["status"] for job in last} == {"SUCCESS"}
     alarms = re.findall(r"lost the lease of job_id=(\S+):", one.log.read_text())
-    # on a busy machine a lease may really run out, which counts as a death
+    # on a busy machine a lease may really expire, which counts as a failed attempt
     assert [job_id for job_id in alarms if not redis.hexists(keys.job(job_id), "deaths")] == []

@@ -36,7 +36,7 @@ def _due(redis: Redis) -> float:
 def test_a_job_fetched_again_by_the_consumer_that_lost_it_is_held_by_its_new_lease(
     keeper: LeaseKeeper, redis: Redis
 ) -> None:
-    """The verdict on the old lease is none on the new one."""
+    """The loss of the old lease does not concern the new one."""
     protocol.admit(redis, "a", "n")
     _fetch(keeper, redis)
     protocol.expire(redis, "a")
@@ -64,7 +64,7 @@ def test_an_ending_that_cannot_be_written_stops_no_renewal(
 def test_a_lease_that_was_given_up_is_not_reported_as_lost(
     keeper: LeaseKeeper, redis: Redis, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    """A pool child ends or retries its job, or a client revokes it, before the consumer's main process hears of it."""
+    """A pool process ends or retries its job, or a client revokes it, before the consumer's main process knows."""
     protocol.admit(redis, "a", "n")
     _fetch(keeper, redis)
     if how == "retried":
@@ -83,7 +83,7 @@ def test_a_lease_that_was_given_up_is_not_reported_as_lost(
 def test_a_lease_that_ran_out_is_reported_as_lost(
     keeper: LeaseKeeper, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether the job waits again or runs elsewhere by now."""
+    """The log names the job."""
     protocol.admit(redis, "a", "n")
     _fetch(keeper, redis)
     protocol.expire(redis, "a")

@@ -1,4 +1,4 @@
-"""Outages: Redis restarts, fails over or forgets its scripts; and what kombu's own transport does instead."""
+"""Outages: Redis restarts, fails over or loses its scripts; for comparison, what kombu's own transport does."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisSer
 
 
 def test_a_redis_restart_loses_no_job(durable: RedisServer, workers: StartWorker) -> None:
-    """Ended, running, waiting and delayed jobs all survive SIGKILL of Redis; the worker reconnects by itself."""
+    """Ended, running, waiting and delayed jobs all survive SIGKILL of Redis; the worker reconnects."""
     app = create_app(durable.url, lease=LEASE, socket_timeout=2)
     workers("one", "threads", 2, url=durable.url)
     ended = app.tasks["add"].delay(1, 2)
@@ -41,7 +41,7 @@ def test_a_redis_restart_loses_no_job(durable: RedisServer, workers: StartWorker
 
 
 def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker) -> None:
-    """While Redis is a read-only replica publishing fails cleanly, and the worker neither crashes nor loses a result."""
+    """While Redis is a read-only replica, a publish fails, and the worker neither crashes nor loses a result."""
     app = create_app(server.url, lease=LEASE)
     worker = workers("one", "prefork", 1)
     job = app.tasks["nap"].delay("ro", 0.5)
@@ -57,7 +57,7 @@ def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker) -> 
 
 
 def test_a_full_redis_lets_a_running_job_keep_its_lease(server: RedisServer, workers: StartWorker) -> None:
-    """A job of four leases runs once, though an idle consumer stands by to collect leases that run out."""
+    """A job that takes four lease times runs once, although an idle consumer reaps leases that expire."""
     app = create_app(server.url, lease=0.5)
     workers("one", lease=0.5), workers("two", lease=0.5)
     job = app.tasks["nap"].delay("oom", 2.0)
@@ -69,7 +69,7 @@ def test_a_full_redis_lets_a_running_job_keep_its_lease(server: RedisServer, wor
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_a_full_redis_lets_a_running_job_report(server: RedisServer, workers: StartWorker, pool: str) -> None:
-    """What a job says of itself while it runs gets through, whoever writes it, and the consumer goes on."""
+    """The reports of a running job are written, in every pool, and the consumer goes on."""
     app = create_app(server.url, lease=LEASE)
     worker = workers("one", pool, 2)
     worker.signal_all("STOP")
@@ -83,7 +83,7 @@ def test_a_full_redis_lets_a_running_job_report(server: RedisServer, workers: St
 def test_a_worker_goes_on_when_the_script_cache_is_lost(
     server: RedisServer, redis: Redis, workers: StartWorker
 ) -> None:
-    """SCRIPT FLUSH under a running worker costs it one round trip."""
+    """After SCRIPT FLUSH a running worker needs one more round trip."""
     app = create_app(server.url, lease=LEASE)
     workers()
     assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
@@ -93,7 +93,7 @@ def test_a_worker_goes_on_when_the_script_cache_is_lost(
 
 @pytest.mark.parametrize("text", ["READONLY You can't write", "LOADING Redis is loading", "TRYAGAIN", "MASTERDOWN"])
 def test_what_passes_by_itself_is_a_connection_error(text: str) -> None:
-    """Answers of a server that starts or fails over make kombu reconnect; other errors stay what they are."""
+    """Errors of a server that starts or fails over make kombu reconnect; other errors do not."""
     assert isinstance(scripts.recoverable(ResponseError(f"ERR Error running script: -{text}")), ConnectionError)
     assert isinstance(scripts.recoverable(ResponseError("WRONGTYPE")), ResponseError)
 
@@ -116,13 +116,13 @@ def test_stock_transport_runs_a_long_job_more_than_once(
 def test_stock_transport_loses_a_job_that_its_consumer_never_got_to_note(
     server: RedisServer, redis: Redis, tmp_path: Path
 ) -> None:
-    """For comparison: kombu's own transport pops first and notes later; a consumer killed in between loses the job."""
+    """For comparison: kombu's own transport pops a job before it notes it; a consumer killed in between loses the job."""
     app = create_app(stock(server))
     worker = Worker(stock(server), tmp_path, "victim")
     try:
         worker.ready()
         wait_until(lambda: any(client["cmd"] == "brpop" for client in redis.client_list()))
-        worker.send("STOP")  # blocked in BRPOP: Redis hands over the next job although nobody reads
+        worker.send("STOP")  # blocked in BRPOP: Redis sends the next job although the process does not read
         job = app.tasks["note"].delay("lost")
         wait_until(lambda: redis.llen("celery") == 0)
         worker.kill()
@@ -134,7 +134,7 @@ def test_stock_transport_loses_a_job_that_its_consumer_never_got_to_note(
 def test_leased_transport_keeps_a_job_that_its_consumer_never_got_to_note(
     server: RedisServer, redis: Redis, workers
 ) -> None:
-    """The same moment with leases: only a bell was answered, the job waits and runs on another consumer."""
+    """With leases the consumer has only been woken at that moment: the job waits, and another consumer runs it."""
     app = create_app(server.url, lease=LEASE)
     victim = workers("victim")
     wait_until(lambda: any(client["cmd"] == "brpop" for client in redis.client_list()))

@@ -1,4 +1,4 @@
-"""Records and settings: what can be asked about jobs, and which URL selects what."""
+"""Records of jobs, and which URL selects which transport."""
 
 import pytest
 from celery import Celery, group
@@ -17,7 +17,7 @@ from tests.support.wait import wait_until
 
 
 def test_recent_jobs_come_newest_first_page_by_page(app: Celery, redis: Redis) -> None:
-    """Pages follow one another without gap or repetition, and end."""
+    """The pages follow one another without gaps or repetitions, and the last one says so."""
     ids = [app.tasks["add"].delay(number, 1).id for number in range(25)]
     seen: list[str] = []
     cursor = None
@@ -47,7 +47,7 @@ def test_the_recent_index_keeps_its_limit(server: RedisServer, redis: Redis) -> 
 
 
 def test_depths_count_waiting_and_delayed_jobs_of_all_priorities(app: Celery, redis: Redis) -> None:
-    """The age is that of the job that waits longest."""
+    """The age belongs to the job that has waited longest."""
     assert queue_depths.depths(redis, "celery") == {"waiting": 0, "delayed": 0, "running": 0, "oldest_age": None}
     for priority, countdown in ((0, None), (3, None), (9, None), (0, 60)):
         app.tasks["add"].apply_async((1, 2), priority=priority, countdown=countdown)
@@ -67,7 +67,7 @@ def test_only_an_ended_job_can_be_forgotten(app: Celery, redis: Redis) -> None:
 
 
 def test_an_extended_result_has_what_celery_promises(app: Celery, server: RedisServer, workers: StartWorker) -> None:
-    """`result_extended` adds name, arguments, queue, consumer and group, for good and bad endings."""
+    """`result_extended` adds name, arguments, queue, consumer and group to results and failures."""
     workers("one", result_extended=True)
     jobs = group(app.tasks["add"].s(1, 2), app.tasks["fail"].s("on purpose")).delay()
     wait_until(jobs.ready)
@@ -86,7 +86,7 @@ def test_an_unknown_job_is_distinguished_from_a_waiting_one(app: Celery) -> None
 
 
 def test_a_chain_that_fails_early_fails_at_its_end(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """Whoever waits for its last step hears of it; the step was no job, so its record has nothing but the failure."""
+    """A client that waits for the last step gets the failure; the step was no job, so its record has nothing else."""
     workers()
     last, first = (app.tasks["fail"].s("early") | app.tasks["add"].s(10)).delay().as_list()
     with pytest.raises(ValueError, match="early"):
@@ -101,7 +101,7 @@ def test_a_chain_that_fails_early_fails_at_its_end(app: Celery, redis: Redis, wo
 def test_a_redis_url_selects_the_leased_transport(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """Plain redis:// gives our transport and backend, whatever Celery finds in the environment."""
+    """Plain redis:// selects our transport and backend, even if Celery's own variables are in the environment."""
     monkeypatch.setenv(variable, "redis+stock://elsewhere:1/0")
     app = create_app(server.url)
     with app.connection_for_write() as connection:
@@ -110,7 +110,7 @@ def test_a_redis_url_selects_the_leased_transport(
 
 
 def test_a_stock_url_selects_kombus_own_transport(server: RedisServer) -> None:
-    """redis+stock:// gives kombu's transport and Celery's backend on the same server."""
+    """redis+stock:// selects kombu's transport and Celery's backend on the same server."""
     app = create_app(server.url.replace("redis://", "redis+stock://"))
     with app.connection_for_write() as connection:
         assert type(connection.transport) is kombu_redis.Transport
@@ -127,7 +127,7 @@ def test_another_broker_is_left_alone() -> None:
 
 
 def test_a_url_with_decode_responses_changes_nothing(server: RedisServer, workers: StartWorker) -> None:
-    """Fields of a record may be compressed, which is not text."""
+    """Fields of a record may be compressed, so they are read as bytes."""
     app = create_app(server.url)
     app.conf.result_backend += "?decode_responses=true"
     workers()
@@ -135,7 +135,7 @@ def test_a_url_with_decode_responses_changes_nothing(server: RedisServer, worker
 
 
 def test_another_lifetime_for_failures_is_warned_of(server: RedisServer) -> None:
-    """All records live equally long, and a setting that Celery would ignore is no secret."""
+    """All records expire after the same time, so Celery would ignore the setting."""
     app = create_app(server.url)
     app.conf.result_failure_expires = 600
     with pytest.warns(UserWarning, match="does not support result_failure_expires"):

@@ -23,9 +23,9 @@ from tests.support.processes import RedisServer, Worker
 from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
 
-LONG = 2.0  # seconds: a lease with time enough for a busy machine
+LONG = 2.0  # seconds: a lease that does not expire on a busy machine
 StandBy = Callable[..., Standby]
-SHORT = 0.6  # seconds: a lease that only the process that stands by renews
+SHORT = 0.6  # seconds: a lease that only the standby process renews
 
 
 def _runs(redis: Redis, name: str) -> int:
@@ -42,7 +42,7 @@ def _now(redis: Redis) -> float:
 
 
 def _standby(worker: Worker) -> list[psutil.Process]:
-    """Return the process that stands by for a worker, once it runs."""
+    """Return the standby process of a worker, once it runs."""
     children = psutil.Process(worker.process.pid).children()
     return [child for child in children if str(PROGRAM) in (child.as_dict(["cmdline"])["cmdline"] or ())]
 
@@ -51,7 +51,7 @@ def _standby(worker: Worker) -> list[psutil.Process]:
 def test_a_job_that_holds_the_interpreters_lock_for_longer_than_its_lease_runs_once(
     app: Celery, redis: Redis, workers: StartWorker, pool: str
 ) -> None:
-    """Another process renews its lease, while leases that run out are collected all the time."""
+    """A standby process renews its lease, while the test reaps expired leases all the time."""
     workers("one", pool, lease=LONG)
     job = app.tasks["grip"].delay("grip", 5)
     wait_until(lambda: protocol.renew_and_reap(redis) or job.ready())
@@ -60,7 +60,7 @@ def test_a_job_that_holds_the_interpreters_lock_for_longer_than_its_lease_runs_o
 
 
 def test_a_frozen_consumer_loses_its_lease(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """The process that stands by is not frozen with it, and sees that no job goes on there."""
+    """The standby process is not frozen with it, and notices that the consumer is stopped."""
     one = workers("one")
     job = app.tasks["nap"].delay("frozen", 60)
     wait_until(lambda: _runs(redis, "frozen") == 1)
@@ -69,7 +69,7 @@ def test_a_frozen_consumer_loses_its_lease(app: Celery, redis: Redis, workers: S
 
 
 def test_the_process_that_stands_by_is_small_and_ends_with_its_consumer(workers: StartWorker) -> None:
-    """Signals to the process group, as Ctrl-C in a terminal sends them, do not end it; if it dies, there is a new one."""
+    """It ignores signals to the process group, as Ctrl-C sends them; if it is killed, the consumer starts a new one."""
     worker = workers("one", "threads")
     (standby,) = wait_until(lambda: _standby(worker))
     assert standby.memory_full_info().uss < 8 * 2**20
@@ -93,7 +93,7 @@ def leased(server: RedisServer) -> Iterator[Redis]:
 
 @pytest.fixture
 def stand_by() -> Iterator[StandBy]:
-    """Start the process that stands by for this one, which never renews the lease of the job."""
+    """Start the standby process of this process, which never renews the lease itself."""
     running: list[Standby] = []
 
     def start(url: str, limit: float = 60, **options: Any) -> Standby:
@@ -117,14 +117,14 @@ def _is_later(redis: Redis, due: float) -> bool:
 
 
 def test_it_logs_in_and_selects_the_database(server: RedisServer, leased: Redis, stand_by: StandBy) -> None:
-    """With a user and a password that need care."""
+    """With a user and a password that need quoting."""
     leased.execute_command("ACL", "SETUSER", "joe", "on", ">p w'ö%", "~*", "&*", "+@all")
     stand_by(f"redis://joe:p%20w%27%C3%B6%25@127.0.0.1:{server.port}/3")
     _renewed_twice(leased)
 
 
 def test_it_speaks_through_a_unix_socket(tmp_path: Path, stand_by: StandBy) -> None:
-    """As some hosts offer Redis."""
+    """Some hosts offer Redis only this way."""
     with RedisServer(tmp_path, "--unixsocket", str(tmp_path / "redis.sock")) as server:
         protocol.admit(server.client, "a", "n")
         protocol.fetch(server.client, lease=SHORT)
@@ -133,7 +133,7 @@ def test_it_speaks_through_a_unix_socket(tmp_path: Path, stand_by: StandBy) -> N
 
 
 def test_it_speaks_tls(server: RedisServer, leased: Redis, tmp_path: Path, stand_by: StandBy) -> None:
-    """And trusts the certificates that its consumer trusts."""
+    """It trusts the certificates that its consumer trusts."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with _tls_in_front_of(server.port, authority) as port:
@@ -142,7 +142,7 @@ def test_it_speaks_tls(server: RedisServer, leased: Redis, tmp_path: Path, stand
 
 
 def test_a_hard_time_limit_ends_the_renewals(server: RedisServer, leased: Redis, stand_by: StandBy) -> None:
-    """A job that never lets go of the lock is lost for its consumer in the end."""
+    """A job that never releases the lock loses its lease in the end."""
     stand_by(f"{server.url[:-1]}3", limit=6 * SHORT)
     wait_until(partial(_is_later, leased, _due(leased)))
     wait_until(lambda: _now(leased) > _due(leased) + 2 * SHORT, what="nothing renews the lease")
@@ -151,7 +151,7 @@ def test_a_hard_time_limit_ends_the_renewals(server: RedisServer, leased: Redis,
 def test_more_leases_than_there_is_room_for_are_shown_in_part(
     server: RedisServer, leased: Redis, stand_by: StandBy
 ) -> None:
-    """The first ones are kept."""
+    """The first leases are kept."""
     standby = stand_by(server.url[:-1] + "3")
     standby.show([Lease("a", 1, protocol.QUEUE), *(Lease(str(n) * 100, 1, "queue") for n in range(9000))])
     _renewed_twice(leased)

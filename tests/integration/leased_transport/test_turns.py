@@ -1,4 +1,4 @@
-"""Which job is next: queues take turns, and within a queue the more urgent job goes first."""
+"""Order: queues take turns, and within a queue more urgent jobs run first."""
 
 import re
 
@@ -14,7 +14,7 @@ from tests.support.wait import wait_until
 
 
 def test_a_flood_in_one_queue_does_not_hold_another_up(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """A job beside 200 others of 20 ms each starts within a second, in a consumer that serves both queues."""
+    """A job starts within a second although 200 jobs of 20 ms wait in another queue of the same consumer."""
     for number in range(200):
         app.tasks["nap"].apply_async((f"flood{number}", 0.02), queue="celery")
     one = workers("one", "solo", 1, "-Q", "celery,other")
@@ -26,7 +26,7 @@ def test_a_flood_in_one_queue_does_not_hold_another_up(app: Celery, redis: Redis
 
 @every_pool
 def test_queues_are_served_in_turn(app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int) -> None:
-    """Of three queues with waiting jobs, none gets more than its share, in whatever batches they are fetched."""
+    """Of three queues with waiting jobs none gets more than its share, however large the batches are."""
     queues = ("celery", "two", "three")
     ids = {name: [app.tasks["note"].apply_async((name,), queue=name).id for _ in range(40)] for name in queues}
     workers("one", pool, slots, "-Q", ",".join(queues))
@@ -37,7 +37,7 @@ def test_queues_are_served_in_turn(app: Celery, redis: Redis, workers: StartWork
 
 
 def test_a_job_without_a_priority_counts_as_the_middle(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """So some jobs can overtake it, and others let it go first; jobs of before, in the plain list, are served too."""
+    """Some jobs can be more urgent and others less; jobs of older versions, in the plain list, are served too."""
     wanted = {"last": 9, "later": 6, "plain": None, "same": 5, "sooner": 4, "urgent": 0}
     for name, priority in wanted.items():
         options = {} if priority is None else {"priority": priority}
@@ -50,7 +50,7 @@ def test_a_job_without_a_priority_counts_as_the_middle(app: Celery, redis: Redis
 
 
 def test_a_job_knows_its_priority(app: Celery, workers: StartWorker) -> None:
-    """Also one that is or counts as the middle, which is not stored."""
+    """Also the default priority, which is not stored."""
     workers()
     for given, known in ((None, 5), (5, 5), (0, 0), (9, 9)):
         options = {} if given is None else {"priority": given}
@@ -58,7 +58,7 @@ def test_a_job_knows_its_priority(app: Celery, workers: StartWorker) -> None:
 
 
 def test_a_retry_keeps_the_priority(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """Also the most urgent one, 0."""
+    """Also 0, the most urgent."""
     job = app.tasks["again"].apply_async(("r", 1, 30), priority=0)
     workers()
     wait_until(lambda: job.state == "RETRY")

@@ -1,4 +1,4 @@
-"""Jobs that a consumer cannot read, whatever is wrong with them: each fails alone, with a reason."""
+"""Jobs that a consumer cannot read: each fails with the reason, and harms no other job."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ def _spoil(redis: Redis, job_id: str, message: bytes) -> None:
 def test_a_job_that_cannot_be_read_fails_with_a_reason_and_harms_no_other(
     app: Celery, redis: Redis, workers: StartWorker, pool: str
 ) -> None:
-    """However many of them stand between good jobs, those run once, and the consumer goes on."""
+    """The good jobs between them run once, and the consumer goes on."""
     good, bad = [], {}
     for name, message in UNREADABLE.items():
         bad[name] = app.tasks["add"].delay(1, 2).id
@@ -63,7 +63,7 @@ def test_a_job_that_cannot_be_read_fails_with_a_reason_and_harms_no_other(
 def test_a_damaged_record_stops_no_other_job(
     app: Celery, redis: Redis, workers: StartWorker, field: str, value: str | None
 ) -> None:
-    """A record without a task or with a token that is no number, or a key that is no record at all."""
+    """A record without a task or with a token that is not a number, or a key that is not a record."""
     bad = app.tasks["add"].delay(1, 2).id
     redis.hset(f"job:{bad}", field, value) if value else redis.hdel(f"job:{bad}", field)
     redis.rpush("celery", "text")
@@ -74,7 +74,7 @@ def test_a_damaged_record_stops_no_other_job(
 
 
 def test_a_job_of_a_task_that_is_gone_fails(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """The error names the task; it is not tried again."""
+    """The error names the task; the job is not retried."""
     workers()
     job = app.send_task("gone", task_id="gone")
     wait_until(lambda: record(redis, job.id)["status"] == "FAILURE")
@@ -97,7 +97,7 @@ def _without_leases(redis: Redis, job_id: str, **fields: Any) -> None:
 
 
 def test_a_job_of_an_older_version_without_leases_runs(app: Celery, redis: Redis, workers: StartWorker) -> None:
-    """Its message in kombu's form, and the id of one that ran when its consumer was killed, stand in the leased keys."""
+    """The keys of the leased transport have its message in kombu's form, or its id if it ran in a consumer that was killed."""
     headers = {"id": "waiting", "task": "note", "nonce": "n"}
     body = base64.b64encode(b'[["old"], {}, {}]').decode()
     message = {"body": body, "headers": headers, "properties": {"body_encoding": "base64", "delivery_tag": "t"}}
@@ -117,9 +117,9 @@ def test_a_job_of_an_older_version_without_leases_runs(app: Celery, redis: Redis
 def test_a_job_that_kills_its_consumer_takes_no_fetched_job_with_it(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
-    """Jobs that were fetched together with it lose their lease once, and are fetched apart from then on."""
+    """Jobs that were fetched together with it lose their leases once, and are then fetched separately."""
     one = workers("one")
-    for _ in range(300):  # teach it to fetch ahead
+    for _ in range(300):  # so that it begins to fetch ahead
         app.tasks["add"].delay(1, 1)
     wait_until(lambda: nothing_left(redis))
     one.send("STOP")

@@ -1,4 +1,4 @@
-"""Chaining: what follows a job gets its result or its failure, once, whoever dies in between."""
+"""Followers: the job that follows gets the result or the failure once, also if a process is killed in between."""
 
 import json
 import time
@@ -17,7 +17,7 @@ def _child(tasks: Tasks, job_id: str) -> dict[str, Any]:
 
 
 def test_the_result_is_the_argument_of_what_follows(tasks: Tasks) -> None:
-    """And both jobs know of each other."""
+    """The records of both jobs name each other."""
     job_id = tasks.submit("parent", "succeed")
     child = _child(tasks, job_id)
     assert (child["task"], child["queue"]) == ("receive", "default")
@@ -25,7 +25,7 @@ def test_the_result_is_the_argument_of_what_follows(tasks: Tasks) -> None:
 
 
 def test_a_job_of_an_id_that_was_used_before_has_a_child_of_its_own(tasks: Tasks) -> None:
-    """The first job was fetched and forgotten, its child is still known: the second child is another job."""
+    """The first job was collected, but its child is still known: the second child is another job."""
     children = []
     for _ in range(2):
         tasks.submit("parent", "succeed", task_id="used-twice")
@@ -36,7 +36,7 @@ def test_a_job_of_an_id_that_was_used_before_has_a_child_of_its_own(tasks: Tasks
 
 
 def test_on_failure_runs_once_after_the_last_attempt(tasks: Tasks) -> None:
-    """Which job, which task, what error: as in the job's representation."""
+    """Its argument names the job, the task and the error, as the HTTP interface does."""
     tasks.redis.delete("received")
     job_id = tasks.submit("parent", "fail")
     error = {"type": "ValueError", "message": "on purpose, 7"}
@@ -55,7 +55,7 @@ def test_a_job_that_succeeds_at_its_second_try_has_one_child(tasks: Tasks) -> No
 def test_on_failure_also_runs_for_failures_that_the_main_process_reports(
     tasks: Tasks, slowly: bool, error: str
 ) -> None:
-    """The process of the job is gone: killed at its hard time limit, or by itself."""
+    """The process of the job was killed: at the hard time limit, or by the job itself."""
     limits: dict[str, Any] = {"soft_time_limit": 1, "time_limit": 2} if slowly else {}
     told, parent_id, _ = _child(tasks, tasks.submit("die_slowly_or_at_once", slowly, **limits))["result"]
     assert (told["job_id"], told["task"], told["error"]["type"]) == (parent_id, "die_slowly_or_at_once", error)
@@ -63,7 +63,7 @@ def test_on_failure_also_runs_for_failures_that_the_main_process_reports(
 
 @pytest.mark.parametrize("behaviour", ["succeed", "fail"])
 def test_a_consumer_killed_before_the_end_leaves_exactly_one_child(tasks: Tasks, behaviour: str) -> None:
-    """The job runs again elsewhere; the child it submits then is known already."""
+    """The job runs again in another consumer, and the child that it submits is known already."""
     tasks.redis.delete("received")
     tasks.redis.set("kill the parent", 1)
     victim = tasks.worker(f"victim-{behaviour}", "solo", queues=f"kill-{behaviour}")
@@ -78,7 +78,7 @@ def test_a_consumer_killed_before_the_end_leaves_exactly_one_child(tasks: Tasks,
 
 @pytest.mark.parametrize("well", [True, False])
 def test_what_follows_waits_for_a_redis_that_is_away(tasks: Tasks, well: bool) -> None:
-    """Redis is frozen when the job ends; the job keeps its outcome, and what follows it comes when Redis is back."""
+    """Redis does not answer when the job ends; the job keeps its result, and the follower is submitted when Redis is back."""
     tasks.worker(f"patient-{well}", "prefork", queues="patient", redis_timeout=0.2)
     job_id = tasks.submit("end_after", 0.5, well, queue="patient")
     wait_until(lambda: b"end_after: begun" in tasks.log(f"patient-{well}"))  # STARTED says only that it was sent there
@@ -94,7 +94,7 @@ def test_what_follows_waits_for_a_redis_that_is_away(tasks: Tasks, well: bool) -
 
 
 def test_a_full_queue_does_not_refuse_what_follows(tasks: Tasks) -> None:
-    """The job that has run cannot wait for room; the limit is for what comes from outside."""
+    """The job that has run cannot wait for room, so the limit applies only to jobs of clients."""
     tasks.worker("limited", "solo", queue_limit=1)
     for _ in range(3):  # two keep the queue's worker busy, one waits
         last = tasks.submit("walk", "busy", queue="default")
@@ -108,7 +108,7 @@ def test_a_full_queue_does_not_refuse_what_follows(tasks: Tasks) -> None:
 
 
 def test_what_follows_works_on_the_stock_transport_too(stock_tasks: Tasks) -> None:
-    """There the record of the child is written by the consumer."""
+    """There the consumer writes the record of the child."""
     tasks = stock_tasks
     tasks.worker("stock", "solo", queues="stock,default")
     for behaviour in ("stock", "fail"):

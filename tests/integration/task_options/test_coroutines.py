@@ -1,4 +1,4 @@
-"""Tasks declared with `async def` run side by side in one event loop per process."""
+"""Tasks declared with `async def` run concurrently in one event loop per process."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from tests.support.wait import wait_until
 
 
 def test_twenty_coroutines_wait_side_by_side_in_one_loop(tasks: Tasks) -> None:
-    """On twenty threads: one second each, far less than twenty together; each reports its own progress."""
+    """On twenty threads: one second each, far less than twenty in total; each reports its own progress."""
     tasks.worker("threads", "threads", 20)
     begun = time.monotonic()
     jobs = [tasks.submit("rest", 1, queue="threads") for _ in range(20)]
@@ -21,27 +21,27 @@ def test_twenty_coroutines_wait_side_by_side_in_one_loop(tasks: Tasks) -> None:
 
 
 def test_each_process_of_a_prefork_pool_has_a_loop_that_it_keeps(tasks: Tasks) -> None:
-    """The loop is made in the child, at its first job."""
+    """A pool process starts the loop at its first job."""
     jobs = [tasks.submit("rest", 0.1) for _ in range(6)]
     results = {tuple(tasks.ended(job_id)["result"]) for job_id in jobs}
     assert len({pid for pid, _ in results}) == len(results) == 2
 
 
 def test_the_soft_time_limit_cancels_a_coroutine(tasks: Tasks) -> None:
-    """It would go on in the loop of a process that has other jobs by then."""
+    """Without that it would go on in the loop beside later jobs."""
     tasks.redis.delete("cancelled")
     assert tasks.ended(tasks.submit("rest_too_long"))["error"]["type"] == "SoftTimeLimitExceeded"
     wait_until(lambda: tasks.redis.llen("cancelled") == 1)
 
 
 def test_an_error_in_a_coroutine_is_the_jobs(tasks: Tasks) -> None:
-    """With its type and its message."""
+    """The record has its type and message."""
     record = tasks.ended(tasks.submit("fail_later", "on purpose"))
     assert record["error"] == {"type": "ValueError", "message": "on purpose"}
 
 
 def test_a_coroutine_that_exits_takes_no_loop_along() -> None:
-    """Its caller exits, as with any function; those that come later run."""
+    """The thread that called it exits, as with any function; later jobs run."""
 
     async def leave(how: int) -> int:
         return sys.exit(how) if how else 0

@@ -1,4 +1,4 @@
-"""Isolated tasks: whatever the body does, only its own job feels it."""
+"""Isolated tasks: whatever the body does, it affects only its own job."""
 
 import psutil
 import pytest
@@ -9,7 +9,7 @@ from tests.support.wait import wait_until
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_an_isolated_body_runs_in_a_process_of_its_own(tasks: Tasks, pool: str) -> None:
-    """It is a child of the slot's process, prints to the consumer's log, reports progress, and goes without Celery."""
+    """It is a child of the slot's process, prints to the consumer's log, reports progress, and does not import Celery."""
     if pool != "prefork":
         tasks.worker(pool, pool)
     job_id = tasks.submit("inspect_process", "hällo\n", queue=pool)
@@ -30,7 +30,7 @@ def test_an_isolated_body_runs_in_a_process_of_its_own(tasks: Tasks, pool: str) 
     ],
 )
 def test_a_body_that_ends_badly_fails_its_own_job_only(tasks: Tasks, how: str, error: tuple[str, str]) -> None:
-    """The job says how it ended, and the slot's process goes on."""
+    """The job's error says how the process ended, and the slot's process goes on."""
     neighbour = tasks.submit("rest", 0.2)
     record = tasks.ended(tasks.submit("end_badly", how))
     assert (record["error"]["type"], record["error"]["message"]) == error
@@ -43,7 +43,7 @@ def test_a_body_that_ends_badly_fails_its_own_job_only(tasks: Tasks, how: str, e
 def test_an_error_inside_keeps_its_name_and_message(
     tasks: Tasks, own: bool, error: tuple[str, str], attempts: str
 ) -> None:
-    """It is retried or final as declared, and the record's traceback shows the line that raised it."""
+    """The retry policy applies to it, and the traceback in the record shows the line that raised it."""
     record = tasks.ended(tasks.submit("fail_inside", own))
     assert ((record["error"]["type"], record["error"]["message"]), record["attempts"]) == (error, attempts)
     assert "in fail_inside" in record["traceback"]
@@ -55,7 +55,7 @@ def _process_of(tasks: Tasks, job_id: str) -> psutil.Process:
 
 
 def test_the_soft_time_limit_ends_the_process(tasks: Tasks) -> None:
-    """The one who waits for it is interrupted, and takes it along."""
+    """The soft time limit interrupts the parent's wait, and the parent kills the process."""
     job_id = tasks.submit("stay", "soft")
     process = _process_of(tasks, job_id)
     assert tasks.ended(job_id)["error"]["type"] == "SoftTimeLimitExceeded"
@@ -63,7 +63,7 @@ def test_the_soft_time_limit_ends_the_process(tasks: Tasks) -> None:
 
 
 def test_terminating_the_job_ends_the_process(tasks: Tasks) -> None:
-    """`revoke(terminate=True)`: the slot's process dies, and the body with it."""
+    """`revoke(terminate=True)` kills the slot's process, and the body ends with it."""
     job_id = tasks.submit("stay_longer", "terminate")
     process = _process_of(tasks, job_id)
     tasks.app.control.revoke(job_id, terminate=True)
@@ -71,7 +71,7 @@ def test_terminating_the_job_ends_the_process(tasks: Tasks) -> None:
 
 
 def test_a_killed_consumer_leaves_no_process_behind(tasks: Tasks) -> None:
-    """Nobody is left to kill it: it ends by itself."""
+    """No other process is left to kill it, so it ends by itself."""
     worker = tasks.worker("widow", "solo")
     job_id = tasks.submit("stay_longer", "kill", queue="widow")
     process = _process_of(tasks, job_id)

@@ -1,4 +1,4 @@
-"""A step of a job is done once, whichever of two runs is quicker, and again for another job with the same id."""
+"""Once: two runs of a job do a step once, and another job with the same id does it again."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def _forget_settings() -> None:
 
 
 def sent() -> dict[str, Any]:
-    """Do what must not be done twice."""
+    """Do a step that must not be done twice."""
     return {"message_id": "1"}
 
 
@@ -35,7 +35,7 @@ def again() -> dict[str, Any]:
 
 
 def test_a_run_that_looked_too_early_finds_what_another_one_did_meanwhile(redis: Redis) -> None:
-    """It connects and logs in between the look and the step; the note stays for a third run."""
+    """Another run does the step between the call of result() and the step; a third run finds the note too."""
     slow, quick = Once("job", "mail"), Once("job", "mail")
     assert slow.result() is None
     done = quick.run(sent, ())
@@ -43,7 +43,7 @@ def test_a_run_that_looked_too_early_finds_what_another_one_did_meanwhile(redis:
 
 
 def test_an_id_that_was_forgotten_can_be_given_to_the_same_work(redis: Redis) -> None:
-    """A job that was deleted and submitted again sends again; one that was requeued does not."""
+    """A job that was deleted and submitted again does the step again; a requeued job does not."""
     redis.hset("job:mine", "submitted_at", "1795245213.000")
     Once("mine", "mail").run(sent, ())
     redis.hset("job:mine", "status", "RETRY")

@@ -1,4 +1,4 @@
-"""Progress: what a running job reports is in its record while it runs, and harms nothing."""
+"""Progress: the record has the reports of a job while it runs, and a failed report does not harm the job."""
 
 import json
 
@@ -12,7 +12,7 @@ QUARTER = {"fraction": 0.25, "text": "a quarter"}
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_progress_is_in_the_record_of_a_running_job(tasks: Tasks, pool: str) -> None:
-    """In a child process, and in the consumer itself; the job stays STARTED, and those who listen hear of it."""
+    """In a pool process and in the consumer itself; the job stays STARTED, and subscribers get the change."""
     if pool != "prefork":
         tasks.worker(pool, pool)
     with tasks.redis.pubsub() as listener:
@@ -29,7 +29,7 @@ def test_progress_is_in_the_record_of_a_running_job(tasks: Tasks, pool: str) -> 
 
 
 def test_a_job_that_begins_again_has_no_old_progress(tasks: Tasks) -> None:
-    """Its consumer is killed; the next run starts with a clean record."""
+    """The first consumer is killed; the next run begins without progress."""
     worker = tasks.worker("mortal", "solo")
     job_id = tasks.submit("report_at_first", "again", queue="mortal")
     tasks.came("again")
@@ -43,7 +43,7 @@ def test_a_job_that_begins_again_has_no_old_progress(tasks: Tasks) -> None:
 
 
 def test_a_frozen_redis_fails_no_job_that_reports(tasks: Tasks) -> None:
-    """Reports that cannot be written are dropped; the job ends well when Redis is back."""
+    """Reports that cannot be written are dropped; the job succeeds when Redis is back."""
     tasks.worker("frozen", "prefork", redis_timeout=0.2)
     job_id = tasks.submit("report_often", 0.7, queue="frozen")
     wait_until(lambda: "progress" in tasks.record(job_id))
@@ -56,7 +56,7 @@ def test_a_frozen_redis_fails_no_job_that_reports(tasks: Tasks) -> None:
 
 
 def test_progress_works_on_the_stock_transport_too(stock_tasks: Tasks) -> None:
-    """There the record is kept by our result backend alone."""
+    """There only our result backend writes the record."""
     tasks = stock_tasks
     tasks.worker("stock", "solo")
     job_id = tasks.submit("walk", "stock", queue="stock")

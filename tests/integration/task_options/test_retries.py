@@ -1,4 +1,4 @@
-"""Retries: what failed is tried again as its policy says, and waits for that in Redis."""
+"""Retries: a failed job is retried as its policy says, and waits for that in Redis."""
 
 import time
 
@@ -9,13 +9,13 @@ from tests.support.wait import wait_until
 
 
 def test_a_job_is_tried_again_until_it_succeeds(tasks: Tasks) -> None:
-    """The attempts are counted in its record, and its end is the good one."""
+    """The record counts the attempts, and the job succeeds."""
     record = tasks.ended(tasks.submit("fail_times", "twice", 2))
     assert (record["status"], record["result"], record["attempts"]) == ("SUCCESS", 3, "3")
 
 
 def test_a_job_waits_in_redis_for_its_next_try(tasks: Tasks) -> None:
-    """No consumer holds it meanwhile, and its status says what it waits for."""
+    """No consumer holds it while it waits, and its status is RETRY."""
     job_id = tasks.submit("fail_times", "waits", 5)
     wait_until(lambda: tasks.redis.zscore("delayed:prefork", job_id))
     assert tasks.record(job_id)["status"] == "RETRY"
@@ -24,13 +24,13 @@ def test_a_job_waits_in_redis_for_its_next_try(tasks: Tasks) -> None:
 
 @pytest.mark.parametrize(("error", "attempts"), [("ValueError", "2"), ("LookupError", "1"), ("KeyError", "1")])
 def test_once_means_once_and_a_final_error_is_final(tasks: Tasks, error: str, attempts: str) -> None:
-    """A KeyError is a LookupError, which is declared as final; the last error is what the job ends with."""
+    """A KeyError is a LookupError, which is declared as final; the job ends with the last error."""
     record = tasks.ended(tasks.submit("fail_with", error))
     assert (record["status"], record["error"]["type"], record["attempts"]) == ("FAILURE", error, attempts)
 
 
 def test_an_exceeded_time_limit_is_final(tasks: Tasks) -> None:
-    """Even with ALWAYS: it would only take as long again."""
+    """Also with ALWAYS, because a retry would take as long again."""
     record = tasks.ended(tasks.submit("never_ends"))
     assert (record["error"]["type"], record["attempts"]) == ("SoftTimeLimitExceeded", "1")
 
@@ -40,7 +40,7 @@ def _printed(tasks: Tasks, words: str) -> bool:
 
 
 def test_a_retry_and_a_child_wait_for_a_redis_that_is_away(tasks: Tasks) -> None:
-    """Redis is frozen when one job has to be tried again and the other submits a child; both come when it is back."""
+    """Redis does not answer while one job is retried and another submits a child; both succeed when it is back."""
     tasks.redis.delete("received")
     tasks.worker("away", "prefork", 2, redis_timeout=0.2)
     ways = ("try again", "submit")
@@ -59,7 +59,7 @@ def test_a_retry_and_a_child_wait_for_a_redis_that_is_away(tasks: Tasks) -> None
 
 
 def test_retries_work_on_the_stock_transport_too(stock_tasks: Tasks) -> None:
-    """There Celery's consumer holds the job until it is due."""
+    """There Celery's consumer holds the job until the retry is due."""
     tasks = stock_tasks
     tasks.worker("stock", "solo")
     record = tasks.ended(tasks.submit("fail_times", "stock", 1, queue="stock"))

@@ -1,4 +1,4 @@
-"""CONSUMER_QUEUES: which queues a consumer serves, as people write it."""
+"""CONSUMER_QUEUES: which queues a consumer serves."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def _consumer(settings: Settings, folder: Path, queues: str) -> Worker:
 
 
 def test_spaces_and_commas_too_many_do_not_matter(redis: Redis, settings: Settings, tmp_path: Path) -> None:
-    """Else ` default` would be a queue of its own, and nobody would serve `default`."""
+    """Otherwise ` default` would be a queue of its own, and no consumer would serve `default`."""
     worker = _consumer(settings, tmp_path, " cpu, default,")
     try:
         known: Any = wait_until(lambda: redis.get("consumer:one@test"), what="the consumer is there")
@@ -28,7 +28,7 @@ def test_spaces_and_commas_too_many_do_not_matter(redis: Redis, settings: Settin
 
 @pytest.mark.parametrize("queues", ["cpuu", "cpu default"])
 def test_a_name_that_no_queue_has_stops_the_start(settings: Settings, tmp_path: Path, queues: str) -> None:
-    """In one line, which says what there is."""
+    """The error is one line, which lists the queues."""
     worker = _consumer(settings, tmp_path, f"default,{queues}")
     try:
         assert worker.process.wait(60) == 1

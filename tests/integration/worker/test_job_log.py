@@ -1,4 +1,4 @@
-"""The consumer's log: each line of a job has its job_id, and a job that failed leaves its traceback."""
+"""The consumer's log: each line of a job has its job_id, and a failed job leaves its traceback."""
 
 import re
 
@@ -16,13 +16,13 @@ def lines_with(tasks: Tasks, worker: str, text: str) -> list[str]:
 
 
 def marked(tasks: Tasks, worker: str, text: str, job_id: str, count: int = 1) -> bool:
-    """Tell whether a text is in that many lines of the log, each of which has the job's id once."""
+    """Return whether a text is in that many lines of the log, and each of them has the job's id once."""
     return [line.count(f"job_id={job_id} ") for line in lines_with(tasks, worker, text)] == [1] * count
 
 
 @pytest.mark.parametrize("pool", POOLS)
 def test_every_line_that_a_job_logs_or_prints_has_its_job_id(tasks: Tasks, pool: str) -> None:
-    """Print in parts and without an end of line, stderr, libraries' loggers and their second lines, coroutines."""
+    """Partial prints, prints without an end of line, stderr, loggers of libraries, records of several lines, coroutines."""
     worker = f"talks-{pool}"
     tasks.worker(worker, pool, 2)
     names = [f"{worker}-a", f"{worker}-b"][: 1 if pool == "solo" else 2]  # two jobs side by side where that is possible
@@ -44,7 +44,7 @@ def test_every_line_that_a_job_logs_or_prints_has_its_job_id(tasks: Tasks, pool:
 
 
 def test_threads_and_isolated_processes_of_a_job_have_its_job_id_too(tasks: Tasks) -> None:
-    """In a prefork slot all that happens is the job's; an isolated body logs as the consumer does."""
+    """In a prefork slot every line belongs to the job; an isolated body logs as the consumer does."""
     thread, isolated = tasks.submit("talk_in_thread", "prefork"), tasks.submit("inspect_process", "marked")
     tasks.ended(thread)
     tasks.ended(isolated)
@@ -55,7 +55,7 @@ def test_threads_and_isolated_processes_of_a_job_have_its_job_id_too(tasks: Task
 
 @pytest.mark.parametrize("pool", POOLS)
 def test_a_failed_job_leaves_its_traceback_in_the_log(tasks: Tasks, pool: str) -> None:
-    """Each line of it has the job's id; the line of the event comes after it."""
+    """Each line of the traceback has the job's id, and the line of the event follows."""
     worker = f"fails-{pool}"
     tasks.worker(worker, pool)
     job_id = tasks.submit("talk", worker, True, queue=worker)
@@ -70,7 +70,7 @@ def test_a_failed_job_leaves_its_traceback_in_the_log(tasks: Tasks, pool: str) -
 
 
 def test_a_run_that_is_tried_again_leaves_its_traceback_in_the_log(tasks: Tasks) -> None:
-    """As a warning: the job has not failed yet."""
+    """As a warning, because the job has not failed yet."""
     job_id = tasks.submit("fail_at_length", 2, True)
     wait_until(lambda: lines_with(tasks, "prefork", f"retry job_id={job_id}"), what="the retry is logged")
     lines = lines_with(tasks, "prefork", job_id)
@@ -79,7 +79,7 @@ def test_a_run_that_is_tried_again_leaves_its_traceback_in_the_log(tasks: Tasks)
 
 
 def test_a_job_whose_process_is_lost_is_in_the_log(tasks: Tasks) -> None:
-    """The consumer's main process names the job, and how its process has ended."""
+    """The consumer's main process logs the job, and how its process ended."""
     job_id = tasks.submit("die_slowly_or_at_once", False)
     tasks.ended(job_id)
     wait_until(lambda: lines_with(tasks, "prefork", f"failure job_id={job_id}"), what="the loss is logged")

@@ -1,4 +1,4 @@
-"""A consumer stays small, whatever its jobs do."""
+"""Memory: a consumer stays small, whatever its jobs do."""
 
 import psutil
 import pytest
@@ -6,11 +6,11 @@ import pytest
 from tests.support.processes import Worker
 from tests.support.task_fixtures import Tasks
 
-FAILING = 150  # jobs; without care each leaves 200 KB behind
+FAILING = 150  # jobs; if their tracebacks were not freed, each would leave 200 KB behind
 
 
 def _mebibytes(worker: Worker, pool: str) -> int:
-    """Return how large the process is that runs the jobs."""
+    """Return the size of the process that runs the jobs."""
     process = psutil.Process(worker.process.pid)
     return int((process.children()[0] if pool == "prefork" else process).memory_info().rss >> 20)
 
@@ -19,7 +19,7 @@ def _mebibytes(worker: Worker, pool: str) -> int:
     ("pool", "task", "argument"), [("prefork", "fail_with", "KeyError"), ("threads", "fail_later", "no")]
 )
 def test_failing_jobs_leave_nothing_behind(tasks: Tasks, pool: str, task: str, argument: str) -> None:
-    """Their tracebacks are freed at once, not when Python's garbage collector looks."""
+    """Their tracebacks are freed at once, and not by a later garbage collection."""
     worker = tasks.worker("frugal", pool)
     tasks.ended(tasks.submit(task, argument, queue="frugal"))
     before = _mebibytes(worker, pool)
@@ -30,7 +30,7 @@ def test_failing_jobs_leave_nothing_behind(tasks: Tasks, pool: str, task: str, a
 
 
 def test_a_slot_that_has_grown_too_large_gets_a_new_process(tasks: Tasks) -> None:
-    """Jobs before and after do not notice."""
+    """Earlier and later jobs succeed."""
     tasks.worker("bounded", "prefork", consumer_slot_memory=160)
     jobs = [tasks.ended(tasks.submit("hoard", 40, queue="bounded")) for _ in range(5)]
     assert {(job["status"], job["attempts"]) for job in jobs} == {("SUCCESS", "1")}

@@ -1,4 +1,4 @@
-"""What follows a job is checked as soon as all tasks are imported."""
+"""Followers are checked as soon as all tasks are imported."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from project.task_options.followers import Followers
 
 
 def _app(*links: tuple[Any, dict[str, Any]]) -> Celery:
-    """Return an app of tasks that exist only for one test, with what each declares to follow it."""
+    """Return an app with tasks of one test only, and with the followers that each declares."""
     app = Celery("declarations", set_as_current=False)
     for function, followers in links:
         app.task(base=JobTask, name=function.__name__, shared=False, followers=Followers(**followers))(function)
@@ -41,7 +41,7 @@ def _by_keyword_only(*, one: int) -> None: ...
 
 
 def test_followers_that_fit_are_accepted() -> None:
-    """An int is a float in JSON, an argument with a default may be left out, and None says nothing about a type."""
+    """An int is a float in JSON, an argument with a default may be left out, and an unknown type fits."""
     check_followers(_app((_first, {"run_after": "_second", "on_failure": "_third"}), (_second, {}), (_third, {})))
 
 
@@ -55,13 +55,13 @@ def test_followers_that_fit_are_accepted() -> None:
     ],
 )
 def test_a_follower_that_cannot_take_what_it_gets_is_refused(option: str, follower: Any, why: str) -> None:
-    """At import, and not when the first job has ended."""
+    """At import, and not only when the first job has ended."""
     with pytest.raises(TypeError, match=f"task '_first' declares {option}='{follower.__name__}', but .*{why}"):
         check_followers(_app((_first, {option: follower.__name__}), (follower, {})))
 
 
 def test_a_follower_that_does_not_exist_is_refused() -> None:
-    """A misspelt name, most likely."""
+    """The name is probably misspelt."""
     with pytest.raises(TypeError, match="declares run_after='nobody', but there is no task of that name"):
         check_followers(_app((_first, {"run_after": "nobody"})))
 
@@ -85,6 +85,6 @@ create_celery_app(Settings())
 
 
 def test_a_circle_of_followers_is_refused_at_import() -> None:
-    """Its jobs would go round for ever; in a process that ends, as tasks are registered."""
+    """Its jobs would follow one another for ever. In a process of its own, because tasks stay registered."""
     done = subprocess.run([sys.executable, "-W", "error", "-c", CIRCLE], capture_output=True, text=True, check=False)
     assert "TypeError: run_after and on_failure form a cycle: a -> b -> c -> a" in done.stderr

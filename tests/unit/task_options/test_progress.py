@@ -1,4 +1,4 @@
-"""What a task reports is checked, and not all of it is passed on."""
+"""The reports of a task are checked, and passed on at a limited rate."""
 
 import math
 from contextvars import copy_context
@@ -11,7 +11,7 @@ from project.task_options.progress import report_progress, report_to
 
 
 def _reports(*fractions: float) -> list[float]:
-    """Return what is passed on of a job's reports."""
+    """Return the reports of a job that are passed on."""
     written: list[Any] = []
 
     def job() -> None:
@@ -25,19 +25,19 @@ def _reports(*fractions: float) -> list[float]:
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, math.nan, 50])
 def test_a_fraction_outside_0_to_1_is_refused(fraction: float) -> None:
-    """50 was meant as a percentage."""
+    """50 is probably meant as a percentage."""
     with pytest.raises(ValueError, match="from 0 to 1"):
         report_progress(fraction)
 
 
 def test_of_many_reports_at_once_beginning_and_end_get_through() -> None:
-    """A loop may report at each turn."""
+    """A loop may report in each iteration."""
     assert _reports(*(step / 1000 for step in range(1001))) == [0, 1]
     assert _reports(*[1.0] * 1000) == [1]
 
 
 def test_a_long_progress_text_is_truncated() -> None:
-    """It is stored and sent to all who watch."""
+    """It is stored, and sent to every listener."""
     written: list[Any] = []
 
     def job() -> None:
@@ -50,5 +50,5 @@ def test_a_long_progress_text_is_truncated() -> None:
 
 @pytest.mark.parametrize(("limit", "primes"), [(0, 0), (1, 0), (2, 1), (100, 25), (10_000, 1229)])
 def test_count_primes_counts_the_primes(limit: int, primes: int) -> None:
-    """Outside a job, where its reports go nowhere."""
+    """Outside a job its reports go nowhere."""
     assert count_primes(limit) == primes
