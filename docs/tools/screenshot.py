@@ -1,4 +1,4 @@
-"""Take docs/images/page.png anew: `python -m docs.tools.screenshot http://127.0.0.1:8080` while the stack is up."""
+"""Regenerate docs/images/page.png from a running stack: `python -m docs.tools.screenshot http://127.0.0.1:8080`."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ TARGET = Path("docs/images/page.png")
 
 
 def take(page: Page) -> None:
-    """Let a job end, wait until another one is at work, and photograph the whole page."""
+    """Run a job to its end, start another one, and take a screenshot of the whole page."""
     first = page.locator("#jobs > li").first
     page.get_by_role("button", name="Submit sum").click()
     first.get_by_text("SUCCESS").wait_for()
@@ -24,7 +24,7 @@ def take(page: Page) -> None:
 
 
 def main(url: str) -> None:
-    """Write the screenshot of the page at the address and say how large it is."""
+    """Write a screenshot of the page at *url* and print its size."""
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")

@@ -1,1 +1,1 @@
-"""The Celery side: the app, its options and the tasks."""
+"""Configure Celery: the app, its options and the tasks."""

@@ -1,4 +1,4 @@
-"""The one Celery app that producer, consumer, scheduler and Flower share."""
+"""Create the Celery app that producer, consumer, scheduler and Flower share."""
 
 from celery import Celery
 
@@ -11,7 +11,7 @@ from project.worker import memory
 
 
 def create_celery_app(settings: Settings) -> Celery:
-    """Return the app with all its tasks; a task that cannot work raises here, not at its first job."""
+    """Return the app with all its tasks; an invalid task raises here, not at its first job."""
     app, broker = Celery("glassqueue", set_as_current=True), broker_for(settings)
     broker.attach(app)
     app.config_from_object(celery_options(settings, broker))
@@ -26,7 +26,7 @@ def create_celery_app(settings: Settings) -> Celery:
 
 
 def _declare_queues(app: Celery) -> None:
-    """Make the queues that the tasks name, and send each task's jobs to its own."""
+    """Declare the queues that the tasks name, and route each task's jobs to its queue."""
     routes = {task.name: {"queue": task.queue_name} for task in app.tasks.values() if isinstance(task, JobTask)}
     names = sorted({route["queue"] for route in routes.values()})
     app.conf.task_routes = routes

@@ -1,4 +1,4 @@
-"""Celery's options under Celery's own names; docs/explanation/settings.md gives the reason of each."""
+"""Set Celery's options, under Celery's own names; docs/explanation/settings.md has the reasons."""
 
 from pkgutil import iter_modules
 from typing import Any
@@ -13,7 +13,7 @@ from project.settings import Settings
 
 
 def celery_options(settings: Settings, broker: Broker) -> dict[str, Any]:
-    """Return Celery's configuration; the broker knows the options that depend on it."""
+    """Return Celery's configuration; the broker adds the options that depend on it."""
     return {
         "imports": _task_modules(),
         **broker.celery_options(),
@@ -46,21 +46,21 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
     credentials = {name: given[name] for name in ("username", "password") if name in given}
     return {
         "beat_scheduler": "project.schedules.beat:Scheduler",
-        # a new schedule is noticed within this time
+        # the scheduler notices a new schedule within this time
         "beat_max_loop_interval": 0.5,
-        # the password apart: Flower shows this URL, and hides what is called a password
+        # the password separately: Flower shows this URL, but hides options named password
         "redbeat_redis_url": urlsplit(settings.records)._replace(netloc=address).geturl(),
-        # bytes that are not UTF-8, in a name or a value that somebody else wrote, shall not stop the scheduler
+        # names or values with invalid UTF-8, written by other programs, must not stop the scheduler
         "redbeat_redis_options": redis_clients.options(settings) | credentials | {"encoding_errors": "surrogateescape"},
         "redbeat_key_prefix": "schedules:",
-        # a dead leader is missed after this time: longer than one round of firing takes
+        # another scheduler takes over after this time; it must be longer than one round of firing
         "redbeat_lock_timeout": 5,
         "beat_schedule": _periodic_jobs(settings),
     }
 
 
 def _periodic_jobs(settings: Settings) -> dict[str, Any]:
-    """Return the stack's own schedules: seconds, or a cron line in UTC (project/schedules/periodic.py reads it)."""
+    """Return the stack's own schedules: seconds, or a cron expression in UTC (for project/schedules/periodic.py)."""
     jobs: dict[str, dict[str, Any]] = {
         "hello": {"task": "hello", "schedule": settings.hello_every},
         "purge-records": {"task": "purge_records", "schedule": settings.purge_every},

@@ -1,4 +1,4 @@
-"""What a task can declare: `@shared_task` with our options, and the Task class behind it."""
+"""Define `@shared_task` with the options of this project, and the Task class behind it."""
 
 import inspect
 import sys
@@ -18,22 +18,22 @@ from project.task_options.retry import NEVER, RetryPolicy
 
 
 class JobTask(Task):
-    """The base class of every task here: Celery's Task, plus what the HTTP side needs to know of it."""
+    """The base class of every task: Celery's Task, plus the attributes that the HTTP API needs."""
 
     abstract = True
     route: str | None = None
     followers = followers.Followers()
-    body_limit: int | None = None  # bytes of a request; None: what holds for all (project/producer.py)
+    body_limit: int | None = None  # bytes of a request; None: the general limit (project/producer.py)
     queue_name: str = "default"  # the queue; Celery deprecates a task attribute `queue` in favour of task_routes
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Prepare what the body may use, unless the job is no longer wanted."""
+        """Prepare progress reports and followers, unless the job has been cancelled."""
         self.backend.begin(self)
         progress.report_to(partial(self.backend.store_progress, task_id, self.request))
         followers.link_follower(self)
 
     def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, *more: Any, **options: Any) -> Any:
-        """Ask for another try; the job's record then says why this one failed."""
+        """Request another attempt; the job's record then has the error of this one."""
         self.request.failed_with = exc or sys.exc_info()[1]
         return super().retry(args, kwargs, exc, *more, **options)
 
@@ -42,7 +42,7 @@ class JobTask(Task):
     ) -> AsyncResult:
         """Publish a job, as the app's broker does."""
         if options.get("priority", 0) is None:
-            del options["priority"]  # Celery would drop it too late, and kombu would send 0, the most urgent
+            del options["priority"]  # Celery drops None too late, and kombu would send 0, the most urgent
         failed_with = self.request.get("failed_with")
         if isinstance(failed_with, BaseException) and task_id == self.request.id:
             options["headers"] = (options.get("headers") or {}) | {"record": describe_retry(failed_with)}
@@ -51,9 +51,9 @@ class JobTask(Task):
     def submit_many(
         self, arguments: Iterable[dict[str, Any]], task_ids: Iterable[str] | None = None
     ) -> list[AsyncResult]:
-        """Publish one job per dict of keyword arguments, 100 at a time; raise at the first that is refused.
+        """Publish one job per dict of keyword arguments, 100 at a time; raise at the first refused job.
 
-        Jobs admitted until then stay. Choose *task_ids* to be able to repeat a call that failed: known ids are skipped.
+        Jobs admitted before that stay. Choose *task_ids* to be able to repeat a failed call: existing ids are skipped.
         """
         jobs = list(zip(task_ids, arguments, strict=True) if task_ids else ((uuid(), kwargs) for kwargs in arguments))
         self.app.broker.publish_many(self, jobs)
@@ -72,18 +72,19 @@ def shared_task(
     body_limit: int | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], JobTask]:
-    """Declare a task; a declaration that cannot work is refused with a TypeError that says why.
+    """Declare a task; raise a TypeError with the reason if the declaration is invalid.
 
     route: the public name, `POST /producer/api/{route}`; a task without one has no endpoint.
-    queue: where its jobs wait; CONSUMER_QUEUES names the queues that a consumer serves.
-    retry_policy: NEVER (the default), ONCE or ALWAYS. final_errors: not tried again, like exceeded time limits.
+    queue: the queue of its jobs; CONSUMER_QUEUES selects the queues that a consumer serves.
+    retry_policy: NEVER (the default), ONCE or ALWAYS. final_errors: not retried, like exceeded time limits.
     run_after: the task that gets the result. on_failure: the one that gets {job_id, task, error} of a failed job.
     isolated: True, or Isolation(memory_mb=512, seconds=60), for a process of its own with these limits.
-    body_limit: bytes of a request, where 1 MiB is too little; nginx/templates/server.conf.template must have the route.
+    body_limit: bytes of a request, if 1 MiB is too little; add the route to nginx/templates/server.conf.template too.
     The other options are Celery's own (docs.celeryq.dev, userguide/tasks, "List of Options").
     """
 
     def declare(function: Callable[..., Any]) -> JobTask:
+        """Check the declaration and return the task."""
         name = route or function.__name__
         try:
             declaration.check_options(options)
@@ -103,7 +104,7 @@ def shared_task(
 
 
 def _body(function: Callable[..., Any], isolated: bool | Isolation) -> Callable[..., Any]:
-    """Return what Celery is to call: the function, or one that has it run where it was declared to run."""
+    """Return the function that Celery calls: the body, or a wrapper that runs it isolated or as a coroutine."""
     if isolated:
         return isolate(function, Isolation() if isolated is True else isolated)
     return coroutines.as_function(function) if inspect.iscoroutinefunction(function) else function

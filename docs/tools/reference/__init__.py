@@ -1,1 +1,1 @@
-"""Write docs/reference/ from the code: `make reference`."""
+"""Generate docs/reference/ from the code: `make reference`."""

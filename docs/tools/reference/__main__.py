@@ -1,4 +1,4 @@
-"""Write docs/reference/: starts a stack, because the pages show what it really answers."""
+"""Generate docs/reference/ from a running stack, because the pages show its real responses."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,4 +1,4 @@
-"""Examples of what a JSON Schema describes: its own, its default, or the simplest value that fits its type and limits."""
+"""Create examples for JSON Schemas: their own, their default, or a simple value that fits type and limits."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 def example(schema: dict[str, Any], root: dict[str, Any]) -> Any:
     """Return an example of *schema*; *root* is the document that its references point into.
 
-    It cannot know a value for a pattern: such a field needs `examples`.
+    It cannot derive a value from a pattern: such a field needs `examples`.
     """
     if "examples" in schema:
         return schema["examples"][0]
@@ -51,7 +51,7 @@ def _of_type(schema: dict[str, Any], root: dict[str, Any]) -> Any:
 
 
 def _number(schema: dict[str, Any]) -> float:
-    """Return 1 if it is within the limits, or else a limit or what is between them."""
+    """Return 1 if it is within the limits, else a limit or a value between them."""
     step, limits = schema.get("multipleOf", 1), [schema[name] for name in _LIMITS if name in schema]
     candidates = [1, *limits, *(limit + step - limit % step for limit in limits), *(limit - step for limit in limits)]
     candidates.append(sum(limits) / len(limits) if limits else 0)

@@ -1,4 +1,4 @@
-"""One real request and answer per operation, with ids, times and hosts replaced."""
+"""Record a real request and response per operation, with ids, times and hosts replaced."""
 
 import json
 import re
@@ -34,18 +34,18 @@ def exchanges(http: httpx.Client, openapi: dict[str, Any]) -> dict[tuple[str, st
 
 
 def refusal(http: httpx.Client) -> str:
-    """Return what happens to a body that a task does not accept."""
+    """Return the exchange for a body that a task refuses."""
     body = {"no_such_field": 1}
     return _show(http.post(f"{API}/sum", json=body), body)
 
 
 class Scene:
-    """What has to happen before an operation has something to show."""
+    """Prepare the jobs and schedules that the operations need."""
 
     def __init__(self, http: httpx.Client, openapi: dict[str, Any]) -> None:
         self._http = http
         self._openapi = openapi
-        # they need more than this stack has: their jobs are not done, but cancelled
+        # this stack has no consumers for them: their jobs are cancelled
         self._not_done = {task["task"] for task in http.get(f"{API}/tasks").json() if task["queue"] in NOT_SERVED}
 
     def play(self, method: str, path: str, operation: dict[str, Any]) -> str:
@@ -73,15 +73,15 @@ class Scene:
         return _show(answer, body)
 
     def _job_for(self, method: str, path: str) -> str:
-        """Return the id of a job to ask about: one that has ended, or waits where it can do no more."""
+        """Return the id of a job that has ended, or that waits if it cannot run here."""
         name = path.split("/")[3]
         return self._job(name, waiting=method == "delete" and name in self._not_done)
 
     def _job(self, name: str, revoked: bool = False, waiting: bool = False, **params: Any) -> str:
-        """Return the id of a job of the task (or of any, for what is not a task) that has ended, if it can or must."""
+        """Return the id of a job of the task, or of `sum` if *name* is not a task; it has ended if it can."""
         path = f"{API}/{name}" if f"{API}/{name}" in self._openapi["paths"] and name != "jobs" else f"{API}/sum"
         body = _example(self._openapi["paths"][path]["post"], self._openapi) or {}
-        if name == "count_primes":  # a quick one: nobody sees what it was asked for
+        if name == "count_primes":  # fast: the page does not show the arguments
             body["limit"] = 100
         answer = self._http.post(path, json=body, params={"countdown": 60} if revoked else params)
         if answer.status_code == 422:
@@ -102,7 +102,7 @@ class Scene:
         return str(self._http.post(path, json=body).json()["schedule_id"])
 
     def _follow(self, path: str) -> str:
-        """Show the stream of one job from its waiting to its end, or of all jobs until one has ended."""
+        """Show the events of one job until its end, or of all jobs until one has ended."""
         job_id = self._job("sum", countdown=1) if path.startswith(f"{API}/sum") or "{job_id}" not in path else ""
         address = path.replace("{job_id}", job_id or self._job(path.split("/")[3]))
         with self._http.stream("GET", address) as stream:
@@ -125,7 +125,7 @@ def _until_end(lines: Iterator[str], job_id: str) -> Iterator[str]:
 
 
 def _example(operation: dict[str, Any], openapi: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a body with all fields that are required, and those that have an example or a default."""
+    """Return a body with all required fields, and those with an example or a default."""
     if "requestBody" not in operation:
         return None
     name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]

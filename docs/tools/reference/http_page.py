@@ -1,4 +1,4 @@
-"""The page of the HTTP interface: OpenAPI, with what the stack really answered."""
+"""Generate the page of the HTTP API from OpenAPI and real exchanges."""
 
 from typing import Any
 
@@ -9,29 +9,29 @@ from docs.tools.reference.schema import fields, in_words, table
 
 INTRO = """# HTTP
 
-Every operation of the producer, made from its [OpenAPI document](http://127.0.0.1:8080/producer/openapi.json), with an
-exchange that took place. Ids, times and hosts in the examples stand for any. To try them in the browser:
+Every operation of the producer, generated from its [OpenAPI document](http://127.0.0.1:8080/producer/openapi.json), with
+a real exchange. Ids, times and hosts in the examples are placeholders. Try the operations in the browser:
 <http://127.0.0.1:8080/producer/docs>.
 
 Bodies are JSON and need `Content-Type: application/json`. Unknown fields and wrong types are refused with 422: `"10"`
-is not a number. Every error is a [Problem](#problem), also those that NGINX makes:
-with `RATE_LIMIT` set, any operation can answer 429.
+is not a number. Every error is a [Problem](#problem), also the errors of NGINX itself: with `RATE_LIMIT` set, any
+operation can answer 429.
 """
 
 # RFC 9110 section 15, in the words of this stack
 STATUSES = {
-    "200": "as asked",
-    "201": "made; `Location` names its address",
-    "202": "accepted; `Location` names the job's address",
-    "204": "done; there is nothing to tell",
+    "200": "success",
+    "201": "created; `Location` is its address",
+    "202": "accepted; `Location` is the job's address",
+    "204": "success, without a body",
     "400": "the body is not JSON",
-    "404": "no such job or schedule here",
+    "404": "no such job or schedule",
     "409": "the id or the Idempotency-Key is taken, the job is in another state, or the schedule's task has changed",
     "413": "the body is larger than 1 MiB (mails and schedules: 3 MiB)",
-    "415": "the body does not say that it is JSON",
+    "415": "the Content-Type is not JSON",
     "422": "the arguments do not fit; `errors` names the fields",
-    "429": "the queue holds `QUEUE_LIMIT` jobs, `MAX_WAITERS` or `MAX_EVENT_LISTENERS` listen, or you send more than `RATE_LIMIT`; see `Retry-After`",
-    "503": "Redis is away; `Retry-After` says when to try again",
+    "429": "one of the limits `QUEUE_LIMIT`, `MAX_WAITERS`, `MAX_EVENT_LISTENERS`, `SCHEDULE_LIMIT` or `RATE_LIMIT` is reached; see `Retry-After`",
+    "503": "Redis is unavailable; see `Retry-After`",
 }
 
 
@@ -60,7 +60,7 @@ def _operation(method: str, path: str, operation: dict[str, Any], exchange: str)
 
 
 def _parameters(operation: dict[str, Any]) -> str:
-    """Return the table of what can be said in the query and in headers, or nothing."""
+    """Return the table of the query parameters and headers, or ""."""
     rows = [
         (f"`{parameter['name']}`", parameter["in"], in_words(parameter["schema"]), parameter.get("description", ""))
         for parameter in operation.get("parameters", ())
@@ -70,7 +70,7 @@ def _parameters(operation: dict[str, Any]) -> str:
 
 
 def _link(content: dict[str, Any]) -> str:
-    """Return a link to the schema of a body, or nothing if there is none."""
+    """Return a link to the schema of a body, or "" without a body."""
     for media_type in content.get("content", {}).values():
         if "itemSchema" in media_type:
             return "stream of events"

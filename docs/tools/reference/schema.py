@@ -15,7 +15,7 @@ _LIMITS = {
 
 
 def in_words(schema: dict[str, Any]) -> str:
-    """Say what a value may be: `integer, ≥ 0, ≤ 60`, `"a" or "b"`, `string or null`."""
+    """Describe the valid values: `integer, ≥ 0, ≤ 60`, `"a" or "b"`, `string or null`."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -48,7 +48,7 @@ def fields(schema: dict[str, Any]) -> str:
 
 
 def _number(limit: float) -> str:
-    """Write 60.0, as OpenAPI has it, like 60."""
+    """Format 60.0, as in OpenAPI, as 60."""
     return str(int(limit) if limit == int(limit) else limit)
 
 

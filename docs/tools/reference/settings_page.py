@@ -1,4 +1,4 @@
-"""The page of the settings: `.env.example` and the types of Settings."""
+"""Generate the page of the settings from `.env.example` and the types of Settings."""
 
 from itertools import groupby
 
@@ -8,12 +8,12 @@ from tests.support.env_example import Documented, documented
 
 INTRO = """# Settings
 
-Each setting is an environment variable, and can stand in a file `.env` in the project's folder. The environment wins. A
-value that cannot be right stops the start with one line that names the variable. Times are in seconds. Options of
-Celery, Redis and NGINX that are the same everywhere are explained [here](../explanation/settings.md).
+Each setting is an environment variable, or a line of the file `.env` in the project's folder. The environment overrides
+the file. An invalid value stops the start with one line that names the variable. Times are in seconds. The fixed options
+of Celery, Redis and NGINX are explained [here](../explanation/settings.md).
 
 Any value can be in a file that the environment names: `SMTP_PASSWORD_FILE=/run/secrets/smtp`. In containers that file is
-a secret of Compose, given to who needs it in `docker-compose.override.yml`:
+a Compose secret; grant it to the services that need it in `docker-compose.override.yml`:
 
 ```yaml
 services:
@@ -24,7 +24,7 @@ secrets:
   smtp: {file: ./smtp.secret}
 ```
 
-`REDIS_PASSWORD` and `POSTGRES_PASSWORD` cannot be given so in containers, as the servers there need them too.
+In containers, `REDIS_PASSWORD` and `POSTGRES_PASSWORD` cannot come from files, because the servers need them too.
 """
 
 

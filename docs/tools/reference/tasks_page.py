@@ -1,4 +1,4 @@
-"""The page of the tasks: what `GET /producer/api/tasks` says."""
+"""Generate the page of the tasks from `GET /producer/api/tasks`."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from docs.tools.reference.schema import fields, in_words
 
 INTRO = """# Tasks
 
-What clients can submit jobs for, as `GET /producer/api/tasks` lists it. How requests and answers look:
-[HTTP](http.md). How to add one: [Add a task](../how-to/add-a-task.md).
+The tasks with a public route, as `GET /producer/api/tasks` lists them. [HTTP](http.md) describes requests and responses,
+[Add a task](../how-to/add-a-task.md) how to add one.
 """
 
 

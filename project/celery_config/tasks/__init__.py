@@ -1,5 +1,5 @@
-"""The tasks, one module per family.
+"""Define the tasks, one module per family.
 
-To add a task, write a function in one of these modules or in a new one, and its test: its endpoint, form and
-documentation follow.
+To add a task, write a function in one of these modules or a new one, and its test. Endpoint, form and documentation
+follow.
 """

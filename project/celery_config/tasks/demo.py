@@ -1,4 +1,4 @@
-"""Tasks to learn with: two that keep a processor busy, one that only waits, and three that fail."""
+"""Demo tasks: two that are CPU-bound, one that only waits, and three that fail."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def sum_to_n_job(number: Annotated[int, Field(ge=0, le=50_000_000, examples=[10]
 
 @shared_task(route="count_primes", queue="cpu")
 def count_primes(limit: Annotated[int, Field(ge=0, le=3_000_000, examples=[1_000_000])]) -> int:
-    """Count the primes up to a limit by trial division (CPU-bound on purpose; says how far it is)."""
+    """Count the primes up to a limit by trial division (CPU-bound on purpose; reports its progress)."""
     found = 0
     for number in range(2, limit + 1):
         found += all(number % divisor for divisor in range(2, isqrt(number) + 1))
@@ -39,7 +39,7 @@ def wait_and_return(
     seconds: Annotated[float, Field(ge=0, le=60, examples=[2])] = 20,
     message: Annotated[str, Field(max_length=1000)] = "Hello World!",
 ) -> str:
-    """Wait for some seconds and return the message (what a job that waits for others looks like)."""
+    """Wait for some seconds and return the message (like a job that waits for another service)."""
     time.sleep(seconds)
     return message
 
@@ -49,13 +49,13 @@ def divide(dividend: Annotated[float, Field(examples=[10])], divisor: Annotated[
     """Divide one number by another (fails with ZeroDivisionError when the divisor is 0)."""
     quotient = dividend / divisor
     if not isfinite(quotient):
-        raise OverflowError(f"{dividend:g} / {divisor:g} is too large for a float")  # JSON knows no infinity
+        raise OverflowError(f"{dividend:g} / {divisor:g} is too large for a float")  # JSON has no infinity
     return quotient
 
 
 @shared_task(route="flaky", retry_policy=ALWAYS)
 def flaky(failures: Annotated[int, Field(ge=0, le=10)] = 2) -> str:
-    """Fail so many times, then succeed (tried again up to 5 times)."""
+    """Fail a number of times, then succeed (retried up to 5 times)."""
     attempt = current_task.request.retries + 1
     if attempt <= failures:
         raise ConnectionError(f"attempt {attempt} failed on purpose")
@@ -64,5 +64,5 @@ def flaky(failures: Annotated[int, Field(ge=0, le=10)] = 2) -> str:
 
 @shared_task(route="crash", queue="cpu")
 def crash() -> None:
-    """Kill the process that runs the job, as the kernel does when memory runs out (fails after MAX_ATTEMPTS tries)."""
+    """Kill the process that runs the job, as the kernel does when memory runs out (fails after MAX_ATTEMPTS runs)."""
     os.kill(os.getpid(), signal.SIGKILL)

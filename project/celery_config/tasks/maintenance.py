@@ -1,4 +1,4 @@
-"""Backups, and what keeps the stack from growing; one at a time, in a consumer of their own."""
+"""Back up and restore, one job at a time, in a consumer of their own."""
 
 import ftplib
 import ssl
@@ -16,7 +16,7 @@ from project.task_options.retry import ALWAYS
 
 HOUR = 3600  # seconds
 FINAL = (archives.BackupError, ftplib.error_perm, ssl.SSLCertVerificationError)
-AcceptShrink = Annotated[bool, Field(description="Also if nearly all of the last backup is gone")]
+AcceptShrink = Annotated[bool, Field(description="Accept a backup with less than a tenth of the last one's content")]
 ArchiveName = Annotated[str, Field(pattern=archives.PATTERN, examples=["database-20261121T030000Z.sqlite3"])]
 
 
@@ -29,9 +29,9 @@ ArchiveName = Annotated[str, Field(pattern=archives.PATTERN, examples=["database
     time_limit=4 * HOUR + 60,
 )
 def backup_database(accept_shrink: AcceptShrink = False) -> dict[str, Any]:
-    """Back up the database; then delete the backups that need not be kept.
+    """Back up the database, then delete old backups.
 
-    Fails when nearly all rows of the last backup are gone, unless *accept_shrink* says that they may be.
+    Fail if there are less than a tenth of the last backup's rows, unless *accept_shrink* is set.
     """
     settings = get_settings()
     url = settings.database
@@ -51,13 +51,13 @@ def backup_database(accept_shrink: AcceptShrink = False) -> dict[str, Any]:
     time_limit=12 * HOUR + 60,
 )
 def backup_ftp(accept_shrink: AcceptShrink = False) -> dict[str, Any]:
-    """Fetch what is new on the FTP server and pack all of it; then delete the backups that need not be kept.
+    """Fetch new files from the FTP server and archive all files, then delete old backups.
 
-    Fails when nearly all files of the last backup are gone, unless *accept_shrink* says that they may be.
+    Fail if there is less than a tenth of the last backup's files or bytes, unless *accept_shrink* is set.
     """
     settings = get_settings()
     if not settings.ftp_host:
-        raise archives.BackupError("FTP_HOST is empty: there is nothing to back up")
+        raise archives.BackupError("FTP_HOST is empty: set it to the server to back up")
     guard = manifest.guard(settings.backups, "ftp", accept_shrink)
     fill = partial(ftp_mirror.write, settings, report=report_progress, guard=guard)
     return archives.make(settings.backups, "ftp", ".tar.gz", fill, _keep(settings))
@@ -65,15 +65,15 @@ def backup_ftp(accept_shrink: AcceptShrink = False) -> dict[str, Any]:
 
 @shared_task(route="verify_backup", queue="maintenance", soft_time_limit=HOUR, time_limit=HOUR + 60)
 def verify_backup(name: ArchiveName) -> dict[str, Any]:
-    """Read a backup again and compare it with its SHA-256; fails when it is not what was written."""
+    """Compare a backup with its SHA-256 (fails if it has changed)."""
     backup = archives.verify(get_settings().backups, name)
     return {"name": name, "bytes": backup.path.stat().st_size, "made_at": f"{backup.moment:%Y-%m-%dT%H:%M:%SZ}"}
 
 
-# not longer: it may wait for those who use the tables, and all other jobs of the queue wait for it
+# not longer: it may wait for locks on tables, and all other jobs of the queue wait for it
 @shared_task(queue="maintenance", soft_time_limit=HOUR, time_limit=HOUR + 60)
 def restore_database(name: ArchiveName) -> dict[str, Any]:
-    """Put a backup in the place of the database (without a route: it throws away what was written since)."""
+    """Replace the database by a backup (no route, because it discards everything written since)."""
     from project.integrations.backups import database_dump  # noqa: PLC0415 - as above
 
     return database_dump.restore(get_settings(), name, report_progress)

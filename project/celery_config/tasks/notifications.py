@@ -1,4 +1,4 @@
-"""Tasks that send and receive mail."""
+"""Define the tasks that send and receive mail."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from project.task_options.validation import BadArguments, validated
 
 
 def _several(to: Any) -> Any:
-    """Take one address for a list of one."""
+    """Turn a single address into a list."""
     return [to] if isinstance(to, str) else to
 
 
@@ -30,7 +30,7 @@ Text = Annotated[str, Field(max_length=100_000)]
 Folder = Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
 
 
-# two texts of 100,000 letters that a client may have escaped for ASCII: 12 bytes for each
+# two texts of 100,000 characters, which a client may escape for ASCII: up to 12 bytes each
 @shared_task(
     route="send_email",
     queue="notifications",
@@ -45,7 +45,7 @@ def send_email(
     text: Annotated[Text, Field(examples=["It is due tomorrow."])],
     html: Text | None = None,
 ) -> dict[str, Any]:
-    """Send one mail to all recipients; the result says whom the server refused."""
+    """Send one mail to all recipients; the result lists the addresses that the server refused."""
     once = Once(current_task.request.id, [to, subject, text, html])
     if sent := once.result():
         return sent
@@ -64,5 +64,5 @@ def send_email(
 def receive_emails(
     folder: Folder = "INBOX", unseen_only: bool = True, limit: Annotated[int, Field(ge=1, le=100)] = 20
 ) -> list[dict[str, Any]]:
-    """Return the newest mails of a folder, and leave them unseen."""
+    """Return the newest mails of a folder without marking them as seen."""
     return imap.receive(get_settings(), folder, unseen_only, limit)

@@ -1,4 +1,4 @@
-"""Tasks that keep rows in the database."""
+"""Define tasks that write to the job history in the database."""
 
 from celery import current_task
 
@@ -9,7 +9,7 @@ from project.task_options.retry import ALWAYS
 
 @shared_task(retry_policy=ALWAYS)
 def hello() -> str:
-    """Say hello and keep a record of it (a small job to watch, from HELLO_EVERY)."""
+    """Say hello and write a row to the job history (a small job, scheduled by HELLO_EVERY)."""
     from project.integrations.database.history import recorded  # noqa: PLC0415 - only what runs needs SQLAlchemy: 18 MiB
 
     job = current_task.request

@@ -1,4 +1,4 @@
-"""What schedules run: `purge_records`, and notifications."""
+"""Define the tasks of schedules: `purge_records`, and notifications."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,14 +12,14 @@ from project.schedules.store import Store, as_stored
 from project.settings import get_settings
 from project.task_options.retry import ALWAYS, ONCE
 
-BATCH = 1000  # members of an index that are looked at in one round trip
+BATCH = 1000  # members of an index that are checked in one round trip
 
 
 @shared_task(queue="maintenance", retry_policy=ONCE)
 def purge_records() -> dict[str, int]:
-    """Delete old rows of the database, and take out of the indexes what has expired."""
+    """Delete old rows of the database, and remove expired entries from the indexes."""
     store, settings = Store(current_app), get_settings()
-    # first: while the database is away the indexes must not grow
+    # the indexes first: they must not grow while the database is unavailable
     jobs = _forget_gone(store.client, keys.RECENT, keys.job)
     schedules = _forget_gone(store.client, store.index, str)
     from project.integrations.database import history as records_in_database  # noqa: PLC0415 - only what runs needs SQLAlchemy
@@ -30,14 +30,14 @@ def purge_records() -> dict[str, int]:
 
 @shared_task(queue="notifications", retry_policy=ALWAYS, final_errors=(webhook.NotifyRefused,))
 def notify(notification: dict[str, Any], schedule_id: str) -> str:
-    """Send a notification to NOTIFY_URL, with the Authorization that came with its reminder."""
+    """Send a notification to NOTIFY_URL, with the Authorization header of its reminder."""
     secret = Store(current_app).secret(schedule_id)
     if secret is None:
         return "not sent: the reminder was deleted, or ended a week ago"
     settings = get_settings()
     if not settings.notify_url.get_secret_value():
         return "not sent: NOTIFY_URL is empty"
-    # the job may run twice; the receiver can tell by the key
+    # the job may run twice; the key lets the receiver detect that
     key = f"{schedule_id} {current_task.request.id}"
     headers = {"Authorization": secret, "Idempotency-Key": key}
     webhook.post(settings, notification, headers)
@@ -45,7 +45,7 @@ def notify(notification: dict[str, Any], schedule_id: str) -> str:
 
 
 def _forget_gone(client: Any, index: str, key_of: Any) -> int:
-    """Remove members of a sorted set whose key is gone; return how many."""
+    """Remove the members of a sorted set that have no key any more; return their number."""
     gone = []
     for first in range(0, client.zcard(index), BATCH):
         members = client.zrange(index, first, first + BATCH - 1)

@@ -303,7 +303,7 @@ def test_a_wrong_password_fails_at_once_and_is_never_shown(server: FtpServer, tm
         _update(settings)
     assert "canary" not in str(caught.value)
     found = ftp.check(settings)
-    assert (found.state, found.cure) == ("failed", "see FTP_USER, FTP_PASSWORD and FTP_FOLDER")
+    assert (found.state, found.cure) == ("failed", "correct FTP_USER, FTP_PASSWORD or FTP_FOLDER")
 
 
 def test_the_check_says_what_is_reachable(server: FtpServer, settings: Settings, tmp_path: Path) -> None:

@@ -213,4 +213,4 @@ def test_the_check_compares_versions(postgres: Postgres, tmp_path: Path, monkeyp
     assert "pg_dump 9, server " in _check(postgres.url).found
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     missing = _check(postgres.url)
-    assert (missing.found, "postgresql-client" in missing.cure) == ("there is no pg_dump", True)
+    assert (missing.found, "postgresql-client" in missing.cure) == ("pg_dump is not installed", True)

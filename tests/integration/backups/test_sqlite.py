@@ -132,6 +132,6 @@ def test_a_full_disk_fails_the_job_at_once(database: Path, settings: Settings) -
 def test_a_database_that_is_not_there_is_not_made(settings: Settings, database: Path) -> None:
     """The job fails and says where it looked."""
     os.remove(database)
-    with pytest.raises(archives.BackupError, match=r"no file .*records\.db"):
+    with pytest.raises(archives.BackupError, match=r"records\.db does not exist"):
         maintenance.backup_database()
     assert not database.exists()
