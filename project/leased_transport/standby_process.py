@@ -39,7 +39,8 @@ def main(board: mmap.mmap, config: dict[str, Any]) -> None:
         if elapsed > lease / 2 and now >= due and current and not is_stopped(config["parent"]):
             if not due:
                 cause = "does a job hold the interpreter's lock?"
-                print(f"{config['consumer']}: no lease renewed for {elapsed:.1f} s ({cause})", file=sys.stderr)
+                text = f"no lease renewed for {elapsed:.1f} s ({cause}); the standby process renews them"
+                print(f"{config['consumer']}: {text}", file=sys.stderr)
             with suppress(OSError):  # the next round tries again
                 renew(config, current)
                 due = now + lease / 3

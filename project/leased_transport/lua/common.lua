@@ -91,7 +91,7 @@ local function hand_back(id, queue, reason, max_attempts, ttl)
   local status, task, step = unpack(redis.call('HMGET', key, 'status', 'task', 'step'))
   if not status or FINAL[status] then return end
   if reason == 'death' and redis.call('HINCRBY', key, 'deaths', 1) >= max_attempts then
-    local text = 'the consumer died or lost its lease in each of ' .. max_attempts .. ' attempts'
+    local text = 'the consumer crashed or lost its lease in each of ' .. max_attempts .. ' attempts'
     finish(id, task, queue, 'FAILURE', {'error', cjson.encode({type = 'PoisonJob', message = text})}, ttl)
     return 'FAILURE'
   end
