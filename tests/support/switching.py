@@ -74,5 +74,5 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
 
 def _nothing_left(redis: Redis) -> bool:
     queues = ("cpu", "default")
-    keys = [key for name in queues for key in (*keys.waiting(name), keys.leases(name), keys.delayed(name))]
-    return redis.exists(*keys, "broker:stock", "broker:amqp", "inbox:rejected") == 0
+    ours = [key for name in queues for key in (*keys.waiting(name), keys.leases(name), keys.delayed(name))]
+    return redis.exists(*ours, "broker:stock", "broker:amqp", "inbox:rejected") == 0
