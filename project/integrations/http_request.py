@@ -1,4 +1,4 @@
-"""One HTTP request whose duration is bounded; apart from its callers because httpx takes 4 MiB in each process."""
+"""Send an HTTP request with a time limit; in its own module, because httpx needs 4 MiB per process."""
 
 import asyncio
 from typing import Any
@@ -9,13 +9,13 @@ from project.proxies import proxy_for
 
 
 class NoAnswer(Exception):
-    """The server did not answer; the text is only the kind of error, as others hold the address."""
+    """The server did not answer; the text is only the type of the error, because others contain the address."""
 
 
 def status_code(method: str, url: str, seconds: float, **request: Any) -> int:
-    """Send a request and return the status of the answer, whose body is not read: it may have no end.
+    """Send a request and return the status of the response without reading its body, which may be endless.
 
-    seconds: limit for the whole request (the timeouts of httpx begin anew with each byte). Raises NoAnswer.
+    seconds: limit for the whole request (the timeouts of httpx start again with each byte). Raise NoAnswer.
     """
     try:
         return asyncio.run(_send(method, url, seconds, request))

@@ -1,4 +1,4 @@
-"""Two stacks in containers: one as it comes, one whose .env changes settings."""
+"""Two stacks in containers: one with the defaults, one with changed settings in .env."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def stack(project: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Co
 
 @pytest.fixture(scope="session")
 def configured_stack(project: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
-    """A second stack with settings in .env, and with files around it that are nobody's business."""
+    """A second stack with settings in .env, and with private files around it."""
     folder = tmp_path_factory.mktemp("configured")
     settings = {
         "REDIS_PASSWORD": f"'{PASSWORD}'",

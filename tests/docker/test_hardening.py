@@ -41,7 +41,7 @@ def test_a_container_is_confined(stack: ComposeStack, service: str) -> None:
 
 
 def test_nginx_the_load_test_and_the_mail_server_cannot_reach_redis_or_postgres(stack: ComposeStack) -> None:
-    """An attacker who takes one of them over does not even find their names."""
+    """An attacker in one of these containers cannot even resolve their names."""
     for service in ("nginx", "locust", "maildev"):
         for hidden in ("redis", "postgres"):
             assert stack.execute(service, f"getent hosts {hidden} || echo unknown").strip() == "unknown"

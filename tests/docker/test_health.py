@@ -1,4 +1,4 @@
-"""A health check that cannot fail is none: each is seen failing, and recovering."""
+"""Each health check fails when its service does, and recovers."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def _all_well_again(stack: ComposeStack) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_all_well_again")
 def test_a_frozen_service_is_unhealthy(stack: ComposeStack, figures: dict[str, object]) -> None:
-    """All services but Redis at once: each for itself, as Redis is well."""
+    """All services except Redis are frozen together; Redis stays healthy."""
     stack.freeze(*OTHERS)
     figures["seconds until six frozen services are unhealthy"] = round(stack.wait_for_health("unhealthy", *OTHERS))
     assert stack.health()["redis"] == "healthy"
@@ -33,7 +33,7 @@ def test_a_frozen_service_is_unhealthy(stack: ComposeStack, figures: dict[str, o
 def test_without_redis_producer_and_consumer_are_unhealthy_and_recover(
     stack: ComposeStack, figures: dict[str, object]
 ) -> None:
-    """They live but cannot do their work; nobody restarts them when Redis is back."""
+    """They run but cannot work; when Redis is back, they recover without a restart."""
     stack.freeze("redis")
     waited = stack.wait_for_health("unhealthy", "redis", "producer", "consumer")
     figures["seconds until Redis, producer and consumer are unhealthy"] = round(waited)

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def test_a_mail_that_was_sent_is_seen_at_mail(http: httpx.Client) -> None:
-    """By its page, which is told of new mail, and by its API; no other site's page may read it."""
+    """Its page gets notified of new mail, its API lists it, and pages of other sites cannot read it."""
     mail = {
         "to": "bob@example.org",
         "subject": "Grüße",

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def rabbit_stack(project: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
-    """A third stack, with a password that it is told in .env."""
+    """A third stack, with a password in .env."""
     folder = tmp_path_factory.mktemp("rabbitmq")
     dotenv = f"RABBITMQ_PASSWORD='{PASSWORD}'\n"
     stack = ComposeStack(folder, f"{project}-rabbitmq", dotenv, "docker-compose.yml", "docker-compose.rabbitmq.yml")

@@ -69,7 +69,7 @@ def test_a_body_that_cannot_be_parsed_is_4xx(http: httpx.Client, body: bytes) ->
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
 def test_another_content_type_is_415(http: httpx.Client, content_type: str) -> None:
-    """A body must say that it is JSON."""
+    """A body needs Content-Type: application/json."""
     response = http.post("/producer/api/sum", content=b'{"number": 1}', headers={"content-type": content_type})
     assert_problem(response, 415)
 
@@ -133,7 +133,7 @@ def test_a_path_that_is_no_path_is_400(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/nope", "/producer/nope", "/" + "x" * 9000])
 def test_errors_of_nginx_and_of_the_producer_have_one_shape(http: httpx.Client, path: str) -> None:
-    """A client needs one error handler, whoever made the error."""
+    """A client needs only one error handler, for NGINX and the producer."""
     response = http.get(path)
     assert response.status_code in {404, 414}
     assert_problem(response, response.status_code)

@@ -205,7 +205,7 @@ def test_submitting_through_an_outage_makes_one_job(stack: NativeStack, client: 
 
 
 def test_a_wait_goes_on_when_its_connection_breaks(stack: NativeStack, client: Client) -> None:
-    """NGINX dies and is started again: who has reached it before asks again."""
+    """NGINX crashes and restarts: a client that has reached it before retries."""
     job_id = client.submit("wait_and_return", {"seconds": 2}).job_id
     with ThreadPoolExecutor(1) as thread, Client(stack.url) as other:
         job = thread.submit(client.get, job_id, wait=30)
@@ -257,7 +257,7 @@ def test_watching_a_job_on_a_pipe_is_a_line_for_each_step(
 
 
 def test_watching_all_jobs_on_a_pipe_is_a_line_for_each_change(stack: NativeStack, client: Client) -> None:
-    """As JSON if asked for; and whoever closes the pipe hears no complaint."""
+    """It is JSON with --json, and closing the pipe causes no error message."""
     with running(stack.url, "watch", "--json") as watch:
         wait_until(lambda: client.submit("sum", {"number": 1}) and "SUCCESS" in watch.read())
         change = json.loads(watch.seen.splitlines()[0])

@@ -59,7 +59,7 @@ def test_a_crash_kills_only_the_process_of_its_slot(http: httpx.Client) -> None:
 
 @pytest.fixture(params=["threads", "solo"])
 def stack_of_a_pool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NativeStack]:
-    """A stack whose consumer runs jobs in its own process, and whose jobs come back soon."""
+    """A stack with a consumer that runs jobs in its own process, and with a short lease."""
     settings = {"CONSUMER_POOL": request.param, "CONSUMER_SLOTS": "2", "LEASE": "1", "MAX_ATTEMPTS": "2"}
     with NativeStack(tmp_path / "run", SHUTDOWN_TIMEOUT="1", **settings) as stack:
         yield stack

@@ -104,7 +104,7 @@ def test_services_that_do_not_answer_are_found(small: NativeStack) -> None:
 
 
 def test_the_doctor_in_a_container_learns_from_the_producer_what_it_cannot_see(small: NativeStack) -> None:
-    """Here it sees no container at all, so it says that it does not know."""
+    """Here it reaches no container at all, so it reports the state as unknown."""
     out = doctor(small, IN_CONTAINERS="true").stdout
     assert "failed  NGINX         unknown: the producer" in out
 

@@ -23,7 +23,7 @@ SUM = "/producer/api/sum"
 
 @pytest.fixture
 def job_id() -> str:
-    """An id that nobody used before."""
+    """An unused id."""
     return f"test.{uuid4()}"
 
 
@@ -37,7 +37,7 @@ def test_an_id_can_be_chosen_once(http: httpx.Client, job_id: str) -> None:
 
 
 def test_of_200_requests_that_race_for_an_id_one_wins(url: str, job_id: str) -> None:
-    """Exactly one 202; all others are told 409."""
+    """Exactly one gets 202; all others get 409."""
 
     async def race() -> Counter[int]:
         async with httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=50)) as client:
@@ -133,7 +133,7 @@ def test_a_key_and_an_id_exclude_each_other(http: httpx.Client, job_id: str) -> 
 
 @pytest.mark.parametrize("kind", NAMESPACES)
 def test_an_id_that_the_stack_makes_cannot_be_chosen(http: httpx.Client, redis: Redis, job_id: str, kind: str) -> None:
-    """Anyone can compute it, so nobody may take it first: over HTTP it is a 422, in the inbox a bad message."""
+    """Such ids are predictable, so clients must not occupy them: a 422 over HTTP, a rejected message in the inbox."""
     derived = derived_id(kind, f"sum {job_id}")
     problem = assert_problem(http.post(SUM, params={"job_id": derived}, json={"number": 1}), 422)
     assert problem["errors"][0]["field"] == "query.job_id"
@@ -155,7 +155,7 @@ def test_the_owner_of_a_key_gets_the_job_that_the_key_names(http: httpx.Client, 
 
 
 def test_a_request_id_that_names_a_job_of_another_task_is_refused(http: httpx.Client, producer_url: str) -> None:
-    """NGINX makes these ids, but a client that reaches the producer itself can send any: it is told, not ignored."""
+    """NGINX generates request ids, but a client with direct access to the producer can send any: it gets an error."""
     request_id = uuid4()
     taken = http.post("/producer/api/wait_and_return", params={"job_id": str(request_id)}, json={"seconds": 0})
     assert taken.status_code == 202

@@ -42,7 +42,7 @@ def test_the_stack_stops_without_a_trace_and_starts_again(tmp_path: Path) -> Non
 
 
 def test_a_service_with_port_0_is_not_started(tmp_path: Path) -> None:
-    """What one does not need costs no memory; NGINX says that it is not there."""
+    """A service that is not needed uses no memory; NGINX answers 502 for it."""
     with NativeStack(tmp_path / "run", FLOWER_PORT="0", LOCUST_PORT="0") as stack:
         assert stack.pids("flower") + stack.pids("locust") == []
         with stack.client() as http:

@@ -1,4 +1,4 @@
-"""Pages of other sites, open in the browser of somebody who runs the stack, cannot use it."""
+"""Pages of other sites, in a browser on this machine, cannot use the stack."""
 
 import re
 from collections.abc import Iterator

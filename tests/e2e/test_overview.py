@@ -25,7 +25,7 @@ def test_recent_jobs_come_newest_first_page_by_page(http: httpx.Client) -> None:
 
 
 def test_recent_jobs_can_be_filtered(http: httpx.Client) -> None:
-    """By task and by status; each entry is what GET says of the job."""
+    """Filter by task and by status; each entry equals the response of GET."""
     done = submit(http, "wait_and_return", seconds=0)
     job = finished(http, "wait_and_return", done)
     submit(http, "sum", number=1)

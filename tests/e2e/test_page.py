@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser window of 1280 x 900 that nobody has used."""
+    """A new browser window of 1280 x 900."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         yield context
 
@@ -62,7 +62,7 @@ def shown(job: Locator, term: str) -> Locator:
 
 
 def test_a_sum_shows_its_result(page: Page) -> None:
-    """The form submits, the list follows the job to its result and says what it cost and who did it."""
+    """The form submits; the list follows the job to its result, and shows its times and its consumer."""
     job = submit(page, "sum", number="10")
     expect(job.locator(".outcome")).to_have_text("55")
     expect(job.locator(".badge")).to_have_text(states.SUCCESS)
@@ -101,7 +101,7 @@ def test_the_curl_line_submits_the_same_job(page: Page) -> None:
 
 
 def test_the_newest_job_comes_first_and_an_ended_one_is_left_alone(page: Page) -> None:
-    """Several jobs are followed at once; nobody asks for a job again once it has ended."""
+    """The page follows several jobs at a time, and stops polling a job that has ended."""
     submit(page, "wait_and_return", seconds="2")
     quick = submit(page, "sum", number="4")
     expect(quick.locator(".outcome")).to_have_text("10")
@@ -167,7 +167,7 @@ def test_a_503_is_waited_out_as_long_as_it_says(page: Page) -> None:
 
 
 def test_a_stack_that_is_away_is_said_at_the_form(page: Page) -> None:
-    """No answer at all is a problem like any other."""
+    """A missing response is shown like any other problem."""
     page.context.set_offline(True)
     submit(page, "sum", number="10")
     expect(page.get_by_role("form", name="sum").get_by_role("alert")).to_contain_text("No response")

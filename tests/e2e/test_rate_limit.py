@@ -1,4 +1,4 @@
-"""RATE_LIMIT: NGINX tells a client that sends too much, and nobody else."""
+"""RATE_LIMIT: NGINX answers 429 to a client that sends too much, and only to that client."""
 
 import time
 from collections import Counter

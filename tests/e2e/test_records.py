@@ -1,4 +1,4 @@
-"""Records through NGINX, of a stack whose scheduler says hello every second."""
+"""List the job history through NGINX, in a stack that runs `hello` every second."""
 
 import os
 import signal

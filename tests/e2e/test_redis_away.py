@@ -1,4 +1,4 @@
-"""Redis stopped, frozen or killed: clients are told at once, and all is well again when it is back."""
+"""While Redis is stopped, frozen or killed, clients get errors immediately; then the stack recovers."""
 
 import os
 import signal
@@ -117,7 +117,7 @@ def _ask_many(crowd: httpx.Client, job_id: str) -> list[tuple[httpx.Response, fl
 
 
 def _assert_recovers(stack: NativeStack, http: httpx.Client, within: float) -> None:
-    """Check that a job is accepted and done within so many seconds from now."""
+    """Check that a job is accepted and ends within *within* seconds from now."""
     with takes_less_than(within, *stack.pids("uvicorn"), *stack.pids("worker")):
         wait_until(lambda: http.post(SUM, json={"number": 1}).status_code == 202)
         assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55

@@ -1,4 +1,4 @@
-"""Reminders: each time a notification is sent, with an authorization that nobody sees."""
+"""Reminders send a notification each time, with an Authorization header that is never shown."""
 
 import json
 import threading
@@ -59,7 +59,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, inbox: Any) -> Iterator[Nati
 def test_a_reminder_notifies_each_time_and_its_authorization_is_seen_by_the_receiver_only(
     stack: NativeStack, http: httpx.Client, inbox: Any
 ) -> None:
-    """Not by who lists jobs or schedules, and not by who reads logs."""
+    """Lists of jobs and schedules do not contain it, nor do logs."""
     reminder = {
         "rrule": "FREQ=SECONDLY;COUNT=2",
         "start_datetime": int(time.time()) + 1,

@@ -71,14 +71,14 @@ def test_a_waiter_that_goes_away_leaves_nothing_behind(http: httpx.Client, url: 
     job_id = later(http)
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{url}{WAIT}/{job_id}", params={"wait": 30}, timeout=httpx.Timeout(10, read=1))
-    wait_until(lambda: listeners(redis, job_id) == 0, 20, "nobody listens any more")
+    wait_until(lambda: listeners(redis, job_id) == 0, 20, "no listener is left")
 
 
 @pytest.mark.heavy
 def test_a_thousand_waiters_cost_one_connection_and_no_threads(
     http: httpx.Client, stack: NativeStack, redis: Redis
 ) -> None:
-    """All are answered when their job ends; meanwhile the producer has its usual threads and little more memory."""
+    """All get a response when their job ends; until then the producer needs no more threads and little more memory."""
     job_id = later(http)
     producer = psutil.Process(stack.pids("uvicorn")[0])
     before = producer.memory_info().rss
@@ -103,7 +103,7 @@ def test_a_thousand_waiters_cost_one_connection_and_no_threads(
         return set(await asyncio.gather(*waiting))
 
     assert asyncio.run(swarm()) == {(200, "REVOKED")}
-    wait_until(lambda: listeners(redis, job_id) == 0, what="nobody listens any more")
+    wait_until(lambda: listeners(redis, job_id) == 0, what="no listener is left")
 
 
 def test_following_a_job_tells_each_change_and_ends_with_it(http: httpx.Client) -> None:

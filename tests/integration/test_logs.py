@@ -15,7 +15,7 @@ from tests.support.webhook import Webhook
 
 @pytest.fixture
 def receiver() -> Iterator[str]:
-    """A receiver of notifications, whose address is a secret."""
+    """A receiver of notifications with a secret address."""
     server = Webhook([204])
     yield f"http://127.0.0.1:{server.port}/canary"
     server.stop()
@@ -31,7 +31,7 @@ def test_the_producer_prints_what_log_level_says(
     producer = Producer(tmp_path, port, log_level=level, notify_url=receiver, smtp_port=free_port())
     redis.lpush("inbox", "no message")
     try:
-        wait_until(lambda: redis.llen("inbox:rejected"), what="the message is put aside")
+        wait_until(lambda: redis.llen("inbox:rejected"), what="the message is rejected")
         with producer.client() as http:
             wait_until(lambda: _has_checked(http), what="the producer answers")
     finally:

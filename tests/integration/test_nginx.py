@@ -1,4 +1,4 @@
-"""NGINX with nobody behind it, or with a producer that breaks off: clients get problems all the same."""
+"""Without a producer behind NGINX, or with one that drops connections, clients still get problems."""
 
 import json
 import socket
@@ -42,7 +42,7 @@ class BreaksOff:
 
 @contextmanager
 def entrance(folder: Path, producer: str) -> Iterator[httpx.Client]:
-    """Yield a client of an NGINX whose producer is at an address."""
+    """Yield a client of an NGINX with a producer at the given address."""
     nginx = Nginx(folder, PRODUCER_ADDRESS=producer)
     try:
         with nginx.client() as client:
@@ -94,7 +94,7 @@ def test_a_body_over_1_mib_is_413_however_it_comes(http: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["send_email", "schedules", "schedules?x=1"])
 def test_a_mail_of_the_largest_size_passes_however_it_is_escaped(http: httpx.Client, path: str) -> None:
     """Also in a schedule; what is larger is refused, and the answer says how large it may be."""
-    for size, status in ((2_600_000, 502), (3 * 2**20 + 1, 413)):  # 502: nobody is behind this NGINX
+    for size, status in ((2_600_000, 502), (3 * 2**20 + 1, 413)):  # 502: this NGINX has no producer
         problem = assert_problem(http.post(f"/producer/api/{path}", content=b" " * size), status)
     assert problem["detail"] == "The body may have at most 3 MiB."
 
@@ -137,7 +137,7 @@ def test_many_large_bodies_at_once_are_429_and_small_ones_pass(http: httpx.Clien
         wait_until(refused, what="NGINX has read them all")
         response = assert_problem(http.post("/producer/api/sum", content=large), 429)
         assert "large bodies" in response["detail"]
-        assert http.post("/producer/api/sum", content=b"{}").status_code == 502  # nobody is behind this NGINX
+        assert http.post("/producer/api/sum", content=b"{}").status_code == 502  # this NGINX has no producer
     finally:
         for connection in connections:
             connection.close()

@@ -1,4 +1,4 @@
-"""Notifications are posted to a real web server, whose address is in no error."""
+"""Notifications are posted to a real web server; no error contains its address."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

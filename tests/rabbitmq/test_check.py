@@ -17,7 +17,7 @@ def check(url: str, attempts: int = ATTEMPTS) -> Check:
 
 
 def test_a_rabbitmq_that_fits_is_ok(rabbit: RabbitServer, stack: NativeStack) -> None:
-    """Its version is told."""
+    """The check reports its version."""
     found = check(stack.settings["BROKER_URL"])
     assert (found.name, found.state) == ("broker", "ok")
     assert found.found.startswith("RabbitMQ 3.")

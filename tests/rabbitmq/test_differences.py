@@ -89,7 +89,7 @@ def test_a_poison_job_fails_and_can_be_requeued(stack: NativeStack, http: httpx.
 
 @pytest.mark.parametrize("wish", [0.4, 1.5])
 def test_a_delayed_job_never_comes_early(http: httpx.Client, wish: float) -> None:
-    """RabbitMQ delays by whole seconds, so a wish is rounded up; no consumer holds the job meanwhile."""
+    """RabbitMQ delays by whole seconds, rounded up; no consumer holds the job during the delay."""
     begun = time.time()
     job_id = http.post(SUM, params={"countdown": wish}, json={"number": 3}).json()["job_id"]
     assert _queue(http, "cpu")["delayed"] == 1
@@ -158,7 +158,7 @@ def test_the_dashboard_shows_the_queues(http: httpx.Client) -> None:
 
 
 def test_a_frozen_rabbitmq_means_503_within_2_s(stack: NativeStack, rabbit: RabbitServer, http: httpx.Client) -> None:
-    """For who submits, who asks how deep queues are, who requeues, and who asks whether jobs can be accepted."""
+    """It applies to submitting, listing queues, requeueing and the readiness probe."""
     failed = submit(http, "wait_and_return", seconds=60)
     wait_until(partial(_started, http, failed))
     http.delete(f"{WAIT}/{failed}")

@@ -31,7 +31,7 @@ def _nothing_received(tasks: Tasks) -> None:
 
 
 def test_a_job_that_fails_is_tried_again_after_a_pause(tasks: Tasks) -> None:
-    """RabbitMQ keeps it meanwhile; each try is an attempt of the same job."""
+    """RabbitMQ keeps it during the pause; each run is an attempt of the same job."""
     record = tasks.ended(tasks.submit("fail_times", "rabbit", 2, queue="default"), 30)
     assert (record["status"], record["result"], record["attempts"]) == ("SUCCESS", 3, "3")
 

@@ -65,7 +65,7 @@ class Dovecot(Process):
     """An instance in a folder of its own, with one user; `ports` by the setting IMAP_SECURITY."""
 
     def __init__(self, authority: Authority) -> None:
-        # not pytest's folder: as root Dovecot reads mail as another user, who may not look in there
+        # not pytest's folder: as root, Dovecot reads mail as another user, without access to it
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         port, tls_port = free_port(), free_port()
         self.ports = {"none": port, "starttls": port, "tls": tls_port}

@@ -24,7 +24,7 @@ class SchedulerProcess(Process):
 
     @property
     def leads(self) -> bool:
-        """Return whether its log says that it leads."""
+        """Return whether it leads, according to its log."""
         return "this scheduler leads" in self.log.read_text()
 
     def ready(self) -> "SchedulerProcess":

@@ -46,7 +46,7 @@ class Running:
         return int(self.process.returncode)
 
     def _has_ended(self) -> bool:
-        self.read()  # a terminal that nobody reads is full some day, and keeps its program waiting
+        self.read()  # an unread terminal fills up and blocks its program
         return self.process.poll() is not None
 
     def close(self) -> None:

@@ -82,7 +82,7 @@ def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("password", ["p'a$$w\"0 r/d@:%#?ä{}", "plain"])
 def test_passwords_complete_urls_that_name_a_user_only(password: str) -> None:
-    """In containers the URLs of RabbitMQ and of the database's owner have no password, so nobody has to escape one."""
+    """In containers the URLs of RabbitMQ and of the database's owner have no password, so that none needs escaping."""
     settings = Settings(
         _env_file=None,
         broker_url="amqp://glassqueue@rabbitmq:5672//",

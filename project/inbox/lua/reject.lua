@@ -1,7 +1,7 @@
 -- Reject a message that cannot become a job: move it to the list of rejected messages.
 -- KEYS the list that the message is in, the list of rejected messages
 -- ARGV message (the beginning of a long one, which is the next one), its length, the entry for the rejected messages (JSON), how many are kept
--- returns 1, or 0 if another producer was quicker
+-- returns 1, or 0 if another producer was faster
 local message, length = ARGV[1], tonumber(ARGV[2])
 if redis.call('TYPE', KEYS[2]).ok ~= 'list' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end -- lose nothing
 if #message == length then

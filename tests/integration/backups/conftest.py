@@ -51,7 +51,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture
 def on_postgres(postgres_server: Postgres, tmp_path: Path) -> Settings:
-    """A database whose owner is no superuser, with its tables and roles."""
+    """A database with an owner that is not a superuser, and with its tables and roles."""
     owner, app, reader = (SecretStr(url) for url in postgres_server.new_database())
     settings = Settings(
         _env_file=None, run_dir=tmp_path, database_owner_url=owner, database_url=app, database_reader_url=reader

@@ -180,7 +180,7 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
 
 
 def test_the_check_tells_of_room_and_of_the_newest_backups(tmp_path: Path) -> None:
-    """It makes nothing; a folder that cannot be one is told."""
+    """It creates nothing, and reports an unusable folder."""
     settings = Settings(_env_file=None, run_dir=tmp_path)
     found = archives.check(settings)
     assert (found.state, found.found.startswith(f"{tmp_path}/backups: ")) == ("ok", True)

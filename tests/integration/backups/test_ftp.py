@@ -81,7 +81,7 @@ def _packed(settings: Settings) -> dict[str, bytes]:
 
 
 def test_an_archive_has_every_file_as_it_is(server: FtpServer, settings: Settings) -> None:
-    """In all folders, empty ones and any bytes in names; and progress is told up to the end."""
+    """It has files of all folders, empty files and names with any bytes; progress is reported up to the end."""
     reports: list[tuple[float, str]] = []
     amiss = {"left_out": 0, "left_out_names": [], "truncated": 0, "truncated_names": []}
     assert _update(settings, reports) == {"files": 5, "fetched": 5, **amiss}
@@ -226,7 +226,7 @@ def test_a_backup_that_has_lost_nearly_everything_is_refused(server: FtpServer, 
 
 
 def test_an_archive_without_a_manifest_is_counted(server: FtpServer, settings: Settings) -> None:
-    """As those are that were made before there were any, and those whose manifest is damaged."""
+    """Older archives have no manifest, and a manifest may be damaged."""
     (server.folder / "empty").mkdir()
     for harm in (Path.unlink, lambda path: path.write_text("[]"), lambda path: path.write_text("{")):
         name = _make(settings)
@@ -268,7 +268,7 @@ def test_a_name_from_the_server_leads_nowhere_else(server: FtpServer, settings: 
 
 
 def test_a_file_that_cannot_be_fetched_keeps_its_old_copy(server: FtpServer, settings: Settings) -> None:
-    """A file and a folder that may not be read are told; the copies of the last time are kept."""
+    """An unreadable file and an unreadable folder are reported; their previous copies are kept."""
     _update(settings)
     server.lines += ["type=file;size=9;modify=20200101000000; a.txt", "type=dir; gone"]
     _write(settings.backups / "ftp/files", {"gone/kept": b"k"})

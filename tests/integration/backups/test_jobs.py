@@ -89,7 +89,7 @@ def test_a_killed_consumer_delays_a_backup_and_a_second_one_is_refused(
 
 
 def test_a_restore_has_no_endpoint_but_can_be_asked_for(tasks: Tasks) -> None:
-    """It throws away what was written since, so only those who may use the broker can."""
+    """It discards newer data, so it needs access to the broker."""
     routes = {
         task.name: task.route for task in tasks.app.tasks.values() if getattr(task, "queue_name", "") == "maintenance"
     }

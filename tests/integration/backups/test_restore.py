@@ -180,7 +180,7 @@ def test_a_restore_keeps_foreign_objects_and_reports_what_depends_on_ours(
 
 
 def test_a_backup_can_be_restored_where_its_roles_are_not(on_postgres: Settings, postgres_server: Postgres) -> None:
-    """Our roles get their rights; those of a role that is not here are told."""
+    """Our roles get their privileges; the result lists those of missing roles."""
     postgres_server.execute("CREATE ROLE teacher")
     _run(on_postgres, "CREATE SCHEMA marks", "CREATE TABLE marks.mark AS SELECT 1 AS mark")
     database = on_postgres.database.rpartition("/")[2]

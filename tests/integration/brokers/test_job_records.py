@@ -1,4 +1,4 @@
-"""Records of jobs whose broker keeps none: here kombu's own transport, with the records in another Redis."""
+"""Job records with kombu's own transport, in another Redis than the broker."""
 
 from collections.abc import Iterator
 

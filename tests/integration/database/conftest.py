@@ -11,7 +11,7 @@ from tests.support.postgres import Postgres, running_postgres
 
 
 def empty_database(postgres: Postgres) -> Settings:
-    """Make a database whose owner is no superuser; the other two roles are not made yet."""
+    """Create a database with an owner that is not a superuser; the other two roles do not exist yet."""
     owner, app, reader = postgres.new_database()
     return Settings(_env_file=None, database_owner_url=owner, database_url=app, database_reader_url=reader)
 

@@ -65,7 +65,7 @@ def consumer(redis: RedisServer, settings: Settings, folder: Path) -> Iterator[W
 
 
 def _is_refused(http: httpx.Client) -> float:
-    """Check that records are not to be had, and that one is told so in words; return the seconds that it took."""
+    """Check that listing the history is refused with an explanation; return the seconds that it took."""
     begun = time.monotonic()
     answer = http.get(RECORDS)
     assert assert_problem(answer, 503)["detail"] == "The database does not answer at the moment; try again."
@@ -86,7 +86,7 @@ def _submit_hello(redis: RedisServer) -> str:
 
 
 def test_a_frozen_database_holds_up_records_only(http: httpx.Client, postgres: Postgres) -> None:
-    """A 503 within two seconds, also for many at once; meanwhile jobs are accepted as ever."""
+    """It is a 503 within two seconds, also for many concurrent requests; jobs are still accepted."""
     assert http.get(RECORDS).json() == {"records": [], "next": None}
     postgres.signal_all("STOP")
     try:

@@ -74,7 +74,7 @@ def test_a_forked_child_talks_on_a_connection_of_its_own(migrated: Settings) -> 
     with transaction(migrated.database) as session:
         history.start(session, "parent", "hello", "consumer")
         child = multiprocessing.get_context("fork").Process(target=_work, args=(migrated.database,))
-        if "sqlite" not in migrated.database:  # whose writers wait for each other
+        if "sqlite" not in migrated.database:  # SQLite's writers wait for each other
             child.start()
             child.join(20)
         history.start(session, "parent", "hello", "consumer")

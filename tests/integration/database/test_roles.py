@@ -62,7 +62,7 @@ def test_the_reader_can_read(migrated: Settings) -> None:
 
 
 def test_other_roles_cannot_connect(migrated: Settings, postgres: Postgres) -> None:
-    """PostgreSQL lets every role into every database unless it is told otherwise."""
+    """By default PostgreSQL lets every role connect to every database."""
     postgres.execute(f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'")
     database = migrated.database.rpartition("/")[2]
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
@@ -98,7 +98,7 @@ def test_objects_of_other_owners_are_left_unchanged(postgres: Postgres) -> None:
     database = settings.database.rpartition("/")[2]
     for url in (settings.database, settings.database_reader):
         postgres.execute(f"CREATE ROLE {make_url(url).username} LOGIN PASSWORD 'of-another'")
-    # an administrator, who may do all of it
+    # an administrator with all privileges
     owner = SecretStr(postgres.url_of(database=database))
     migrate(settings.model_copy(update={"database_owner_url": owner}))
     theirs = settings.database_reader.replace(PASSWORD, "of-another")

@@ -56,7 +56,7 @@ def test_the_doctor_says_when_redis_does_not_answer() -> None:
     ],
 )
 def test_redis_cli_shows_answers_as_the_real_one_does(redis: Redis, words: list[str], shown: str) -> None:
-    """It is for those who have no redis-cli."""
+    """It replaces a missing redis-cli."""
     assert _cli(redis, words).stdout == shown + "\n"
 
 

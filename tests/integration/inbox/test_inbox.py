@@ -230,7 +230,7 @@ def test_of_a_long_rejected_message_the_beginning_is_kept(redis: Any) -> None:
 
 
 def test_an_idle_inbox_costs_a_few_commands_a_second(redis: Any, producer: Producer) -> None:
-    """It waits in Redis, and asks for nothing meanwhile."""
+    """It waits with a blocking command, without polling."""
     redis.config_resetstat()
     end = time.monotonic() + 3
     wait_until(lambda: time.monotonic() > end)

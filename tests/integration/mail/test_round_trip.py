@@ -97,7 +97,7 @@ def test_a_non_ascii_domain_is_sent_in_punycode_to_servers_that_need_it(start: S
 
 
 def test_a_recipient_that_the_server_cannot_take_does_not_keep_the_others_from_theirs(start: Start) -> None:
-    """A name beyond ASCII needs an extension; the result says so, and only if there is nobody else it is refused."""
+    """A non-ASCII name needs an extension: the result lists it, and the mail is refused only without other recipients."""
     server, settings = start()
     refused = _send(settings, ["zoë@example.org", "bob@example.org", "ann@bücher.example"])
     assert list(refused) == ["zoë@example.org"] and "SMTPUTF8" in refused["zoë@example.org"]

@@ -41,7 +41,7 @@ def test_a_mail_arrives_whichever_way_the_connection_is_secured(
 
 
 def test_some_recipients_can_be_refused(start: Start) -> None:
-    """The others get the sending, and the result says who did not."""
+    """The others get the mail, and the result lists the refused ones."""
     server, settings = start()
     server.refused["eve@example.org"] = "550 5.1.1 no such user"
     assert send(settings) == {"eve@example.org": "550 5.1.1 no such user"}

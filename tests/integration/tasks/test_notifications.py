@@ -50,7 +50,7 @@ def submit(tasks: Tasks, *mail: Any) -> str:
 
 
 def test_a_server_that_is_busy_is_asked_again(notifier: Tasks, server: SmtpServer) -> None:
-    """Then the mail is sent, once, and nobody is in doubt about that."""
+    """The mail is then sent once, and the result is certain about it."""
     server.answers = ["451 later", "452 still not"]
     record = notifier.ended(submit(notifier, *MAIL))
     assert (record["status"], record["attempts"], len(server.mails)) == ("SUCCESS", "3", 1)

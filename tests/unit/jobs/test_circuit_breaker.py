@@ -29,7 +29,7 @@ def test_redis_errors_become_broker_unavailable(error: type[Exception]) -> None:
 
 
 def test_an_open_circuit_fails_other_callers_at_once() -> None:
-    """The second caller is told at once."""
+    """The second caller gets the error immediately."""
     available = CircuitBreaker(pause=60)
     with pytest.raises(BrokerUnavailable), available():
         raise TimeoutError
@@ -92,7 +92,7 @@ def test_a_redis_that_is_busy_is_away(error: Exception) -> None:
 
 
 def test_an_open_circuit_rejects_publishing_at_once_while_rabbitmq_blocks_publishers() -> None:
-    """The others are told why at once."""
+    """The others get the reason immediately."""
     available = CircuitBreaker(pause=60)
     for error in (PublishersBlocked(), AssertionError("this must not run")):
         with pytest.raises(BrokerUnavailable, match="low on memory or disk"), available():
@@ -100,7 +100,7 @@ def test_an_open_circuit_rejects_publishing_at_once_while_rabbitmq_blocks_publis
 
 
 def test_an_answer_that_is_an_error_ends_the_outage_too() -> None:
-    """Redis that knows no such job is back: nobody else is told that it is away."""
+    """A Redis that answers "no such job" is available again, so later callers reach it."""
     available = CircuitBreaker(pause=0.05)
     with pytest.raises(BrokerUnavailable), available():
         raise TimeoutError

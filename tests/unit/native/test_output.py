@@ -1,4 +1,4 @@
-"""The log file of the native stack: who can read it, how large it gets, and that nothing waits for it."""
+"""The log file of the native stack is private and bounded, and never blocks the stack."""
 
 import os
 from pathlib import Path
