@@ -21,5 +21,5 @@ def end_job(app: Celery, max_attempts: int, delivery: Delivery) -> None:
 
 def _reason(headers: dict[str, Any], max_attempts: int) -> Exception:
     if headers.get("x-first-death-reason") == "delivery_limit":
-        return PoisonJob(f"the consumer died in each of {max_attempts} attempts")
+        return PoisonJob(f"the consumer crashed in each of {max_attempts} attempts")
     return Rejected("a consumer could not read the message")

@@ -18,7 +18,7 @@ from project.native.supervisor import STOP, Plan
 from project.settings import Settings, get_settings
 from project.startup import ROOT, explained
 
-NOBODY = 9  # the discard port: NGINX needs an address even for services that are not started
+UNUSED_PORT = 9  # the discard port: NGINX needs an address even for services that are not started
 GRACE = 10  # seconds that the parts may take to stop, in addition to SHUTDOWN_TIMEOUT
 
 
@@ -105,8 +105,8 @@ def _nginx_values(settings: Settings, folder: Path) -> dict[str, str]:
         "NGINX_WEB_ROOT": nginx_files.WEB,
         "RATE_LIMIT_EXEMPT": settings.exempt_from_limits,
         "PRODUCER_ADDRESS": f"127.0.0.1:{settings.producer_port}",
-        "FLOWER_ADDRESS": f"127.0.0.1:{settings.flower_port or NOBODY}",
-        "LOCUST_ADDRESS": f"127.0.0.1:{settings.locust_port or NOBODY}",
-        "MAIL_ADDRESS": f"127.0.0.1:{NOBODY}",
+        "FLOWER_ADDRESS": f"127.0.0.1:{settings.flower_port or UNUSED_PORT}",
+        "LOCUST_ADDRESS": f"127.0.0.1:{settings.locust_port or UNUSED_PORT}",
+        "MAIL_ADDRESS": f"127.0.0.1:{UNUSED_PORT}",
         "RUN_DIR": str(folder),
     }
