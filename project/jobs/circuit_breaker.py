@@ -1,6 +1,6 @@
-"""Fail fast while Redis is away, instead of letting every request wait for its own timeout.
+"""Fail fast while Redis is unavailable, instead of letting every request wait for its own timeout.
 
-A Redis that answers but refuses to write (it is full, or a replica) is not away: reading and cancelling go on.
+If Redis answers but refuses writes (it is full, or a replica), the circuit stays closed: reading and cancelling work.
 """
 
 import time
@@ -14,7 +14,7 @@ from project.brokers.base import PublishRefused
 from project.errors import BrokerUnavailable, WritesRefused
 from project.leased_transport.scripts import recoverable
 
-#: What every version of Redis and Valkey says when it refuses a write, also inside of a script; and what we say.
+#: Error texts of all versions of Redis and Valkey for a refused write, also in a script, and our explanations.
 REFUSALS = {
     "used memory > 'maxmemory'": "Redis is out of memory (maxmemory), so nothing new can be stored; reading, "
     "cancelling and deleting work. Try again when results have expired, or give Redis more memory.",
@@ -28,47 +28,47 @@ REFUSALS = {
 
 
 class CircuitBreaker:
-    """A circuit breaker: once a server was away, one caller per pause may try again, the others fail at once.
+    """A circuit breaker: after a failure, one caller per pause tries the server again; the others fail immediately.
 
-    Without it, a frozen Redis and 40 threads would let only 40 requests per timeout through to their 503.
+    Without it, with 40 threads and a frozen Redis, only 40 requests per timeout would get their 503.
     """
 
-    def __init__(self, pause: float, who: str = "Redis") -> None:
+    def __init__(self, pause: float, server: str = "Redis") -> None:
         self._pause = pause
-        self._no_answer = self._detail = f"{who} does not answer at the moment; try again."
-        self._away = False
+        self._no_answer = self._detail = f"{server} does not answer at the moment; try again."
+        self._open = False
         self._try_again_at = 0.0
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Run a block that talks to it; raise BrokerUnavailable if it is away, WritesRefused if it cannot write."""
+        """Run a block; raise BrokerUnavailable if the server does not answer, WritesRefused if it cannot write."""
         now = time.monotonic()
-        if self._away and now < self._try_again_at:
+        if self._open and now < self._try_again_at:
             raise BrokerUnavailable(self._detail)
         self._try_again_at = now + self._pause
         try:
             yield
         except (OperationalError, RedisError) as error:
-            self._away = _is_away(error)
+            self._open = _is_outage(error)
             if refusal := _refusal(error):
                 raise WritesRefused(refusal) from error
-            if not self._away:
+            if not self._open:
                 raise
             self._try_again_at = time.monotonic() + self._pause
             self._detail = str(error) if isinstance(error, PublishRefused) else self._no_answer
             raise BrokerUnavailable(self._detail) from error
-        except Exception:  # a 404, say: it has answered
-            self._away = False
+        except Exception:  # such as a 404: the server has answered
+            self._open = False
             raise
-        self._away = False
+        self._open = False
 
 
 def _refusal(error: Exception) -> str | None:
-    return next((told for text, told in REFUSALS.items() if text in str(error)), None)
+    return next((explanation for text, explanation in REFUSALS.items() if text in str(error)), None)
 
 
-def _is_away(error: Exception) -> bool:
-    """Tell a server that did not answer from one that answered with an error."""
+def _is_outage(error: Exception) -> bool:
+    """Tell whether an error means that the server did not answer."""
     cause = error.__cause__ if isinstance(error, OperationalError) else error
     answered = isinstance(cause, RedisError) and not isinstance(recoverable(cause), ConnectionError | TimeoutError)
     return not _refusal(error) and (not answered or str(cause).startswith("BUSY"))

@@ -1,4 +1,4 @@
-"""Hear of changes the moment they happen: one pub/sub connection per process, no polling, no thread per waiter."""
+"""Receive changes of jobs immediately: one pub/sub connection per process, no polling, no thread per waiter."""
 
 import asyncio
 import json
@@ -13,22 +13,22 @@ from project.leased_transport import keys
 from project.settings import Settings
 
 ALL = keys.ALL_CHANGES  # the channel of the changes of all jobs
-ALWAYS = "jobs:watch"  # nobody publishes here; a subscription to it keeps the connection open between waiters
-HELD = 1000  # changes kept for a listener that is slow to take them; older ones are dropped
+ALWAYS = "jobs:watch"  # without messages; a subscription to it keeps the connection open while no client waits
+HELD = 1000  # changes buffered for a slow listener; older ones are dropped
 PAUSE = 0.5  # seconds between two attempts to reach Redis
 
-Change = dict[str, Any] | None  # None: something may have been missed, so look again
+Change = dict[str, Any] | None  # None: changes may have been missed, so read the job again
 
 
 class Channel:
-    """Who listens to one channel, and whether Redis has confirmed the subscription."""
+    """The listeners of one channel, and whether Redis has confirmed the subscription."""
 
     def __init__(self) -> None:
         self.queues: set[asyncio.Queue[Change]] = set()
         self.confirmed = asyncio.Event()
 
     def confirm(self) -> None:
-        """Let those in who wait for the subscription; those who are in look again, as it was interrupted."""
+        """Release pending listeners; tell existing ones to read again, because the subscription was interrupted."""
         if self.confirmed.is_set():
             self.tell(None)
         self.confirmed.set()
@@ -48,22 +48,22 @@ class Changes:
         self._redis = redis_clients.async_client(settings)
         self._pubsub = self._redis.pubsub()
         self._channels: dict[str, Channel] = {}
-        self._wanted = {ALWAYS}  # channels that Redis is still to be asked for
-        self._lock = asyncio.Lock()  # the library makes a connection for each of two first subscriptions
+        self._wanted = {ALWAYS}  # channels that are not subscribed yet
+        self._lock = asyncio.Lock()  # redis-py opens a connection for each of two concurrent first subscriptions
         self._reader: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def listeners(self) -> int:
-        """Return how many listen at the moment."""
+        """Return the current number of listeners."""
         return sum(len(channel.queues) for channel in self._channels.values())
 
     @asynccontextmanager
     async def watch(self, name: str) -> AsyncIterator[asyncio.Queue[Change]]:
         """Listen to a channel: that of a job (`job:<id>`), or ALL.
 
-        The block is entered when Redis has confirmed the subscription, or when it is back if it is away; the queue gets
-        every change from then on.
+        The block starts when Redis has confirmed the subscription, which may be after an outage; from then on the
+        queue gets every change.
         """
         queue: asyncio.Queue[Change] = asyncio.Queue(HELD)
         channel = self._channels.setdefault(name, Channel())
@@ -73,7 +73,7 @@ class Changes:
         try:
             if len(channel.queues) == 1:
                 self._wanted.add(name)
-                with suppress(RedisError, OSError):  # the reader will do it when Redis is back
+                with suppress(RedisError, OSError):  # the reader subscribes when Redis is back
                     await self._subscribe()
             await channel.confirmed.wait()
             yield queue
@@ -100,12 +100,13 @@ class Changes:
                 self._wanted -= names
 
     def _unsubscribe(self, name: str) -> None:
-        """Leave a channel, in a task of its own: the listener's may be cancelled already."""
+        """Leave a channel, in a separate task, because the listener's task may already be cancelled."""
 
         async def leave() -> None:
+            """Unsubscribe, unless the channel has a listener again."""
             with suppress(RedisError, OSError):
                 async with self._lock:
-                    if name not in self._channels:  # nobody came meanwhile
+                    if name not in self._channels:  # no listener has joined since
                         await self._pubsub.unsubscribe(name)
 
         task = asyncio.create_task(leave())
@@ -117,19 +118,19 @@ class Changes:
             try:
                 await self._subscribe()
                 if message := await self._pubsub.get_message(timeout=PAUSE):
-                    self._hear(message)
-            except (RedisError, OSError):  # the library subscribes to everything again when it reconnects
+                    self._handle(message)
+            except (RedisError, OSError):  # redis-py subscribes again when it reconnects
                 await asyncio.sleep(PAUSE)
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         name = message["channel"].decode()
         channel = self._channels.get(name)
         if message["type"] == "subscribe":
             if channel:
                 channel.confirm()
-            elif name != ALWAYS:  # its last listener left while Redis was away
+            elif name != ALWAYS:  # its last listener left during an outage
                 self._unsubscribe(name)
         elif message["type"] == "message" and channel:
-            with suppress(ValueError):  # of another program
+            with suppress(ValueError):  # a message of another program
                 change = json.loads(message["data"])
                 channel.tell(change if isinstance(change, dict) else None)

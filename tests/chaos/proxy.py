@@ -47,7 +47,7 @@ class CuttingProxy:
                 if cut == "before":
                     return self._close(client, server)
                 server.sendall(data)
-                if cut == "after":  # Redis answers when it has run the command: then nobody hears it
+                if cut == "after":  # Redis has run the command, and its reply is lost
                     server.settimeout(5)
                     server.recv(1)
                     return self._close(client, server)

@@ -35,7 +35,7 @@ def in_status(tasks: Tasks, job_id: str, status: str) -> Job[Any]:
 
 
 def test_a_job_in_retry_shows_its_last_error_and_the_time_of_the_next_try(each: Tasks) -> None:
-    """In a list too; the traceback is shown to those who ask."""
+    """Lists show it too; the traceback is shown on request."""
     job_id = each.submit("fail_at_length", 1, True)
     job = in_status(each, job_id, "RETRY")
     assert job.error

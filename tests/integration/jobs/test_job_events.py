@@ -22,7 +22,7 @@ def url(redis: Redis) -> str:
 
 
 def test_each_listener_hears_its_own_channel(redis: Redis) -> None:
-    """What is published after the block was entered is heard, by all who listen to it and by nobody else."""
+    """All listeners of a channel, and only they, get what is published after the block has started."""
 
     async def listen() -> list[int]:
         changes = Changes(Settings(_env_file=None, redis_url=url(redis), redis_timeout=1))
@@ -39,7 +39,7 @@ def test_each_listener_hears_its_own_channel(redis: Redis) -> None:
 
 
 def test_a_restarted_redis_makes_listeners_look_again(tmp_path: Path) -> None:
-    """What happened while nobody could hear it is not missed: None says so."""
+    """None tells listeners that changes during the outage may have been missed."""
     server = RedisServer(tmp_path)
 
     async def listen() -> object:
@@ -58,7 +58,7 @@ def test_a_restarted_redis_makes_listeners_look_again(tmp_path: Path) -> None:
 
 
 def test_a_listener_that_connects_while_redis_is_away_hears_changes_when_it_is_back(tmp_path: Path) -> None:
-    """Also who was not the first, if the first has given up."""
+    """It works also for a second listener, after the first one has left."""
     server = RedisServer(tmp_path)
     server.kill()
 
@@ -99,7 +99,7 @@ def test_a_listener_that_resubscribes_at_once_hears_changes(redis: Redis) -> Non
 
 
 def test_only_so_many_may_listen(settings: Settings) -> None:
-    """Beyond MAX_WAITERS a wait is answered at once with the job as it is, and a stream is refused."""
+    """Beyond MAX_WAITERS, a wait returns the current job immediately, and a stream is refused."""
     app = create_celery_app(settings)
     jobs = Jobs(app, settings.model_copy(update={"max_waiters": 0}))
     job_id = jobs.submit(sum_to_n_job, {"number": 1}).job_id

@@ -38,7 +38,7 @@ def test_a_request_that_was_queued_is_not_queued_again(jobs: Jobs, redis: Redis)
 def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
     settings: Settings, redis: Redis, broker: str
 ) -> None:
-    """Between the refusal of the second job and the look at the first: no 404, which is for ids that nobody knows."""
+    """It expires between refusing the second job and reading the first: no 404, which is for unknown ids."""
     wish = SubmitOptions(idempotency_key="once")
 
     def forget(_: int, data: bytes) -> None:
