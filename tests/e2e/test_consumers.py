@@ -73,8 +73,6 @@ def test_a_stack_stops_as_soon_as_its_jobs_have_ended(tmp_path: Path) -> None:
         stack.stop()
         assert f"success job_id={job_id}" in stack.log
         assert "handed back" not in stack.log
-        stack.start()
-        assert look_up(http, "wait_and_return", job_id)["attempts"] == 1
 
 
 def test_a_killed_consumer_is_started_again(stack: NativeStack, http: httpx.Client) -> None:
