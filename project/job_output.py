@@ -3,13 +3,16 @@
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TextIO
 
 LONGEST = 65_536  # characters of a line; a longer one is written in parts
 
 # The running job and the jobs that it runs eagerly; a context variable, because of coroutines and threads
 _jobs: ContextVar[tuple[str, ...]] = ContextVar("jobs", default=())
+_running: set[str] = set()  # a thread may outlive the job that started it, and work for another one
 
 
 class _Process:
@@ -26,12 +29,16 @@ def run_one_at_a_time() -> None:
 
 def begin(job_id: str, *, inside: bool = False) -> None:
     """Mark the output of this thread from now on; *inside* means within the job that already runs."""
+    if not inside:
+        _running.difference_update(_jobs.get())
+    _running.add(job_id)
     _jobs.set((*_jobs.get(), job_id) if inside else (job_id,))
     _Process.job_id = job_id if _Process.alone else ""
 
 
 def end() -> None:
     """Stop marking, or go back to the job around this one."""
+    _running.difference_update(_jobs.get()[-1:])
     _jobs.set(_jobs.get()[:-1])
     _Process.job_id = current() if _Process.alone and _jobs.get() else ""
 
@@ -45,7 +52,7 @@ def finish_lines() -> None:
 def current() -> str:
     """Return the id of the job that runs here, or ""."""
     jobs = _jobs.get()
-    return jobs[-1] if jobs else _Process.job_id
+    return jobs[-1] if jobs and jobs[-1] in _running else _Process.job_id
 
 
 def _mark() -> str:
@@ -100,6 +107,23 @@ class MarkedStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def mark_threads() -> None:
+    """Mark the output of a thread with the job that starts it, as Python 3.14 can do (thread_inherit_context)."""
+    start = threading.Thread.start
+
+    def start_in_job(thread: threading.Thread) -> None:
+        if (jobs := _jobs.get()) and not _Process.alone:
+            thread.run = partial(_run_in_job, jobs, thread.run)  # type: ignore[method-assign]
+        start(thread)
+
+    threading.Thread.start = start_in_job  # type: ignore[assignment, method-assign]
+
+
+def _run_in_job(jobs: tuple[str, ...], run: Callable[[], None]) -> None:
+    _jobs.set(jobs)
+    run()
 
 
 def mark_prints() -> None:

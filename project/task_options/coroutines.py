@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import Context
 from typing import Any
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
@@ -39,7 +40,8 @@ def _loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if os.getpid() not in _loops:
             loop = _loops[os.getpid()] = asyncio.new_event_loop()
-            threading.Thread(target=_run, args=[loop], name="coroutines", daemon=True).start()
+            # in a context of its own: it serves all jobs, not only the one that runs now
+            Context().run(threading.Thread(target=_run, args=[loop], name="coroutines", daemon=True).start)
         return _loops[os.getpid()]
 
 

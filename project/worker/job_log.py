@@ -28,6 +28,7 @@ def connect(level: str) -> None:
     def _configure(**_: Any) -> None:
         logs.to_stdout(level, force=True)
         job_output.mark_prints()
+        job_output.mark_threads()
         logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
         logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)
 
@@ -86,7 +87,11 @@ def _ended(task_id: str, task: Task, state: str | None = None, retval: Any = Non
 
 
 def _text_of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {bounded(str(error), LONGEST_ERROR)!r}"
+    try:
+        text = str(error)
+    except Exception:  # the exception's own __str__
+        text = "<its text cannot be shown>"
+    return f"{type(error).__name__}: {bounded(text, LONGEST_ERROR)!r}"
 
 
 def _revoked(request: Any, **_: Any) -> None:
