@@ -87,9 +87,9 @@ def _more_ended(redis: Redis, before: int) -> int:
 
 def _nothing_left(redis: Redis) -> bool:
     """Return whether queues, delayed jobs and leases are all empty."""
-    keys = [key for queue in QUEUES for key in (*keys.waiting(queue), keys.leases(queue), keys.delayed(queue))]
+    emptied = [key for queue in QUEUES for key in (*keys.waiting(queue), keys.leases(queue), keys.delayed(queue))]
     try:
-        return redis.exists(*keys) == 0
+        return redis.exists(*emptied) == 0
     except RedisError:  # Redis is being restarted
         return False
 
@@ -104,13 +104,13 @@ def _records(redis: Redis) -> dict[str, dict[str, str]]:
 
     Leaves out records whose sender was killed before RabbitMQ had the message: they are no jobs, and expire.
     """
-    keys = list(redis.scan_iter("job:*", count=1000))
+    names = list(redis.scan_iter("job:*", count=1000))
     with redis.pipeline(transaction=False) as pipeline:
-        for key in keys:
+        for key in names:
             pipeline.hmget(key, FIELDS)
         rows = pipeline.execute()
     decoded = ([(value or b"").decode() for value in row] for row in rows)
-    found = {key.decode()[4:]: dict(zip(FIELDS, row, strict=True)) for key, row in zip(keys, decoded, strict=True)}
+    found = {key.decode()[4:]: dict(zip(FIELDS, row, strict=True)) for key, row in zip(names, decoded, strict=True)}
     return {job_id: record for job_id, record in found.items() if not _is_only_a_plan(record)}
 
 
