@@ -96,7 +96,7 @@ def _set_up_state(app: FastAPI, settings: Settings) -> None:
     celery_app, state = create_celery_app(settings), app.state
     state.settings = settings
     state.jobs = Jobs(celery_app, settings)
-    state.scheduler = TaskScheduler(celery_app)
+    state.scheduler = TaskScheduler(celery_app, state.jobs.available, state.jobs.admission)
     state.feed = Feed(state.jobs.changes, settings.max_event_listeners)
     state.inbox = Inbox(state.jobs, settings, arguments_model)
     state.catalogue = catalogue.describe(state.jobs.tasks())

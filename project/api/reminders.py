@@ -8,7 +8,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, Strict
 
-from project.api.deps import JobsDep, SchedulerDep
+from project.api.deps import SchedulerDep
 from project.api.parameters import RequestId
 from project.api.paths import API
 from project.api.problems import problem_responses
@@ -82,14 +82,11 @@ class Reminder(Limited):
     dependencies=JSON_BODY,
     responses=CREATED | problem_responses(*BODY_PROBLEMS),
 )
-def remind_me(
-    reminder: Reminder, scheduler: SchedulerDep, jobs: JobsDep, request_id: RequestId, response: Response
-) -> ScheduleOut:
+def remind_me(reminder: Reminder, scheduler: SchedulerDep, request_id: RequestId, response: Response) -> ScheduleOut:
     schedule_id = request_id or str(uuid4())
     draft = scheduler.draft(_definition(reminder, schedule_id), schedule_id)
     answer = ScheduleOut.of(draft)
-    with jobs.available():
-        scheduler.keep(draft, reminder.notification_metadata.auth_header.get_secret_value())
+    scheduler.keep(draft, reminder.notification_metadata.auth_header.get_secret_value())
     response.headers["Location"] = f"{API}/schedules/{draft.schedule_id}"
     return answer
 

@@ -66,8 +66,7 @@ def create(
 ) -> ScheduleOut:
     draft = scheduler.draft(_definition(jobs, wanted), request_id)
     answer = ScheduleOut.of(draft)  # before it is kept: what has no answer is not stored
-    with jobs.available():
-        scheduler.keep(draft)
+    scheduler.keep(draft)
     response.headers["Location"] = f"{router.prefix}/{draft.schedule_id}"
     return answer
 
@@ -78,10 +77,8 @@ def create(
     operation_id="list_schedules",
     responses=problem_responses(422, 429, 503),
 )
-def list_schedules(query: Annotated[SchedulesQuery, Query()], scheduler: SchedulerDep, jobs: JobsDep) -> SchedulePage:
-    with jobs.available():
-        found, cursor = scheduler.page(query.limit, query.before)
-    return SchedulePage.of(found, cursor)
+def list_schedules(query: Annotated[SchedulesQuery, Query()], scheduler: SchedulerDep) -> SchedulePage:
+    return SchedulePage.of(*scheduler.page(query.limit, query.before))
 
 
 @router.get(
@@ -90,9 +87,8 @@ def list_schedules(query: Annotated[SchedulesQuery, Query()], scheduler: Schedul
     operation_id="get_schedule",
     responses=problem_responses(404, 429, 503),
 )
-def get(schedule_id: ScheduleId, scheduler: SchedulerDep, jobs: JobsDep) -> ScheduleOut:
-    with jobs.available():
-        return ScheduleOut.of(scheduler.find(schedule_id))
+def get(schedule_id: ScheduleId, scheduler: SchedulerDep) -> ScheduleOut:
+    return ScheduleOut.of(scheduler.find(schedule_id))
 
 
 @router.patch(
@@ -103,10 +99,8 @@ def get(schedule_id: ScheduleId, scheduler: SchedulerDep, jobs: JobsDep) -> Sche
     dependencies=JSON_BODY,
     responses=problem_responses(404, 409, *BODY_PROBLEMS),
 )
-def change(schedule_id: ScheduleId, wanted: SchedulePatch, scheduler: SchedulerDep, jobs: JobsDep) -> ScheduleOut:
-    with jobs.available():
-        schedule = (scheduler.pause if wanted.paused else scheduler.resume)(schedule_id)
-    return ScheduleOut.of(schedule)
+def change(schedule_id: ScheduleId, wanted: SchedulePatch, scheduler: SchedulerDep) -> ScheduleOut:
+    return ScheduleOut.of(scheduler.pause(schedule_id) if wanted.paused else scheduler.resume(schedule_id))
 
 
 @router.delete(
@@ -117,9 +111,8 @@ def change(schedule_id: ScheduleId, wanted: SchedulePatch, scheduler: SchedulerD
     operation_id="delete_schedule",
     responses=problem_responses(404, 409, 429, 503),
 )
-def delete(schedule_id: ScheduleId, scheduler: SchedulerDep, jobs: JobsDep) -> None:
-    with jobs.available():
-        scheduler.delete(schedule_id)
+def delete(schedule_id: ScheduleId, scheduler: SchedulerDep) -> None:
+    scheduler.delete(schedule_id)
 
 
 @router.post(
@@ -129,11 +122,8 @@ def delete(schedule_id: ScheduleId, scheduler: SchedulerDep, jobs: JobsDep) -> N
     operation_id="run_schedule",
     responses=problem_responses(404, 409, 429, 503),
 )
-def run(
-    schedule_id: ScheduleId, scheduler: SchedulerDep, jobs: JobsDep, request_id: RequestId, response: Response
-) -> Accepted:
-    with jobs.admission():
-        task, job_id = scheduler.run(schedule_id, request_id)
+def run(schedule_id: ScheduleId, scheduler: SchedulerDep, request_id: RequestId, response: Response) -> Accepted:
+    task, job_id = scheduler.run(schedule_id, request_id)
     response.headers["Location"] = f"{API}/jobs/{job_id}"
     return Accepted(job_id=job_id, task=task)
 

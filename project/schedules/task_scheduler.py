@@ -1,6 +1,7 @@
 """Jobs for later, in Python: make schedules, look at them, change them."""
 
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import uuid4
@@ -16,6 +17,9 @@ from project.schedules.schedule import CatchUp, Definition, InvalidEntry, Schedu
 from project.schedules.store import Entry, Store, parse, stored
 from project.settings import get_settings
 
+#: Makes a context manager that turns errors of an outage into errors of this project.
+Guard = Callable[[], AbstractContextManager[None]]
+
 
 class More(TypedDict, total=False):
     """The rarer wishes for a schedule: other kinds of rules, their time zone, and what happens after an outage."""
@@ -28,10 +32,15 @@ class More(TypedDict, total=False):
 
 
 class TaskScheduler:
-    """The schedules of a Celery app; its methods raise redis' errors while Redis is away."""
+    """The schedules of a Celery app.
 
-    def __init__(self, app: Celery) -> None:
+    available: a context in which it asks Redis; admission: one in which it submits a job. The producer gives those of
+    its jobs, which fail fast during an outage. Without them, methods raise redis' errors while Redis is away.
+    """
+
+    def __init__(self, app: Celery, available: Guard = nullcontext, admission: Guard = nullcontext) -> None:
         self._app, self._store = app, Store(app)
+        self._available, self._admission = available, admission
 
     def schedule(
         self,
@@ -90,71 +99,88 @@ class TaskScheduler:
 
         With a secret, the task needs a parameter schedule_id, with which it asks for the secret when it runs.
         """
-        self._store.write(draft, secret, get_settings().schedule_limit)
+        with self._available():
+            self._store.write(draft, secret, get_settings().schedule_limit)
 
     def find(self, schedule_id: str) -> Entry:
         """Return a schedule, also one that cannot be used; raise UnknownSchedule."""
+        with self._available():
+            return self._find(schedule_id)
+
+    def look_up(self, schedule_id: str) -> Schedule:
+        """Return a schedule; raise UnknownSchedule, or ScheduleInvalid if it cannot be used."""
+        with self._available():
+            return self._usable(schedule_id)
+
+    def page(self, count: int, before: float | None = None) -> tuple[list[Entry], float | None]:
+        """Return schedules, the newest first, and the cursor of the next page (None at the end)."""
+        with self._available():
+            entries, cursor = self._store.page(count, before)
+        return [self._judged(entry) for entry in entries], cursor
+
+    def pause(self, schedule_id: str) -> Schedule:
+        """Stop firing it until it is resumed; a schedule that has ended does not change."""
+        with self._available():
+            if self._usable(schedule_id).status == "active":
+                self._store.pause(schedule_id)
+            return self._usable(schedule_id)
+
+    def resume(self, schedule_id: str) -> Schedule:
+        """Fire it again from now on; times that passed while it was paused are skipped."""
+        with self._available():
+            schedule = self._usable(schedule_id)
+            if schedule.status == "paused":
+                self._resume(schedule)
+            return self._usable(schedule_id)
+
+    def delete(self, schedule_id: str) -> None:
+        """Delete it; jobs that it has submitted stay. Raises UnknownSchedule, or ScheduleOfTheStack."""
+        with self._available():
+            if schedule_id in self._app.conf.beat_schedule:
+                raise ScheduleOfTheStack
+            if not self._store.delete(schedule_id):
+                raise UnknownSchedule
+
+    def run(self, schedule_id: str, job_id: str | None = None) -> tuple[str, str]:
+        """Submit a job now, in addition to those of the rule; return its task and its id, which can be chosen.
+
+        Raises UnknownSchedule, ScheduleInvalid or what *admission* raises if the queue is full, else QueueFull.
+        """
+        job_id = job_id or str(uuid4())
+        with self._admission():
+            schedule = self._usable(schedule_id)
+            if schedule.error:
+                raise ScheduleInvalid(schedule.error)
+            with suppress(JobExists):  # the same request, sent to a second producer
+                self._task(schedule.task).apply_async(kwargs=schedule.arguments, task_id=job_id)
+        return schedule.task, job_id
+
+    def _find(self, schedule_id: str) -> Entry:
         entry = self._store.read(schedule_id)
         if entry is None:
             raise UnknownSchedule
         return self._judged(entry)
 
-    def look_up(self, schedule_id: str) -> Schedule:
-        """Return a schedule; raise UnknownSchedule, or ScheduleInvalid if it cannot be used."""
-        entry = self.find(schedule_id)
+    def _usable(self, schedule_id: str) -> Schedule:
+        entry = self._find(schedule_id)
         if isinstance(entry, InvalidEntry):
             raise ScheduleInvalid(entry.error)
         return entry
-
-    def page(self, count: int, before: float | None = None) -> tuple[list[Entry], float | None]:
-        """Return schedules, the newest first, and the cursor of the next page (None at the end)."""
-        entries, cursor = self._store.page(count, before)
-        return [self._judged(entry) for entry in entries], cursor
 
     def _judged(self, entry: Entry) -> Entry:
         if isinstance(entry, InvalidEntry):
             return entry
         return entry.model_copy(update={"error": outdated(self._app, entry)})
 
-    def pause(self, schedule_id: str) -> Schedule:
-        """Let it fire no more until it is resumed; one that has ended stays as it is."""
-        if self.look_up(schedule_id).status == "active":
-            self._store.pause(schedule_id)
-        return self.look_up(schedule_id)
-
-    def resume(self, schedule_id: str) -> Schedule:
-        """Let it fire again; what it would have fired meanwhile is not made up for."""
-        schedule = self.look_up(schedule_id)
-        if schedule.status == "paused":
-            try:
-                coming = following(schedule.rule, datetime.now(UTC))
-            except TooSlow as error:
-                raise ScheduleInvalid(f"{error}; delete this schedule and make it again") from None
-            if coming:
-                self._store.resume(schedule_id, coming)
-            else:
-                self._store.advance(schedule, [], [], [])
-        return self.look_up(schedule_id)
-
-    def delete(self, schedule_id: str) -> None:
-        """Forget it; jobs that it has submitted stay. Raises UnknownSchedule, or ScheduleOfTheStack."""
-        if schedule_id in self._app.conf.beat_schedule:
-            raise ScheduleOfTheStack
-        if not self._store.delete(schedule_id):
-            raise UnknownSchedule
-
-    def run(self, schedule_id: str, job_id: str | None = None) -> tuple[str, str]:
-        """Submit a job now, beside those of the rule; return its task and its id, which can be chosen.
-
-        Raises UnknownSchedule, ScheduleInvalid or QueueFull.
-        """
-        schedule = self.look_up(schedule_id)
-        if schedule.error:
-            raise ScheduleInvalid(schedule.error)
-        job_id = job_id or str(uuid4())
-        with suppress(JobExists):  # the same request, sent to a second producer
-            self._task(schedule.task).apply_async(kwargs=schedule.arguments, task_id=job_id)
-        return schedule.task, job_id
+    def _resume(self, schedule: Schedule) -> None:
+        try:
+            coming = following(schedule.rule, datetime.now(UTC))
+        except TooSlow as error:
+            raise ScheduleInvalid(f"{error}; delete this schedule and make it again") from None
+        if coming:
+            self._store.resume(schedule.schedule_id, coming)
+        else:
+            self._store.advance(schedule, [], [], [])
 
     def _task(self, func: Task | str) -> Any:
         name = func if isinstance(func, str) else func.name
