@@ -44,17 +44,15 @@ def _scheduler(settings: Settings) -> dict[str, Any]:
     address = urlsplit(settings.records).netloc.rpartition("@")[2]
     given = parse_url(settings.records)  # type: ignore[no-untyped-call]
     credentials = {name: given[name] for name in ("username", "password") if name in given}
+    # names and values that another program wrote may hold bytes that are not UTF-8
+    text = {"decode_responses": True, "encoding_errors": "surrogateescape"}
     return {
         "beat_scheduler": "project.schedules.beat:Scheduler",
         # the scheduler notices a new schedule within this time
         "beat_max_loop_interval": 0.5,
         # the password separately: Flower shows this URL, but hides options named password
-        "redbeat_redis_url": urlsplit(settings.records)._replace(netloc=address).geturl(),
-        # names or values with invalid UTF-8, written by other programs, must not stop the scheduler
-        "redbeat_redis_options": redis_clients.options(settings) | credentials | {"encoding_errors": "surrogateescape"},
-        "redbeat_key_prefix": "schedules:",
-        # another scheduler takes over after this time; it must be longer than one round of firing
-        "redbeat_lock_timeout": 5,
+        "schedules_redis_url": urlsplit(settings.records)._replace(netloc=address).geturl(),
+        "schedules_redis_options": redis_clients.options(settings) | credentials | text,
         "beat_schedule": _periodic_jobs(settings),
     }
 

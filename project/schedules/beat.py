@@ -1,8 +1,7 @@
-"""The scheduler that beat runs: RedBeat's, of which any number can run and one fires.
+"""The scheduler that `celery beat` runs. Any number of them can run; the one that leads fires.
 
-RedBeat's own loop moves an entry on before its job is sent, gives the job a new id and takes the present for the time
-that was due: a scheduler that dies in between skips a time, and two that overlap fire one twice. Here the job comes
-first, with an id made of schedule and time, which is admitted once; then the schedule moves on.
+It submits a job first, with an id made of the schedule and its time, which is admitted only once; then it moves the
+schedule on. So a scheduler that dies in between skips no time, and two that overlap fire no time twice.
 """
 
 import logging
@@ -11,9 +10,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from celery.signals import beat_init
+from celery import beat
 from kombu.exceptions import OperationalError
-from redbeat.schedulers import RedBeatScheduler, acquire_distributed_beat_lock
 from redis.exceptions import RedisError
 
 from project.leased_transport import JobExists, QueueFull
@@ -25,9 +23,6 @@ from project.schedules.schedule import InvalidEntry, Schedule, outdated
 from project.schedules.store import Entry, Store
 from project.settings import get_settings
 
-# RedBeat waits for its lock while beat starts: without a leader_heartbeat, and for ever if Redis is away just then
-beat_init.disconnect(acquire_distributed_beat_lock)
-
 BATCH = 500  # schedules that are read in one round trip
 ROUND = 1.0  # seconds after which the claim to lead is renewed, however much is due
 MEND = 5.0  # seconds after which the leader looks for damage in Redis again
@@ -37,20 +32,20 @@ BEAT = 1.0  # seconds between two signs of life
 log = logging.getLogger(__name__)
 
 
-class Scheduler(RedBeatScheduler):
-    """RedBeat's scheduler; it survives an outage of Redis, and touches RUN_DIR/scheduler.alive at every tick."""
+class Scheduler(beat.Scheduler):
+    """A scheduler of what Redis keeps; it survives an outage, and touches RUN_DIR/scheduler.alive at every tick."""
 
     def __init__(self, app: Any, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)
         self._store = Store(app)
         self._periodic = PeriodicJobs(app, self._store)
-        self._leadership = Leadership(self._store.client, self.lock_key, self.lock_timeout)
+        self._leadership = Leadership(self._store.client)
         self._mend_at = self._beat_at = 0.0
         self._skip_missed = False
         self._reported: dict[str, str] = {}
 
     def setup_schedule(self) -> None:
-        """Do nothing yet: whoever leads writes the periodic jobs."""
+        """Do nothing yet: the scheduler that leads writes the periodic jobs."""
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Fire what is due if this scheduler leads; return the seconds to sleep until the next tick."""

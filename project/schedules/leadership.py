@@ -5,12 +5,15 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import LockError, LockNotOwnedError
 
+KEY = "schedules::lock"
+LIFETIME = 5  # seconds after which a dead leader is missed: longer than one round of firing takes
+
 
 class Leadership:
     """A claim that runs out by itself when its holder dies, and that others try for without waiting."""
 
-    def __init__(self, client: Redis, key: str, seconds: float) -> None:
-        self._lock: Any = client.lock(key, timeout=seconds, blocking=False, thread_local=False)
+    def __init__(self, client: Redis) -> None:
+        self._lock: Any = client.lock(KEY, timeout=LIFETIME, blocking=False, thread_local=False)
         self.held = False
 
     def claim(self) -> bool:

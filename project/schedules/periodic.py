@@ -14,7 +14,7 @@ from celery.schedules import crontab, schedule
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule, make_rule
 from project.schedules.schedule import Schedule, bind, following
-from project.schedules.store import Store, parse, stored
+from project.schedules.store import NAMES, Store, parse, stored
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where intervals are counted from, so that nothing moves what is made anew
 
@@ -35,9 +35,9 @@ class PeriodicJobs:
         skip_missed: no scheduler ran for a while. Intervals go on with the next time from now.
         """
         entries, store = self._app.conf.beat_schedule, self._store
-        for name in store.client.smembers(store.names) - entries.keys():
+        for name in store.client.smembers(NAMES) - entries.keys():
             store.delete(name)
-            store.client.srem(store.names, name)
+            store.client.srem(NAMES, name)
         reported, self.errors = self.errors, {}
         for name, entry in entries.items():
             try:
@@ -72,7 +72,7 @@ class PeriodicJobs:
 
     def _keep(self, name: str, planned: Schedule, skip_missed: bool) -> None:
         kept, store = self._store.read(name), self._store
-        store.client.sadd(store.names, name)
+        store.client.sadd(NAMES, name)
         if not isinstance(kept, Schedule) or kept.status == "ended" or _identity(kept) != _identity(planned):
             store.write(planned)
             return

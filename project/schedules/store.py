@@ -1,9 +1,12 @@
-"""Where schedules are kept: in Redis, under RedBeat's keys.
+"""Where schedules are kept: in Redis.
 
 schedules:<id>        a hash: definition (JSON), next, times, last, fired, jobs, paused, secret
 schedules::schedule   a sorted set: what is due when (unix seconds)
 schedules::all        a sorted set: what was made when
 schedules::paused     a set: what is paused
+schedules::statics    a set: the ids of the stack's own schedules
+schedules::lock       the claim to lead, see leadership.py
+schedules::leader     the sign of life of the leader, see leader_heartbeat.py
 
 What is found there may be anything: an entry that cannot be read becomes an InvalidEntry, and never an exception.
 """
@@ -18,7 +21,7 @@ from typing import Any
 
 from celery import Celery
 from pydantic import ValidationError
-from redbeat.schedulers import ensure_conf, get_redis
+from redis import Redis
 from redis.exceptions import ResponseError
 
 from project.errors import TooManySchedules
@@ -31,6 +34,9 @@ JOBS_KEPT = 10  # ids of a schedule's last jobs
 SURROGATES = re.compile("[\ud800-\udfff]")
 FARTHEST = sys.float_info.max  # a cursor cannot be infinite, but a score can
 
+PREFIX = "schedules:"  # a key that goes on with another colon is not a schedule
+DUE, INDEX, PAUSED, NAMES = f"{PREFIX}:schedule", f"{PREFIX}:all", f"{PREFIX}:paused", f"{PREFIX}:statics"
+
 Entry = Schedule | InvalidEntry
 
 
@@ -38,16 +44,13 @@ class Store:
     """The schedules of an app."""
 
     def __init__(self, app: Celery) -> None:
-        conf = ensure_conf(app)
-        self.client: Any = get_redis(app)
-        self._prefix, self._due = conf.key_prefix, conf.schedule_key
-        self.index, self._paused = f"{self._prefix}:all", f"{self._prefix}:paused"
-        self.names = conf.statics_key  # of the stack's own schedules
+        options = app.conf.schedules_redis_options
+        self.client: Any = Redis.from_url(app.conf.schedules_redis_url, **options)
         self._ttl = app.conf.result_expires
 
     def key(self, schedule_id: str) -> str:
         """Return the key of a schedule."""
-        return f"{self._prefix}{schedule_id}"
+        return f"{PREFIX}{schedule_id}"
 
     def write(self, schedule: Schedule, secret: str = "", limit: int = 0) -> None:
         """Keep a schedule; one that had this id is gone, but if it was paused, the new one is.
@@ -57,14 +60,14 @@ class Store:
         """
         assert schedule.next
         fields = stored(schedule)
-        keys = [self.key(schedule.schedule_id), self.index, self._due, self._paused]
+        keys = [self.key(schedule.schedule_id), INDEX, DUE, PAUSED]
         args = [limit, schedule.created_at.timestamp(), fields["definition"], secret]
         if not ADD(self.client, keys, [*args, fields["next"], schedule.next.timestamp(), fields["times"]]):
             raise TooManySchedules
 
     def read(self, schedule_id: str) -> Entry | None:
         """Return a schedule, or None if there is none of this id."""
-        if schedule_id.startswith(":"):  # what RedBeat keeps for itself
+        if schedule_id.startswith(":"):  # the keys above
             return None
         return next(iter(self._load([self.key(schedule_id)])), None)
 
@@ -75,25 +78,25 @@ class Store:
 
     def due(self, now: float, skip: int, most: int) -> list[Entry]:
         """Return entries whose time has come, first those that wait longest; forget those that are not to fire."""
-        keys = self.client.zrangebyscore(self._due, "-inf", now, start=skip, num=most)
+        keys = self.client.zrangebyscore(DUE, "-inf", now, start=skip, num=most)
         found = [entry for entry in self._load(keys) if getattr(entry, "status", "active") == "active"]
         if gone := set(keys) - {self.key(entry.schedule_id) for entry in found}:
-            self.client.zrem(self._due, *map(as_stored, gone))
+            self.client.zrem(DUE, *map(as_stored, gone))
         return found
 
     def postpone(self, schedule_id: str, seconds: float) -> None:
         """Let the scheduler look at an entry again after some seconds; newer code may be able to use it."""
-        self.client.zadd(self._due, {self.key(schedule_id): time.time() + seconds}, xx=True)
+        self.client.zadd(DUE, {self.key(schedule_id): time.time() + seconds}, xx=True)
 
     def next_time(self) -> float | None:
         """Return when the next schedule fires, in unix seconds."""
-        first = self.client.zrange(self._due, 0, 0, withscores=True)
+        first = self.client.zrange(DUE, 0, 0, withscores=True)
         return float(first[0][1]) if first else None
 
     def page(self, count: int, before: float | None) -> tuple[list[Entry], float | None]:
         """Return schedules, the newest first, and the cursor of the next page (None at the end)."""
         limit = "+inf" if before is None else f"({before!r}"
-        rows = self.client.zrevrangebyscore(self.index, limit, "-inf", start=0, num=count, withscores=True)
+        rows = self.client.zrevrangebyscore(INDEX, limit, "-inf", start=0, num=count, withscores=True)
         cursor = max(-FARTHEST, min(FARTHEST, rows[-1][1])) if len(rows) == count else None
         return self._load([key for key, _ in rows]), cursor
 
@@ -102,15 +105,15 @@ class Store:
         assert schedule.next
         last = moments[-1].isoformat() if moments else ""
         args = [schedule.next.isoformat(), *_times(coming), last, self._ttl, max(self._ttl, WEEK), JOBS_KEPT, *jobs]
-        return bool(ADVANCE(self.client, [self.key(schedule.schedule_id), self._due, self._paused], args))
+        return bool(ADVANCE(self.client, [self.key(schedule.schedule_id), DUE, PAUSED], args))
 
     def pause(self, schedule_id: str) -> None:
         """Let a schedule fire no more until it is resumed."""
-        PAUSE(self.client, [self.key(schedule_id), self._due, self._paused], _times([]))
+        PAUSE(self.client, [self.key(schedule_id), DUE, PAUSED], _times([]))
 
     def resume(self, schedule_id: str, coming: list[datetime]) -> None:
         """Let a paused schedule go on at the first of these times."""
-        PAUSE(self.client, [self.key(schedule_id), self._due, self._paused], _times(coming))
+        PAUSE(self.client, [self.key(schedule_id), DUE, PAUSED], _times(coming))
 
     def delete(self, schedule_id: str) -> bool:
         """Forget a schedule, or what else is stored under its id; tell whether there was anything."""
@@ -120,25 +123,25 @@ class Store:
         # no transaction: a full Redis may refuse MULTI; names that are left without a schedule are removed when found
         with self.client.pipeline(transaction=False) as pipe:
             pipe.delete(key)
-            pipe.zrem(self._due, key)
-            pipe.zrem(self.index, key)
-            pipe.srem(self._paused, key)
+            pipe.zrem(DUE, key)
+            pipe.zrem(INDEX, key)
+            pipe.srem(PAUSED, key)
             return bool(pipe.execute()[0])
 
     def indexed(self, schedule: Schedule) -> bool:
         """Tell whether a schedule is in the index and, if it is active, will be found when it is due."""
         key = self.key(schedule.schedule_id)
         with self.client.pipeline(transaction=False) as pipe:
-            made, due = pipe.zscore(self.index, key).zscore(self._due, key).execute()
+            made, due = pipe.zscore(INDEX, key).zscore(DUE, key).execute()
         on_time = schedule.next and due is not None and due <= schedule.next.timestamp()
         return made is not None and (schedule.status != "active" or bool(on_time))
 
     def put_into_index(self, schedule: Schedule) -> None:
         """Let a schedule be listed, and be found when it is due."""
         key = self.key(schedule.schedule_id)
-        self.client.zadd(self.index, {key: schedule.created_at.timestamp()})
+        self.client.zadd(INDEX, {key: schedule.created_at.timestamp()})
         if schedule.status == "active" and schedule.next:
-            self.client.zadd(self._due, {key: schedule.next.timestamp()})
+            self.client.zadd(DUE, {key: schedule.next.timestamp()})
 
     def mend_indexes(self) -> list[str]:
         """Rename what stands under a name of ours and is of another type, and index all schedules again.
@@ -146,13 +149,13 @@ class Store:
         Returns the keys that were renamed. Does the same if no schedule is left in the sorted set of what is due.
         """
         renamed = []
-        kinds = {self._due: "zset", self.index: "zset", self._paused: "set", self.names: "set"}
+        kinds = {DUE: "zset", INDEX: "zset", PAUSED: "set", NAMES: "set"}
         for key, kind in kinds.items():
             if self.client.type(key) not in (kind, "none"):
                 renamed.append(f"{key}:not-a-{kind}:{int(time.time())}")
                 self.client.rename(key, renamed[-1])
-        if renamed or (self.client.exists(self.index) and not self.client.exists(self._due)):
-            names = (key for key in self.client.scan_iter(f"{self._prefix}[^:]*", count=1000))
+        if renamed or (self.client.exists(INDEX) and not self.client.exists(DUE)):
+            names = (key for key in self.client.scan_iter(f"{PREFIX}[^:]*", count=1000))
             for entry in self._load(names):
                 if isinstance(entry, Schedule):
                     self.put_into_index(entry)
@@ -160,13 +163,13 @@ class Store:
 
     def _load(self, keys: Iterable[str]) -> list[Entry]:
         # a name that is not UTF-8 is no id of ours, and no answer could carry it
-        keys = [key for key in keys if key.startswith(self._prefix) and key.isprintable()]
+        keys = [key for key in keys if key.startswith(PREFIX) and key.isprintable()]
         with self.client.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hgetall(key)
             found = pipe.execute(raise_on_error=False)
         pairs = zip(keys, found, strict=True)
-        return [_entry(key.removeprefix(self._prefix), fields) for key, fields in pairs if fields != {}]
+        return [_entry(key.removeprefix(PREFIX), fields) for key, fields in pairs if fields != {}]
 
 
 def as_stored(key: str) -> bytes:

@@ -8,7 +8,7 @@ from celery import current_app, current_task
 from project.celery_config.task import shared_task
 from project.integrations import webhook
 from project.leased_transport import keys
-from project.schedules.store import Store, as_stored
+from project.schedules.store import INDEX, Store, as_stored
 from project.settings import get_settings
 from project.task_options.retry import ALWAYS, ONCE
 
@@ -21,7 +21,7 @@ def purge_records() -> dict[str, int]:
     store, settings = Store(current_app), get_settings()
     # the indexes first: they must not grow while the database is unavailable
     jobs = _forget_gone(store.client, keys.RECENT, keys.job)
-    schedules = _forget_gone(store.client, store.index, str)
+    schedules = _forget_gone(store.client, INDEX, str)
     from project.integrations.database import history as records_in_database  # noqa: PLC0415 - only what runs needs SQLAlchemy
 
     before = datetime.now(UTC) - timedelta(seconds=settings.records_ttl)
