@@ -5,6 +5,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # addresses to listen on, to which no client can connect
+DOT_SEGMENTS = (".", "..")  # RFC 3986, 5.2.4: browsers and HTTP clients remove them from the path of a URL
 
 
 def in_url(host: str) -> str:

@@ -9,8 +9,8 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import ValidationError
 
 from project.errors import TooManyEventListeners
+from project.job_models import Change
 from project.jobs.job_events import ALL, Changes
-from project.jobs.models import Change
 
 INTERVAL = 0.1  # seconds between two pieces of the stream: sending to each client costs more than a longer piece
 HELD = 100  # pieces kept for a client that reads slowly; older ones are dropped

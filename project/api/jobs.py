@@ -10,7 +10,7 @@ from project.api.long_poll import long_poll
 from project.api.parameters import HowToLookUp, JobId
 from project.api.paths import API
 from project.api.problems import problem_responses
-from project.jobs.models import Accepted, Job, JobPage, Requeued, Status
+from project.job_models import Accepted, Job, JobPage, Requeued, Status
 from project.task_options.body_limits import Limited
 
 router = APIRouter(prefix=f"{API}/jobs", tags=["overview"])

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from project.api.deps import JobsDep
 from project.api.paths import API
 from project.api.problems import problem_responses
-from project.jobs.models import Queue
+from project.job_models import Queue
 
 router = APIRouter(prefix=f"{API}/queues", tags=["overview"])
 

@@ -12,7 +12,7 @@ from project.api.parameters import BODY_LIMIT, RequestId, ScheduleId
 from project.api.paths import API
 from project.api.problems import problem_responses
 from project.api.schedule_models import NewSchedule, Preview, ScheduleOut, SchedulePage, SchedulePatch, When
-from project.jobs.models import Accepted
+from project.job_models import Accepted
 from project.jobs.service import Jobs
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import make_rule

@@ -16,7 +16,7 @@ from project.api.paths import API
 from project.api.problems import problem_responses
 from project.celery_config.task import JobTask
 from project.errors import UnknownJob
-from project.jobs.models import Accepted, Change, Job
+from project.job_models import Accepted, Change, Job
 from project.startup import DeclarationError
 from project.task_options.signature import arguments_model, result_type, summary
 

@@ -14,10 +14,11 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+from httpx_sse import connect_sse
 from pydantic import TypeAdapter, ValidationError
 
-from project.jobs.models import Accepted, Change, Consumer, Job, JobPage, Queue, Requeued
-from project.jobs.submit_options import DOT_SEGMENTS
+from project.addresses import DOT_SEGMENTS
+from project.job_models import Accepted, Change, Consumer, Job, JobPage, Queue, Requeued
 from project.proxies import proxy_for
 
 URL = "http://127.0.0.1:8080"
@@ -166,17 +167,10 @@ class Client:
 
     def _events(self, path: tuple[str, ...]) -> Iterator[Job[Any] | Change]:
         # the service sends a comment every 15 seconds, so a longer silence means that it is gone
-        with self._http.stream("GET", _address(path), timeout=LONGEST_WAIT) as response:
-            _refuse_problem(response)
-            name, rest = b"", b""
-            for chunk in response.iter_bytes():
-                # not response.iter_lines(): that breaks lines at U+2028 too, which may stand in JSON
-                *lines, rest = (rest + chunk).split(b"\n")
-                for field, _, value in (line.partition(b": ") for line in lines):
-                    if field == b"event":
-                        name = value
-                    elif field == b"data":
-                        yield (Job[Any] if name == b"job" else Change).model_validate_json(value)
+        with connect_sse(self._http, "GET", _address(path), timeout=LONGEST_WAIT) as source:
+            _refuse_problem(source.response)
+            for event in source.iter_sse():
+                yield (Job[Any] if event.event == "job" else Change).model_validate_json(event.data)
 
 
 def _address(path: tuple[str, ...]) -> str:

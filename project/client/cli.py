@@ -14,7 +14,7 @@ from project.client import options
 from project.client.api import Client, ProblemError
 from project.client.show import HEAD, as_json, complain, job_row, print_traceback, table
 from project.client.watch import watch_all, watch_job
-from project.jobs.models import Job
+from project.job_models import Job
 
 OK, JOB_FAILED, REFUSED, AWAY, NOT_YET = range(5)
 INTERRUPTED, PIPE_CLOSED = 130, 141  # 128 and the signal's number, as shells have it

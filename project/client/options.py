@@ -9,7 +9,7 @@ from typing import Any, NoReturn, get_args
 
 from project.client.api import URL
 from project.client.show import complain
-from project.jobs.models import Status
+from project.job_models import Status
 from project.settings import get_settings
 
 HELP = f"""arguments of a task are given as NAME=VALUE. VALUE is taken as JSON if it is JSON, else as text:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from project.jobs.models import Job
+from project.job_models import Job
 
 BAR = 20  # characters
 HEAD = ("job", "task", "status", "submitted", "")

@@ -9,7 +9,7 @@ from typing import Any
 
 from project.client.api import Client, ProblemError
 from project.client.show import HEAD, as_json, job_row, moment, outcome, printable, table
-from project.jobs.models import Job
+from project.job_models import Job
 
 REFRESH = 2  # seconds without a change after which the table is read again: one may have been missed
 PAUSE = 0.2  # seconds between two drawings; nobody reads faster

@@ -27,9 +27,9 @@ from project.errors import (
     TooManyListeners,
     UnknownJob,
 )
+from project.job_models import ENDED, Accepted, Change, Consumer, Job, JobPage, ListedJob, Queue
 from project.jobs.circuit_breaker import CircuitBreaker
 from project.jobs.job_events import PAUSE, Changes
-from project.jobs.models import ENDED, Accepted, Change, Consumer, Job, JobPage, ListedJob, Queue
 from project.jobs.retry_after import RetryAfter
 from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import JobExists, QueueFull, control, keys, listing, records, summaries

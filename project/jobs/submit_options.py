@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-DOT_SEGMENTS = (".", "..")  # RFC 3986, 5.2.4: browsers and HTTP clients remove them from the path of a URL
+from project.addresses import DOT_SEGMENTS
 
 
 def no_dot_segment(name: str) -> str:

@@ -1,6 +1,7 @@
 """Cron: five fields or a macro, as crontab(5) has them. This is the only parser of the format: settings use it too.
 
-It also accepts full names (sunday, january) and ranges that wrap (22-2, fri-mon), as Celery's crontab does.
+It also accepts full names (sunday, january) and ranges that wrap (22-2, fri-mon), as Celery's crontab does. The library
+cronsim knows neither these nor macros, accepts a sixth field for seconds, and its errors do not say what is wrong.
 """
 
 import re

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from project.jobs.models import ENDED
+from project.job_models import ENDED
 from project.leased_transport import keys
 from tests.chaos.storm import Clients, Killer, Submitted
 from tests.support.http import finished, submit

@@ -12,7 +12,7 @@ import pytest
 from celery import states
 
 from project.client import Client, ProblemError
-from project.jobs.models import Job
+from project.job_models import Job
 from tests.support import shell
 from tests.support.ports import free_port
 from tests.support.shell import running

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from project.jobs.models import Job
+from project.job_models import Job
 from project.leased_transport import records
 from tests.support.processes import RedisServer
 from tests.support.rabbitmq import RabbitServer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from project.jobs.models import Job, ListedJob
+from project.job_models import Job, ListedJob
 from project.leased_transport import keys, records, summaries
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until

@@ -9,7 +9,7 @@ from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.derived_ids import derived_id
 from project.errors import TooManyJobs
-from project.jobs.models import Accepted
+from project.job_models import Accepted
 from project.jobs.service import Jobs
 from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import keys, records, scripts

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from project.jobs.models import Job
+from project.job_models import Job
 from project.leased_transport.records import readable
 
 WHOLE = {"task": "sum", "status": "FAILURE", "queue": "cpu", "token": "1", "submitted_at": "2026-11-27T00:00:00Z"}
