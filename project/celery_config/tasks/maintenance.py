@@ -1,20 +1,25 @@
-"""Back up and restore, one job at a time, in a consumer of their own."""
+"""Back up, restore and delete old data, one job at a time, in a consumer of their own."""
 
 import ftplib
 import ssl
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
+from celery import current_app
 from pydantic import Field
 
 from project.celery_config.task import shared_task
 from project.integrations.backups import archives, ftp_mirror, manifest
 from project.integrations.backups.retention import Keep
+from project.leased_transport import keys
+from project.schedules.store import INDEX, Store, as_stored
 from project.settings import Settings, get_settings
 from project.task_options.progress import report_progress
-from project.task_options.retry import ALWAYS
+from project.task_options.retry import ALWAYS, ONCE
 
 HOUR = 3600  # seconds
+BATCH = 1000  # members of an index that are checked in one round trip
 FINAL = (archives.BackupError, ftplib.error_perm, ssl.SSLCertVerificationError)
 AcceptShrink = Annotated[bool, Field(description="Accept a backup with less than a tenth of the last one's content")]
 ArchiveName = Annotated[str, Field(pattern=archives.PATTERN, examples=["database-20261121T030000Z.sqlite3"])]
@@ -79,5 +84,30 @@ def restore_database(name: ArchiveName) -> dict[str, Any]:
     return database_dump.restore(get_settings(), name, report_progress)
 
 
+@shared_task(queue="maintenance", retry_policy=ONCE)
+def purge_records() -> dict[str, int]:
+    """Delete old rows of the database, and remove expired entries from the indexes."""
+    store, settings = Store(current_app), get_settings()
+    # the indexes first: they must not grow while the database is unavailable
+    jobs = _forget_gone(store.client, keys.RECENT, keys.job)
+    schedules = _forget_gone(store.client, INDEX, str)
+    from project.integrations.database import history  # noqa: PLC0415 - only what runs needs SQLAlchemy
+
+    before = datetime.now(UTC) - timedelta(seconds=settings.records_ttl)
+    return {"rows": history.purge(settings.database, before), "jobs": jobs, "schedules": schedules}
+
+
 def _keep(settings: Settings) -> Keep:
     return Keep(settings.backup_keep_last, settings.backup_keep_daily, settings.backup_keep_weekly)
+
+
+def _forget_gone(client: Any, index: str, key_of: Any) -> int:
+    """Remove the members of a sorted set that have no key any more; return their number."""
+    gone = []
+    for first in range(0, client.zcard(index), BATCH):
+        members = client.zrange(index, first, first + BATCH - 1)
+        pipe = client.pipeline(transaction=False)
+        for member in members:
+            pipe.exists(as_stored(key_of(member)))
+        gone += [as_stored(member) for member, there in zip(members, pipe.execute(), strict=True) if not there]
+    return client.zrem(index, *gone) if gone else 0

@@ -1,13 +1,15 @@
-"""Define the tasks that send and receive mail."""
+"""Define the tasks that send notifications, and send and receive mail."""
 
 from typing import Annotated, Any
 
-from celery import current_task
+from celery import current_app, current_task
 from pydantic import BeforeValidator, EmailStr, Field
 
 from project.celery_config.task import shared_task
+from project.integrations import webhook
 from project.integrations.mail import imap, sending
 from project.integrations.mail.sending import ONE_LINE, MailRefused
+from project.schedules.store import Store
 from project.settings import get_settings
 from project.task_options.once import Once
 from project.task_options.retry import ALWAYS
@@ -66,3 +68,19 @@ def receive_emails(
 ) -> list[dict[str, Any]]:
     """Return the newest mails of a folder without marking them as seen."""
     return imap.receive(get_settings(), folder, unseen_only, limit)
+
+
+@shared_task(queue="notifications", retry_policy=ALWAYS, final_errors=(webhook.NotifyRefused,))
+def notify(notification: dict[str, Any], schedule_id: str) -> str:
+    """Send a notification to NOTIFY_URL, with the Authorization header of its reminder."""
+    secret = Store(current_app).secret(schedule_id)
+    if secret is None:
+        return "not sent: the reminder was deleted, or ended a week ago"
+    settings = get_settings()
+    if not settings.notify_url.get_secret_value():
+        return "not sent: NOTIFY_URL is empty"
+    # the job may run twice; the key lets the receiver detect that
+    key = f"{schedule_id} {current_task.request.id}"
+    headers = {"Authorization": secret, "Idempotency-Key": key}
+    webhook.post(settings, notification, headers)
+    return "sent"
