@@ -1,4 +1,4 @@
-"""What a client reads about a job (DESIGN section 5)."""
+"""The models of jobs, queues and consumers in the HTTP API; producer and client share them."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The catalogue: which tasks there are, and what each accepts and returns."""
+"""The catalogue: all tasks with their arguments and results."""
 
 from collections.abc import Iterable
 from typing import Any

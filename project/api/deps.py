@@ -1,4 +1,4 @@
-"""What the endpoints work with: `create_app` puts it on `app.state`, and endpoints ask for it by type.
+"""Dependencies of the endpoints: `create_app` puts objects on `app.state`, endpoints receive them by annotation.
 
 @router.get("")
 def list_queues(jobs: JobsDep) -> list[Queue]: ...
@@ -16,7 +16,7 @@ from project.jobs.service import Jobs
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import Settings
 
-# These are async, so that they need no thread: while Redis is away, requests hold all of them.
+# These are async so that they need no thread: during an outage of Redis, waiting requests may hold all threads.
 
 
 async def _settings(request: Request) -> Settings:
@@ -57,7 +57,7 @@ DatabaseThreads = Annotated[CapacityLimiter, Depends(_database_threads)]
 
 
 async def require_json(request: Request) -> None:
-    """Refuse a body that does not say it is JSON."""
+    """Reject a body whose Content-Type is not application/json."""
     empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not empty and media_type != "application/json":
@@ -70,5 +70,5 @@ def require_broker(jobs: JobsDep) -> None:
 
 
 def require_room_to_listen(jobs: JobsDep) -> None:
-    """Raise TooManyListeners if MAX_WAITERS clients wait for jobs or follow them."""
+    """Raise TooManyListeners if MAX_WAITERS clients already wait for jobs or follow them."""
     jobs.make_room()

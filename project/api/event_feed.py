@@ -1,4 +1,4 @@
-"""The changes of all jobs as a stream of server-sent events: encoded once, and shared by all that follow them."""
+"""The changes of all jobs as a stream of server-sent events; each is encoded once for all clients."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,27 +12,27 @@ from project.errors import TooManyEventListeners
 from project.job_models import Change
 from project.jobs.job_events import ALL, Changes
 
-INTERVAL = 0.1  # seconds between two pieces of the stream: sending to each client costs more than a longer piece
-HELD = 100  # pieces kept for a client that reads slowly; older ones are dropped
-KEEPALIVE = 15  # seconds of silence after which a comment is sent, so that no proxy closes the connection
+INTERVAL = 0.1  # seconds between two chunks: each send has a cost per client, so changes are batched
+BACKLOG = 100  # chunks kept for a client that reads slowly; older ones are dropped
+KEEPALIVE = 15  # seconds of silence after which a comment is sent, so that no proxy closes an idle connection
 
 Listener = asyncio.Queue[bytes]
 
 
 class Feed:
-    """The stream, for at most *most* listeners in one event loop."""
+    """The stream, for at most *limit* listeners in one event loop."""
 
-    def __init__(self, changes: Changes, most: int) -> None:
-        self._changes, self._most = changes, most
+    def __init__(self, changes: Changes, limit: int) -> None:
+        self._changes, self._limit = changes, limit
         self._listeners: set[Listener] = set()
         self._reader: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def listener(self) -> AsyncIterator[Listener]:
         """Listen while the block runs; raise TooManyEventListeners."""
-        if len(self._listeners) >= self._most:
+        if len(self._listeners) >= self._limit:
             raise TooManyEventListeners
-        listener: Listener = asyncio.Queue(HELD)
+        listener: Listener = asyncio.Queue(BACKLOG)
         self._listeners.add(listener)
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read())
@@ -46,22 +46,22 @@ class Feed:
     async def _read(self) -> None:
         async with self._changes.watch(ALL) as changes:
             while True:
-                found = [await changes.get()]
+                batch = [await changes.get()]
                 while not changes.empty():
-                    found.append(changes.get_nowait())
-                if piece := b"".join(_encoded(change) for change in found if change):
-                    self._send(piece)
+                    batch.append(changes.get_nowait())
+                if chunk := b"".join(_encoded(change) for change in batch if change):
+                    self._send(chunk)
                 await asyncio.sleep(INTERVAL)
 
-    def _send(self, piece: bytes) -> None:
+    def _send(self, chunk: bytes) -> None:
         for listener in self._listeners:
             if listener.full():
                 listener.get_nowait()
-            listener.put_nowait(piece)
+            listener.put_nowait(chunk)
 
 
-async def pieces(listener: Listener) -> AsyncIterator[bytes]:
-    """Yield what a listener hears, without an end."""
+async def chunks(listener: Listener) -> AsyncIterator[bytes]:
+    """Yield a listener's chunks endlessly, with a comment when there are none for a while."""
     while True:
         try:
             yield await asyncio.wait_for(listener.get(), KEEPALIVE)
@@ -70,7 +70,7 @@ async def pieces(listener: Listener) -> AsyncIterator[bytes]:
 
 
 def _encoded(change: dict[str, Any]) -> bytes:
-    """Return a change as an event; nothing of a message that another program has published and that is no change."""
+    """Return a change as an event; nothing for another program's message that is not a change."""
     with suppress(ValidationError):
         return format_sse_event(event="change", data_str=Change.model_validate(change).model_dump_json())
     return b""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 
 from project.api.deps import FeedDep, require_broker
-from project.api.event_feed import Listener, pieces
+from project.api.event_feed import Listener, chunks
 from project.api.paths import API
 from project.api.problems import problem_responses
 
@@ -18,7 +18,7 @@ EVENTS: dict[int | str, Any] = {200: {"content": {"text/event-stream": {"itemSch
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events that are encoded already."""
+    """A response of server-sent events that are already encoded."""
 
     media_type = "text/event-stream"
 
@@ -33,8 +33,8 @@ async def _listener(feed: FeedDep) -> AsyncIterator[Listener]:
     summary="Follow every job",
     operation_id="follow_jobs",
     response_class=EventStream,
-    dependencies=[Depends(require_broker)],  # later is too late: a stream is a 200
+    dependencies=[Depends(require_broker)],  # checked before the stream begins: then the status is already 200
     responses=EVENTS | problem_responses(429, 503),
 )
 async def follow_all(listener: Annotated[Listener, Depends(_listener)]) -> EventStream:
-    return EventStream(pieces(listener), headers={"X-Accel-Buffering": "no"})  # of NGINX
+    return EventStream(chunks(listener), headers={"X-Accel-Buffering": "no"})  # NGINX must not buffer it

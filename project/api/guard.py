@@ -1,4 +1,4 @@
-"""Refuse requests for other hosts and from pages of other sites; keep answers out of foreign frames and of caches."""
+"""Reject requests for other hosts and from pages of other sites; keep answers out of foreign frames and of caches."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,13 @@ from project.api.request_guard import NO_FRAMES, Refusal, check_request
 
 
 class GuardMiddleware:
-    """Let only requests through that project/api/request_guard.py allows."""
+    """Pass on only the requests that project/api/request_guard.py allows."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], private_prefix: str) -> None:
         self.app, self._hosts, self._private_prefix = app, frozenset(hosts), private_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request, or pass it on; answers below the private prefix are not to be stored."""
+        """Reject a request or pass it on; responses below the private prefix get `Cache-Control: no-store`."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         if refusal := self._check(scope):

@@ -1,4 +1,4 @@
-"""Answer HEAD wherever GET is allowed, with the same headers and without the body (RFC 9110, section 9.3.2)."""
+"""Answer HEAD wherever GET is allowed, with the same headers and no body (RFC 9110, section 9.3.2)."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,10 +16,11 @@ class HeadMiddleware:
         as_get = {**scope, "method": "GET"}
 
         async def send_head(message: Message) -> None:
+            """Send the headers, then end the response."""
             if message["type"] == "http.response.start":
                 scope["route"] = as_get.get("route")  # the metrics count by route
                 await send(message)
-                # the answer is complete: for a stream, the server now tells the application that nobody reads on
+                # the response is complete: a stream now gets http.disconnect from the server, and ends
                 await send({"type": "http.response.body"})
 
         await self.app(as_get, receive, send_head)

@@ -15,19 +15,19 @@ from project.check import Check
 from project.errors import NotReady
 from project.health.recent_checks import RecentChecks
 
-DEEP = 10  # seconds for all checks
+CHECKS_TIMEOUT = 10  # seconds for all checks together
 
 router = APIRouter(prefix=PRODUCER, tags=["health"])
 
 
 class Health(BaseModel):
-    """The answer of a probe that found nothing wrong."""
+    """The response of a successful probe."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(Health):
-    """The same, and with `deep=1` what was found about each part."""
+    """The response of a successful readiness probe; with `deep=1` it has the result of each check."""
 
     checks: list[Check] | None = None
 
@@ -39,7 +39,7 @@ async def live() -> Health:
 
 @router.get(
     "/health/ready",
-    summary="Can jobs be accepted, and with deep=1: can they be done?",
+    summary="Can jobs be accepted? With deep=1: can they be run?",
     operation_id="ready",
     response_model_exclude_none=True,
     responses=problem_responses(422, 503),
@@ -48,16 +48,16 @@ async def ready(
     jobs: JobsDep,
     checks: ChecksDep,
     threads: CheckThreads,
-    deep: Annotated[bool, Query(description="Look at everything that jobs talk to")] = False,
+    deep: Annotated[bool, Query(description="Check every service that jobs use")] = False,
 ) -> Readiness:
     await run_sync(jobs.ping)
     return Readiness(checks=await _passed(checks, threads) if deep else None)
 
 
 async def _passed(checks: RecentChecks, threads: CapacityLimiter) -> list[Check]:
-    """Return what the checks found; raise NotReady if one failed or they take too long."""
+    """Return the results of the checks; raise NotReady if one failed or they take too long."""
     found = None
-    with move_on_after(DEEP):
+    with move_on_after(CHECKS_TIMEOUT):
         found = await run_sync(checks, limiter=threads, abandon_on_cancel=True)
     if found is None:
         raise NotReady("the checks take too long")

@@ -1,4 +1,4 @@
-"""Jobs of any task: list the recent ones, look one up, and requeue those that failed."""
+"""Jobs of any task: list the recent ones, look one up, requeue failed ones."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ class JobsQuery(Limited):
     task: str | None = Field(default=None, description="Only jobs of this task")
     status: Status | None = None
     limit: int = Field(default=50, ge=1, le=200)
-    before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the page before")
+    before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the previous page")
 
 
 class RequeueQuery(Limited):
@@ -48,7 +48,7 @@ def list_jobs(query: Annotated[JobsQuery, Query()], jobs: JobsDep) -> JobPage:
 @router.post(
     "/requeue",
     status_code=202,
-    summary="Let all failed jobs wait again",
+    summary="Requeue all failed jobs",
     operation_id="requeue_jobs",
     responses=problem_responses(422, 429, 503),
 )
@@ -59,7 +59,7 @@ def requeue_failed(query: Annotated[RequeueQuery, Query()], jobs: JobsDep) -> Re
 @router.post(
     "/{job_id}/requeue",
     status_code=202,
-    summary="Let a failed or revoked job wait again",
+    summary="Requeue a failed or revoked job",
     operation_id="requeue_job",
     responses=problem_responses(404, 409, 429, 503),
 )
@@ -69,7 +69,7 @@ def requeue(job_id: JobId, jobs: JobsDep, response: Response) -> Accepted:
     return job
 
 
-# last: a wrong method at /jobs/requeue is answered by the first address that fits
+# after /requeue: the first route that matches a path answers a wrong method
 @router.get(
     "/{job_id}",
     response_model=Job[Any],

@@ -1,4 +1,4 @@
-"""Long polling: answer a request when a job ends, unless the client goes away before."""
+"""Long polling: respond when a job ends, unless the client disconnects first."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 
 async def long_poll(request: Request, response: Response, seconds: float, answer: Coroutine[Any, Any, Any]) -> Any:
-    """Return the answer, which takes up to some seconds; say that a preference for them was applied (RFC 7240)."""
+    """Return the answer, which takes up to *seconds*; confirm the client's preference to wait (RFC 7240)."""
     if not seconds:
         return await answer
     if "prefer" in request.headers:
@@ -17,7 +17,7 @@ async def long_poll(request: Request, response: Response, seconds: float, answer
 
 
 async def _unless_disconnected(request: Request, answer: Coroutine[Any, Any, Any]) -> Any:
-    """Return the answer, or give up when the client goes away: nobody would read it."""
+    """Return the answer, or give up when the client disconnects."""
 
     async def disconnected() -> None:
         while (await request.receive())["type"] != "http.disconnect":

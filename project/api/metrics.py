@@ -13,18 +13,19 @@ METHODS = frozenset(HTTPMethod)
 
 
 class MetricsMiddleware:
-    """Observe each HTTP request once its response starts."""
+    """Record the duration of each HTTP request when its response starts."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and observe how long its first answer took."""
+        """Pass the request on and measure the time to the start of its response."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         begun, answered = time.perf_counter(), False
 
         async def observe(message: Message) -> None:
+            """Count the request when its response starts."""
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
@@ -34,13 +35,13 @@ class MetricsMiddleware:
         try:
             await self.app(scope, receive, observe)
         except Exception:
-            if not answered:  # Starlette answers with 500, outside of all middleware
+            if not answered:  # Starlette sends the 500 outside of this middleware
                 _count(scope, 500, begun)
             raise
 
 
 def _count(scope: Scope, status: int, begun: float) -> None:
-    # the pattern, not the path, and no word that a client made up: a label for each would never end
+    # the route's pattern and known methods only: values chosen by clients would make labels without limit
     route = getattr(scope.get("route"), "path", "unknown")
     method = scope["method"] if scope["method"] in METHODS else "other"
     REQUESTS.labels(method, route, str(status)).observe(time.perf_counter() - begun)

@@ -1,4 +1,4 @@
-"""What clients can say besides the body: query parameters and headers, each checked."""
+"""Query parameters and headers, validated."""
 
 import re
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ BODY_LIMIT = 1024 * 1024  # bytes, as NGINX's client_max_body_size; also enforce
 LONGEST_WAIT = 30  # seconds
 YEAR = 366 * 24 * 60 * 60
 
-ScheduleId = Annotated[str, Path(description="As given when the schedule was made"), AfterValidator(no_dot_segment)]
-JobId = Annotated[str, Path(description="As given when the job was submitted"), AfterValidator(no_dot_segment)]
+ScheduleId = Annotated[str, Path(description="The id of the schedule"), AfterValidator(no_dot_segment)]
+JobId = Annotated[str, Path(description="The id of the job"), AfterValidator(no_dot_segment)]
 
 
 def _no_number(moment: Any) -> Any:
-    """Refuse what pydantic would take for unix seconds."""
+    """Reject numbers, which pydantic would accept as unix seconds."""
     if moment is not None and not (isinstance(moment, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", moment)):
         raise ValueError("Input should be a date and time as RFC 3339 has it, such as 2030-01-01T00:00:00Z")
     return moment
@@ -31,13 +31,13 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
 class SubmitQuery(Limited):
-    """How a job is submitted."""
+    """The query parameters of a submit."""
 
     model_config = ConfigDict(extra="forbid")
 
     job_id: ChosenId | None = Field(default=None, description="An id of your choice")
-    countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Run it in so many seconds")
-    eta: Moment | None = Field(default=None, description="Run it at this moment (RFC 3339 with time zone)")
+    countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Delay before the job runs, in seconds")
+    eta: Moment | None = Field(default=None, description="Time at which the job runs (RFC 3339 with time zone)")
     priority: int | None = Field(
         default=None, ge=0, le=9, description="0 is the most urgent, 9 the least; a job without one counts as 5"
     )
@@ -50,19 +50,24 @@ class SubmitQuery(Limited):
 
 
 class LookUpQuery(Limited):
-    """How long to wait for the end of a job, and what to show of it."""
+    """The query parameters of a look-up."""
 
     model_config = ConfigDict(extra="forbid")
 
-    wait: float | None = Field(default=None, ge=0, le=LONGEST_WAIT, description="Answer when the job ends, or then")
-    traceback: bool = Field(default=False, description="`1` also shows the traceback of a job's error")
+    wait: float | None = Field(
+        default=None,
+        ge=0,
+        le=LONGEST_WAIT,
+        description="Seconds to wait for the end of the job",
+    )
+    traceback: bool = Field(default=False, description="`1` adds the traceback of the job's error")
 
 
 IdempotencyKey = Annotated[
     str | None,
     Header(
         pattern=r"^[!-~]{1,255}$",
-        description="The same key with the same body is the same job, for as long as its record is kept",
+        description="A second submit with the same key and body returns the first job, as long as its record is kept",
     ),
 ]
 Prefer = Annotated[str | None, Header(description="`wait=SECONDS` does the same as `?wait=` (RFC 7240)")]
@@ -70,24 +75,24 @@ Prefer = Annotated[str | None, Header(description="`wait=SECONDS` does the same 
 
 @dataclass(frozen=True)
 class LookUp:
-    """How to look a job up: seconds to wait for its end, and whether to show its traceback."""
+    """How to look a job up: seconds to wait for its end, and whether to include the traceback."""
 
     wait: float
     traceback: bool
 
 
-# async, so that they take no thread: while Redis is away those are all taken
+# async so that they need no thread: during an outage of Redis, waiting requests may hold all threads
 async def _submission(
     query: Annotated[SubmitQuery, Query()], request: Request, idempotency_key: IdempotencyKey = None
 ) -> SubmitOptions:
     if query.job_id and idempotency_key:
-        message = "an Idempotency-Key makes the id itself: send one of the two"
+        message = "an Idempotency-Key determines the id: send either job_id or Idempotency-Key"
         raise RequestValidationError([{"loc": ("query", "job_id"), "msg": message, "type": "value_error"}])
     return SubmitOptions(**dict(query), idempotency_key=idempotency_key, request_id=_request_id(request))
 
 
 async def _look_up(query: Annotated[LookUpQuery, Query()], prefer: Prefer = None) -> LookUp:
-    """Return how to look a job up; the seconds to wait are what the query says, else what the client prefers."""
+    """Return how to look a job up; `?wait=` takes precedence over the header Prefer."""
     if query.wait is not None:
         return LookUp(query.wait, query.traceback)
     preferred = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", prefer or "", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Every error has one shape over HTTP: application/problem+json (RFC 9457)."""
+"""Every HTTP error is application/problem+json (RFC 9457)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -17,14 +17,14 @@ from project.errors import GlassqueueError, UnknownJob
 from project.schedules.errors import InvalidSchedule
 from project.task_options.body_limits import MOST_ERRORS
 
-DOES_NOT_FIT = "The request does not fit what the task accepts."
+INVALID_REQUEST = "The request does not fit what the task accepts."
 TOO_LARGE = "The body is larger than this address accepts."
 LONGEST_FIELD, LONGEST_MESSAGE = 100, 300
 NOTHING_HERE = f"There is nothing at this address; GET {API}/tasks lists the tasks."
 
 
 class InvalidField(BaseModel):
-    """One thing that is wrong with a request."""
+    """One invalid field of a request."""
 
     field: str = Field(examples=["body.number"])
     message: str = Field(examples=["Input should be a valid integer"])
@@ -33,14 +33,17 @@ class InvalidField(BaseModel):
 class Problem(BaseModel):
     """An error as RFC 9457 describes it."""
 
-    type: str = Field(default="about:blank", description="Always about:blank: the status says it all (RFC 9457, 4.2.1)")
+    type: str = Field(
+        default="about:blank",
+        description="Always about:blank: the status says it all (RFC 9457, 4.2.1)",
+    )
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=[UnknownJob.title()])
     errors: list[InvalidField] | None = Field(
-        default=None, description=f"What is wrong, field by field (422 only); the first {MOST_ERRORS} of it"
+        default=None, description=f"The invalid fields (422 only), the first {MOST_ERRORS} of them"
     )
-    checks: list[Check] | None = Field(default=None, description="What was found, part by part (deep readiness only)")
+    checks: list[Check] | None = Field(default=None, description="The result of each check (deep readiness only)")
 
 
 def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
@@ -52,12 +55,12 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
 
 
 def _title(status: int) -> str:
-    """Return the status's name in RFC 9110, where two differ from those in Python before 3.13."""
+    """Return the name of a status in RFC 9110; before Python 3.13, HTTPStatus has older names for two of them."""
     return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every error that can happen in the app with a problem."""
+    """Respond to every error in the app with a problem."""
     app.add_exception_handler(GlassqueueError, _own_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(InvalidSchedule, _invalid_schedule)
@@ -76,7 +79,7 @@ def _http_error(request: Request, error: Any) -> JSONResponse:
 
 
 def _allowed(request: Request, error: Any) -> dict[str, str]:
-    """Say what can be asked of an address; Starlette knows only the first of the routes that share it."""
+    """Return the methods that a path allows; Starlette names only those of the first route with that path."""
     path = getattr(request.scope.get("route"), "path", "")
     methods = request.app.openapi()["paths"].get(path)
     allowed = {method.upper() for method in methods or error.headers["Allow"].split(", ")}
@@ -86,23 +89,23 @@ def _allowed(request: Request, error: Any) -> dict[str, str]:
 
 def _invalid_request(_: Request, error: Any) -> JSONResponse:
     # never echo the input: it may be NaN, which is not JSON, or a secret
-    found = error.errors()[:MOST_ERRORS]
-    return problem(422, DOES_NOT_FIT, errors=[_invalid_field(each) for each in found])
+    errors = error.errors()[:MOST_ERRORS]
+    return problem(422, INVALID_REQUEST, errors=[_invalid_field(each) for each in errors])
 
 
 def _invalid_field(error: Mapping[str, Any]) -> InvalidField:
-    """Describe one error; a part of its place may be a key of any length that the client made up."""
+    """Describe one error; parts of its location may be keys of any length that the client chose."""
     return InvalidField(field=".".join(map(str, error["loc"]))[:LONGEST_FIELD], message=error["msg"][:LONGEST_MESSAGE])
 
 
 def _invalid_schedule(_: Request, error: Any) -> JSONResponse:
-    return problem(422, DOES_NOT_FIT, errors=[InvalidField(field=f"body.{error.field}", message=error.message)])
+    return problem(422, INVALID_REQUEST, errors=[InvalidField(field=f"body.{error.field}", message=error.message)])
 
 
 def _bug(_: Request, __: Exception) -> JSONResponse:
     return problem(
-        500, "The server made a mistake; its log says more.", headers={"Cache-Control": "no-store"}
-    )  # the guard is inside of this handler
+        500, "Internal server error; see the server log.", headers={"Cache-Control": "no-store"}
+    )  # GuardMiddleware does not see this response
 
 
 def document_problems(app: FastAPI) -> None:
@@ -110,17 +113,18 @@ def document_problems(app: FastAPI) -> None:
     build = app.openapi
 
     def openapi() -> dict[str, Any]:
+        """Return the document with the Problem schema and without FastAPI's own error schemas."""
         document = build()
         _, schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
         document["components"]["schemas"].update(schemas["$defs"])
-        _forget_fastapis_own_error(document)
+        _remove_fastapis_own_error(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it: how-to/extending-openapi
 
 
-def _forget_fastapis_own_error(document: dict[str, Any]) -> None:
-    """Remove the 422 that FastAPI documents for any path parameter and that no client ever gets here."""
+def _remove_fastapis_own_error(document: dict[str, Any]) -> None:
+    """Remove the 422 that FastAPI documents for every path parameter, and that no client gets here."""
     for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]

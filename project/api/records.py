@@ -1,4 +1,4 @@
-"""What jobs have recorded in the database."""
+"""Records: the history that jobs write to the database."""
 
 import logging
 from datetime import datetime
@@ -31,20 +31,20 @@ class RecordsQuery(Limited):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=100)
-    before: int | None = Field(default=None, ge=1, le=LARGEST_ID, description="The `next` of the page before")
+    before: int | None = Field(default=None, ge=1, le=LARGEST_ID, description="The `next` of the previous page")
 
 
 class Record(BaseModel):
-    """A job as the database knows it: one record, however often it runs."""
+    """A row of the history: one per job, even if the job runs several times."""
 
     model_config = ConfigDict(from_attributes=True)
 
     job_id: str
     task: str
-    consumer: str = Field(description="Who ran it the last time")
-    attempts: int = Field(ge=1, description="How often it was begun")
-    started_at: datetime = Field(description="When it was begun the last time")
-    finished_at: datetime | None = Field(description="Null until it is done")
+    consumer: str = Field(description="The consumer that ran it last")
+    attempts: int = Field(ge=1, description="How often it was started")
+    started_at: datetime = Field(description="When it was last started")
+    finished_at: datetime | None = Field(description="Null until it has finished")
 
 
 class RecordPage(BaseModel):
@@ -56,7 +56,7 @@ class RecordPage(BaseModel):
 
 @router.get(
     "",
-    summary="List what jobs have recorded, newest first",
+    summary="List the history of jobs, newest first",
     operation_id="list_records",
     responses=problem_responses(422, 503),
 )
@@ -67,7 +67,7 @@ async def list_records(
         with move_on_after(TIMEOUT):
             return await run_sync(_page, settings.database_reader, query, abandon_on_cancel=True, limiter=threads)
     except DatabaseUnavailable as error:
-        raise type(error) from None  # without its detail, which is for those who run the stack
+        raise type(error) from None  # without its detail, which is for operators only
     raise DatabaseUnavailable
 
 
@@ -83,6 +83,6 @@ def _page(url: str, query: RecordsQuery) -> RecordPage:
     return RecordPage(records=found, next=rows[-1].id if len(rows) == query.limit else None)
 
 
-@lru_cache(maxsize=1000)  # once, however often the list is read
+@lru_cache(maxsize=1000)  # warns once per row, however often the list is read
 def _warn(row_id: int, columns: str) -> None:
     logger.warning("records: row %s is not listed: %s empty or unreadable; correct or delete it", row_id, columns)

@@ -1,4 +1,4 @@
-"""Reminders: a schedule of `notify` jobs, in the words that clients of such a service already use."""
+"""Reminders: schedules of `notify` jobs, with the field names of the service that this endpoint replaces."""
 
 import re
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ HEADER = r"^[!-~]([ -~]{0,4000}[!-~])?$"
 
 
 def _whole(number: Any) -> Any:
-    """Take 10.0 for 10, as JSON Schema does."""
+    """Accept 10.0 as 10, as JSON Schema does."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
@@ -34,14 +34,14 @@ Id = str | Whole
 
 
 def _can_be_sent(secret: SecretStr) -> SecretStr:
-    """Refuse what no header can carry: the HTTP client would do so later, and show it in its error."""
+    """Reject an invalid header value: the HTTP client would fail on it later, with the value in its error."""
     if not re.fullmatch(HEADER, secret.get_secret_value()):
-        raise ValueError("Input should be what an HTTP header can carry: ASCII without line breaks")
+        raise ValueError("Input should be a valid HTTP header value: ASCII without line breaks")
     return secret
 
 
 class NotificationMetadata(Limited):
-    """What the notification says, and for whom."""
+    """The content of a notification."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -63,13 +63,13 @@ _EXAMPLE |= {"created_at": "1795245213", "created_by": "ann", "classroom_id": "4
 
 
 class Reminder(Limited):
-    """When to remind, and of what."""
+    """When to send a notification, and its content."""
 
     model_config = ConfigDict(extra="forbid")
 
     rrule: str = Field(max_length=2000, description="A recurrence rule (RFC 5545)", examples=["FREQ=DAILY;COUNT=3"])
     start_datetime: Whole = Field(
-        ge=0, le=END_OF_CENTURY, description="Where the rule starts, in unix seconds", examples=[1893456000]
+        ge=0, le=END_OF_CENTURY, description="Start of the rule, in unix seconds", examples=[1893456000]
     )
     notification_metadata: NotificationMetadata = Field(examples=[_EXAMPLE])
 

@@ -1,4 +1,4 @@
-"""What clients say about schedules, and what they are told."""
+"""Request and response models of schedules."""
 
 from datetime import UTC, datetime
 from time import thread_time
@@ -14,8 +14,8 @@ from project.schedules.schedule import BRIEFLY, CatchUp, Schedule, Status, upcom
 from project.schedules.store import Entry
 from project.task_options.body_limits import Limited
 
-NEXT_TIMES = "The next five times; fewer if they are rare, as they are looked for only for a moment"
-LIST_PATIENCE = 0.2  # seconds of CPU time to look for the next times of all schedules of a page
+NEXT_TIMES = "The next five times; fewer if they are rare, because the search is limited in time"
+LIST_PATIENCE = 0.2  # seconds of CPU time to search for the next times of all schedules of a page
 
 Utc = Annotated[datetime, AfterValidator(to_utc)]
 
@@ -43,22 +43,22 @@ class When(Limited):
     every: Annotated[str, AfterValidator(_a_second_or_more)] | None = Field(
         default=None, max_length=50, description="A duration from 1s to 50 years: 30s, 5m, 1h30m, PT5M"
     )
-    trigger_at: Moment | None = Field(default=None, description="Once, at this moment (RFC 3339 with time zone)")
-    until: Moment | None = Field(default=None, description="Nothing fires after this moment")
+    trigger_at: Moment | None = Field(default=None, description="Once, at this time (RFC 3339 with time zone)")
+    until: Moment | None = Field(default=None, description="The schedule does not fire after this time")
     timezone: str = Field(
         default="UTC",
         max_length=64,
-        description="Of rrule and cron (IANA name, or that of Windows)",
+        description="Time zone of rrule and cron (IANA or Windows name)",
         examples=["Europe/Paris"],
     )
 
     def rule(self) -> dict[str, Any]:
-        """Return what make_rule takes."""
+        """Return the arguments of make_rule."""
         return {name: getattr(self, name) for name in When.model_fields}
 
 
 class NewSchedule(When):
-    """A schedule to be made."""
+    """A schedule to create."""
 
     task: str = Field(description="The name of a task in the catalogue", examples=["sum"])
     arguments: dict[str, Any] = Field(
@@ -66,12 +66,12 @@ class NewSchedule(When):
     )
     description: str = Field(default="", max_length=200, examples=["a sum each morning"])
     catch_up: CatchUp = Field(
-        default="last", description="What to fire after an outage of all schedulers, of what was missed"
+        default="last", description="Which of the missed times to fire after an outage of all schedulers"
     )
 
 
 class SchedulePatch(Limited):
-    """What can be changed."""
+    """The fields that can be changed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -85,12 +85,12 @@ class Preview(BaseModel):
 
     @classmethod
     def of(cls, rule: Rule) -> Self:
-        """Return what a rule comes to."""
+        """Return the next times of a rule."""
         return cls(upcoming=upcoming(rule, datetime.now(UTC), seconds=PATIENCE))
 
 
 class JobLink(BaseModel):
-    """A job, and where to look it up."""
+    """A job and its link."""
 
     job_id: str
     href: str
@@ -110,26 +110,26 @@ class ScheduleOut(BaseModel):
     until: Utc | None = None
     timezone: str | None = None
     catch_up: CatchUp | None = None
-    status: Status | Literal["invalid"] = Field(description="invalid: it does not fire, and `error` says why")
-    error: str | None = Field(default=None, description="What is wrong, and what to do (status invalid only)")
+    status: Status | Literal["invalid"] = Field(description="invalid: it does not fire; `error` says why")
+    error: str | None = Field(default=None, description="What is wrong and how to fix it (status invalid only)")
     created_at: Utc | None = None
-    next: Utc | None = Field(default=None, description="When it fires next; null once it has ended")
-    upcoming: list[Utc] = Field(default=[], description=f"{NEXT_TIMES}; none while it is paused")
+    next: Utc | None = Field(default=None, description="When it fires next; null after it has ended")
+    upcoming: list[Utc] = Field(default=[], description=f"{NEXT_TIMES}; empty while it is paused")
     last_fired: Utc | None = None
     fired_count: int = Field(default=0, ge=0)
     jobs: list[JobLink] = Field(default=[], description="The last ten jobs that its rule has submitted, newest first")
 
     @classmethod
     def of(cls, entry: Entry, seconds: float = BRIEFLY) -> Self:
-        """Return what clients are told; of an entry that cannot be read, its id and why.
+        """Return the response for a schedule; for an invalid entry, its id and the reason.
 
-        seconds: of CPU time, to find those of the next five times that are not known.
+        seconds: limit of CPU time for the search for the next five times.
         """
         try:
             if isinstance(entry, Schedule):
                 return cls._of_schedule(entry, seconds)
             error = entry.error
-        except (ValueError, OverflowError) as problem:  # a rule that older code has let through
+        except (ValueError, OverflowError) as problem:  # a rule that an older version accepted
             error = f"its times cannot be computed ({problem}); delete this schedule and make it again"
         return cls(schedule_id=entry.schedule_id, status="invalid", error=error)
 
@@ -137,7 +137,7 @@ class ScheduleOut(BaseModel):
     def _of_schedule(cls, schedule: Schedule, seconds: float) -> Self:
         rule = schedule.rule
         active = schedule.status == "active"
-        told = dict(schedule) | {
+        fields = dict(schedule) | {
             "status": "invalid" if schedule.error else schedule.status,
             "error": schedule.error or None,
             rule.kind: rule.text,
@@ -147,7 +147,7 @@ class ScheduleOut(BaseModel):
             "upcoming": upcoming(rule, datetime.now(UTC), schedule.coming, seconds) if active else [],
             "jobs": [JobLink(job_id=job, href=f"{API}/jobs/{job}") for job in schedule.job_ids],
         }
-        return cls.model_validate(told)
+        return cls.model_validate(fields)
 
 
 class SchedulePage(BaseModel):
@@ -158,7 +158,7 @@ class SchedulePage(BaseModel):
 
     @classmethod
     def of(cls, entries: list[Entry], cursor: float | None) -> Self:
-        """Return a page; all its schedules together are looked at for LIST_PATIENCE."""
+        """Return a page; the search for next times may take LIST_PATIENCE for all its schedules together."""
         end = thread_time() + LIST_PATIENCE
-        told = [ScheduleOut.of(entry, min(BRIEFLY, end - thread_time())) for entry in entries]
-        return cls(schedules=told, next=cursor)
+        schedules = [ScheduleOut.of(entry, min(BRIEFLY, end - thread_time())) for entry in entries]
+        return cls(schedules=schedules, next=cursor)

@@ -1,4 +1,4 @@
-"""Jobs for later: schedules are made, looked at, paused, fired now and deleted."""
+"""Schedules: create, list, look up, pause, run now and delete them."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -37,7 +37,7 @@ class SchedulesQuery(Limited):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=200)
-    before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the page before")
+    before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the previous page")
 
 
 @router.post(
@@ -52,7 +52,7 @@ def preview(when: When) -> Preview:
     return Preview.of(make_rule(**when.rule()))
 
 
-# its body holds a task's arguments, so create_app gives this router the limit of the largest ones
+# the body contains a task's arguments, so create_app sets the largest body_limit of all tasks for this router
 @router.post(
     "",
     status_code=201,
@@ -65,7 +65,7 @@ def create(
     wanted: NewSchedule, scheduler: SchedulerDep, jobs: JobsDep, request_id: RequestId, response: Response
 ) -> ScheduleOut:
     draft = scheduler.draft(_definition(jobs, wanted), request_id)
-    answer = ScheduleOut.of(draft)  # before it is kept: what has no answer is not stored
+    answer = ScheduleOut.of(draft)  # built before storing: a schedule that cannot be shown is not stored
     scheduler.keep(draft)
     response.headers["Location"] = f"{router.prefix}/{draft.schedule_id}"
     return answer
@@ -142,7 +142,7 @@ def _definition(jobs: Jobs, wanted: NewSchedule) -> Definition:
 
 
 def _arguments(jobs: Jobs, wanted: NewSchedule) -> dict[str, Any]:
-    """Return the arguments as the task takes them, defaults included."""
+    """Return the arguments, validated, with defaults."""
     tasks = {task.name: task for task in jobs.tasks()}
     if wanted.task not in tasks:
         raise InvalidSchedule("task", f"Input should be one of {', '.join(tasks)}")

@@ -1,4 +1,4 @@
-"""The endpoints of every task, made from its signature: submit a job, look it up, take it back, follow it."""
+"""The endpoints of every task, made from its signature: submit, look up, cancel or collect, follow."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -28,7 +28,7 @@ def task_router(task: JobTask) -> APIRouter:
     if task.route in RESERVED:
         raise DeclarationError(task.run, f"/{task.route} is the producer's own address; choose another route")
     router = APIRouter(prefix=f"{API}/{task.route}", tags=[task.name])
-    for add_endpoint in (_add_submit, _add_look_up, _add_take_back, _add_follow):
+    for add_endpoint in (_add_submit, _add_look_up, _add_cancel_or_collect, _add_follow):
         add_endpoint(router, task)
     return router
 
@@ -47,7 +47,7 @@ def _add_submit(router: APIRouter, task: JobTask) -> None:
         dependencies=[Depends(require_json)],
         max_body_size=task.body_limit,
         responses=_submit_answers(task),
-    )  # a plain def: publishing blocks, so FastAPI runs it in a thread
+    )  # a plain def, which FastAPI runs in a thread: publishing blocks
     def submit(arguments: Annotated[model, body], options: SubmitParameters, jobs: JobsDep, response: Response) -> Any:
         job = jobs.submit(task, arguments.model_dump(mode="json"), options)
         location = f"{router.prefix}/{job.job_id}"
@@ -73,15 +73,17 @@ def _add_look_up(router: APIRouter, task: JobTask) -> None:
         return await long_poll(request, response, how.wait, jobs.wait(task, job_id, how.wait, how.traceback))
 
 
-def _add_take_back(router: APIRouter, task: JobTask) -> None:
+def _add_cancel_or_collect(router: APIRouter, task: JobTask) -> None:
     @router.delete(
         "/{job_id}",
-        summary=f"Cancel a {task.name} job, or fetch and forget it once it has ended",
+        summary=f"Cancel a {task.name} job, or collect and delete it after it has ended",
         operation_id=f"delete_{task.name}",
         response_model=Job[Any],
         responses=_answers(task),
     )
-    async def take_back(job_id: JobId, how: HowToLookUp, jobs: JobsDep, request: Request, response: Response) -> Any:
+    async def cancel_or_collect(
+        job_id: JobId, how: HowToLookUp, jobs: JobsDep, request: Request, response: Response
+    ) -> Any:
         async def answer() -> Job[Any]:
             if how.wait:
                 await jobs.wait(task, job_id, how.wait)
@@ -99,23 +101,23 @@ def _add_follow(router: APIRouter, task: JobTask) -> None:
         summary=f"Follow a {task.name} job to its end",
         operation_id=f"follow_{task.name}",
         response_class=EventSourceResponse,
-        # before the stream begins: then it is too late for an error status
+        # checked before the stream begins: then the status is already 200
         dependencies=[Depends(require_job), Depends(require_room_to_listen)],
         responses=problem_responses(404, 429, 503),
     )
     async def follow(job_id: JobId, jobs: JobsDep) -> AsyncIterator[ServerSentEvent]:
-        with suppress(UnknownJob):  # another client took it back as soon as it had ended
+        with suppress(UnknownJob):  # another client collected the job as soon as it had ended
             async for event in jobs.follow(task, job_id):
                 yield _to_event(event)
 
 
 def _to_event(event: Job[Any] | Change) -> ServerSentEvent:
-    """Return a server-sent event: `job` with a representation, or `change` with what changed."""
+    """Return a server-sent event: `job` with the whole job, or `change` with its new status."""
     return ServerSentEvent(event="job" if isinstance(event, Job) else "change", data=event)
 
 
 def _submit_answers(task: JobTask) -> dict[int | str, Any]:
-    replayed = "The Idempotency-Key was used before: the first job"
+    replayed = "The Idempotency-Key was used before; this is the first job"
     answers: dict[int | str, Any] = {
         200: {"model": _job_model(task), "description": replayed, "links": _links(task)},
         202: {"links": _links(task)},
@@ -128,12 +130,12 @@ def _job_model(task: JobTask) -> Any:
 
 
 def _answers(task: JobTask) -> dict[int | str, Any]:
-    """Describe what is said of a job; a result that is not what the task promised is shown all the same."""
+    """Describe the response with a job; a result of another type than the task declares is returned as it is."""
     return {200: {"model": _job_model(task)}} | problem_responses(404, 422, 429, 503)
 
 
 def _links(task: JobTask) -> dict[str, Any]:
-    """Say in OpenAPI what can be done with the job that an answer names."""
+    """Return the OpenAPI links to the operations on the job in a response."""
     parameters = {"job_id": "$response.body#/job_id"}
     return {
         name: {"operationId": f"{name}_{task.name}", "parameters": parameters} for name in ("get", "delete", "follow")

@@ -23,38 +23,38 @@ from project.proxies import proxy_for
 
 URL = "http://127.0.0.1:8080"
 LONGEST_WAIT = 30  # seconds: the longest ?wait= that the producer accepts
-RETRY_AFTER = 2  # seconds, when the answer does not say
-ANSWER = 10  # seconds that an answer may take
+RETRY_AFTER = 2  # seconds, for a response without Retry-After
+TIMEOUT = 10  # seconds for a response
 BROKEN = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError)
-NOT_OURS = "The answer is not one that Glassqueue gives. Is the address right?"
+NOT_OURS = "The response does not come from Glassqueue; check the URL."
 
 T = TypeVar("T")
 
 
 class ProblemError(Exception):
-    """The answer is a problem: its HTTP status, what it says, and what is wrong field by field."""
+    """The response is a problem (RFC 9457): its HTTP status, detail, and the invalid fields."""
 
     def __init__(self, status: int, detail: str, errors: Any = None, retry_after: float = RETRY_AFTER) -> None:
         self.status, self.detail, self.errors, self.retry_after = status, detail, errors or [], retry_after
         super().__init__(" ".join([detail, *(f"{error['field']}: {error['message']}." for error in self.errors)]))
 
     @property
-    def passing(self) -> bool:
+    def temporary(self) -> bool:
         """Whether the same request may succeed a little later."""
         return self.status in (429, 502, 503, 504)
 
 
 class Client:
-    """A client of the stack at *url*; all methods raise ProblemError, or httpx.TransportError if nobody answers.
+    """A client of the stack at *url*; all methods raise ProblemError, or httpx.TransportError if there is no response.
 
-    patience: how long, in seconds, a submission or a wait tries again while the service is full or away: 429, 502-504,
-    or a broken connection to a service that has answered before.
+    retry_for: how long, in seconds, submit and waits retry on 429, 502-504 and on lost connections to a service that
+    has responded before.
     """
 
-    def __init__(self, url: str = URL, patience: float = 30) -> None:
-        self._patience, self._reached = patience, False
+    def __init__(self, url: str = URL, retry_for: float = 30) -> None:
+        self._retry_for, self._reached = retry_for, False
         transport = httpx.HTTPTransport(proxy=proxy_for(url))
-        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/producer/api", timeout=ANSWER, transport=transport)
+        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/producer/api", timeout=TIMEOUT, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -63,21 +63,21 @@ class Client:
         self._http.close()
 
     def submit(
-        self, task: str, arguments: dict[str, Any], *, idempotency_key: str | None = None, **wishes: Any
+        self, task: str, arguments: dict[str, Any], *, idempotency_key: str | None = None, **options: Any
     ) -> Accepted:
         """Submit a job, or return the first one if the idempotency key was used before.
 
-        wishes: job_id, countdown, eta and priority, as POST has them. Unless they hold a job_id the client makes up a
-        key if you give none, so that trying again never makes a second job. With a job_id a broken connection is not
-        tried again: if the job was accepted all the same, the answer would be that its id is taken.
+        options: the query parameters job_id, countdown, eta and priority. Without a job_id and a key, the client makes
+        a key, so that a retry never submits a second job. With a job_id, it does not retry after a lost connection: if
+        the job was accepted, the retry would fail because the id is taken.
         """
-        key = idempotency_key or (None if wishes.get("job_id") else str(uuid4()))
+        key = idempotency_key or (None if options.get("job_id") else str(uuid4()))
         headers = {"Idempotency-Key": key} if key else {}
-        ask = partial(self._ask, Accepted, "POST", task, json=arguments, params=wishes, headers=headers)
-        return self._patiently(ask, math.inf, again=bool(key))
+        ask = partial(self._ask, Accepted, "POST", task, json=arguments, params=options, headers=headers)
+        return self._retry(ask, math.inf, again=bool(key))
 
     def get(self, job_id: str, wait: float = 0, *, traceback: bool = False) -> Job[Any]:
-        """Return the job when it ends, or as it is after *wait* seconds; with the traceback of its error if asked."""
+        """Return the job when it ends, or as it is after *wait* seconds; optionally with the traceback of its error."""
         shown = {"traceback": 1} if traceback else {}
         if not wait:
             return self._ask(Job[Any], "GET", "jobs", job_id, params=shown)
@@ -86,30 +86,30 @@ class Client:
             begun = time.monotonic()
             seconds = max(0, min(LONGEST_WAIT, end - begun))
             params = {"wait": seconds, **shown}
-            ask = partial(self._ask, Job[Any], "GET", "jobs", job_id, params=params, timeout=seconds + ANSWER)
-            job = self._patiently(ask, end)
+            ask = partial(self._ask, Job[Any], "GET", "jobs", job_id, params=params, timeout=seconds + TIMEOUT)
+            job = self._retry(ask, end)
             if job.ready or time.monotonic() >= end:
                 return job
-            # a producer with no room for another that waits answers at once
+            # a producer whose MAX_WAITERS clients wait already responds at once
             time.sleep(max(0, min(end, begun + 1) - time.monotonic()))
 
-    def jobs(self, **wishes: Any) -> JobPage:
-        """Return recent jobs, newest first; wishes: task, status, limit, and before (the `next` of the page before)."""
-        return self._ask(JobPage, "GET", "jobs", params=wishes)
+    def jobs(self, **options: Any) -> JobPage:
+        """Return recent jobs, newest first; options: task, status, limit, before (`next` of the previous page)."""
+        return self._ask(JobPage, "GET", "jobs", params=options)
 
     def cancel(self, job_id: str) -> Job[Any]:
-        """Revoke a job that waits or runs; one that has ended is a ProblemError, as DELETE would forget its result."""
+        """Cancel a job that waits or runs; raise ProblemError if it has ended, as DELETE would delete its result."""
         job = self.get(job_id)
         if job.ready:
             raise ProblemError(409, f"The job has ended already ({job.status}).")
         return self._ask(Job[Any], "DELETE", job.task, job_id)
 
     def requeue(self, job_id: str) -> Accepted:
-        """Let a failed or revoked job wait again."""
+        """Requeue a failed or revoked job."""
         return self._ask(Accepted, "POST", "jobs", job_id, "requeue")
 
     def requeue_failed(self, task: str | None = None) -> list[str]:
-        """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
+        """Requeue all failed jobs (of a task) among the recent ones; return their ids."""
         return self._ask(Requeued, "POST", "jobs", "requeue", params={"task": task}).job_ids
 
     def tasks(self) -> list[dict[str, Any]]:
@@ -117,17 +117,17 @@ class Client:
         return self._ask(list[dict[str, Any]], "GET", "tasks")
 
     def queues(self) -> list[Queue]:
-        """Return how deep each queue is."""
+        """Return the queues with their numbers of jobs."""
         return self._ask(list[Queue], "GET", "queues")
 
     def consumers(self) -> list[Consumer]:
-        """Return who works, and on what."""
+        """Return the consumers and the jobs that they run."""
         return self._ask(list[Consumer], "GET", "consumers")
 
     def follow(self, job_id: str | None = None) -> Iterator[Job[Any] | Change]:
         """Yield every change of every job from now on.
 
-        Of one job: the job, every change of it, and the job again when it reports progress and when it has ended.
+        For one job: yield the job, each of its changes, and the job again when it reports progress and when it ends.
         """
         path = ("events",) if job_id is None else (self.get(job_id).task, job_id, "events")
         event: Job[Any] | Change | None = None
@@ -137,27 +137,27 @@ class Client:
             raise httpx.RemoteProtocolError("the stream of events has ended")
 
     def _ask(self, shape: type[T], method: str, *path: str, **options: Any) -> T:
-        wishes = {name: value for name, value in options.pop("params", {}).items() if value is not None}
-        response = self._http.request(method, _address(path), params=wishes, **options)
+        params = {name: value for name, value in options.pop("params", {}).items() if value is not None}
+        response = self._http.request(method, _address(path), params=params, **options)
         self._reached = True
-        _refuse_problem(response)
+        _raise_problem(response)
         try:
             return TypeAdapter(shape).validate_json(response.content)
         except ValidationError:
             raise ProblemError(response.status_code, NOT_OURS) from None
 
-    def _patiently(self, ask: Callable[[], T], end: float, again: bool = True) -> T:
-        """Ask until the answer is no passing problem, as Retry-After says, but not beyond the patience or the end.
+    def _retry(self, ask: Callable[[], T], end: float, again: bool = True) -> T:
+        """Retry temporary problems after Retry-After, until *end* or for retry_for seconds.
 
-        again: ask once more, too, if the connection breaks.
+        again: also retry after a lost connection.
         """
-        end = min(end, time.monotonic() + self._patience)
+        end = min(end, time.monotonic() + self._retry_for)
         while True:
             try:
                 return ask()
             except ProblemError as problem:
                 pause = problem.retry_after
-                if not problem.passing or time.monotonic() + pause > end:
+                if not problem.temporary or time.monotonic() + pause > end:
                     raise
             except BROKEN:
                 pause = RETRY_AFTER
@@ -166,24 +166,24 @@ class Client:
             time.sleep(pause)
 
     def _events(self, path: tuple[str, ...]) -> Iterator[Job[Any] | Change]:
-        # the service sends a comment every 15 seconds, so a longer silence means that it is gone
+        # the service sends a comment every 15 seconds; after a longer silence it is considered dead
         with connect_sse(self._http, "GET", _address(path), timeout=LONGEST_WAIT) as source:
-            _refuse_problem(source.response)
+            _raise_problem(source.response)
             for event in source.iter_sse():
                 yield (Job[Any] if event.event == "job" else Change).model_validate_json(event.data)
 
 
 def _address(path: tuple[str, ...]) -> str:
     for name in path:
-        if "/" in name:  # however it is written, the service would take it for a separator
+        if "/" in name:  # the service treats it as a separator, even percent-encoded
             raise ProblemError(404, f"No task and no job is called {name!r}.")
-        if name in DOT_SEGMENTS:  # httpx would remove it, and ask for something else
+        if name in DOT_SEGMENTS:  # httpx would remove it and request another path
             raise ProblemError(422, f"No task and no job can be called {name!r}.")
     return "/" + "/".join(quote(name, safe="") for name in path)
 
 
-def _refuse_problem(response: httpx.Response) -> None:
-    """Raise the problem that an answer is, if it is one."""
+def _raise_problem(response: httpx.Response) -> None:
+    """Raise ProblemError if the response is a problem."""
     if response.is_success:
         return
     pause = response.headers.get("retry-after", "")

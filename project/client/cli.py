@@ -1,4 +1,4 @@
-"""The command line: what a command does, and what its exit code means. Its options: options.py."""
+"""The command line: commands and their exit codes. The options are in options.py."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import httpx
 
 from project.client import options
 from project.client.api import Client, ProblemError
-from project.client.show import HEAD, as_json, complain, job_row, print_traceback, table
+from project.client.show import HEAD, as_json, job_row, print_error, print_traceback, table
 from project.client.watch import watch_all, watch_job
 from project.job_models import Job
 
@@ -23,7 +23,7 @@ ENDED_BADLY = ("FAILURE", "REVOKED")
 
 def main() -> int:
     """Run one command and return its exit code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # not every text fits every terminal
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may not be able to show every character
     chosen = options.parse(sys.argv[1:])
     try:
         with Client(chosen.url, chosen.retry_for) as client:
@@ -31,23 +31,23 @@ def main() -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails when it flushes at exit
         return PIPE_CLOSED
     except (Exception, KeyboardInterrupt) as error:
         code, text = _explain(error, chosen.url)
-        complain(" ".join([text, *getattr(error, "__notes__", [])]))
+        print_error(" ".join([text, *getattr(error, "__notes__", [])]))
         return code
 
 
 def _explain(error: BaseException, url: str) -> tuple[int, str]:
-    """Return the exit code for an error, and what to say."""
+    """Return the exit code for an error, and its message."""
     match error:
         case KeyboardInterrupt():
             return INTERRUPTED, "interrupted"
         case ProblemError(status=status):
             return (REFUSED if 400 <= status < 500 and status != 429 else AWAY), str(error)
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            return REFUSED, f"{url} is no address of a service: {error}"
+            return REFUSED, f"{url} is not the URL of a service: {error}"
         case httpx.HTTPError():
             return AWAY, f"{url} does not answer: {error}"
         case UnicodeError():
@@ -56,8 +56,8 @@ def _explain(error: BaseException, url: str) -> tuple[int, str]:
 
 
 def _submit(client: Client, chosen: Namespace) -> int:
-    wishes = {name: getattr(chosen, name) for name in ("idempotency_key", "countdown", "priority")}
-    accepted = client.submit(chosen.task, chosen.arguments, job_id=chosen.chosen_id, **wishes)
+    options = {name: getattr(chosen, name) for name in ("idempotency_key", "countdown", "priority")}
+    accepted = client.submit(chosen.task, chosen.arguments, job_id=chosen.chosen_id, **options)
     if not chosen.wait:
         _print(chosen, accepted, [accepted.job_id])
         return OK
@@ -85,10 +85,10 @@ def _wait(client: Client, job_id: str, seconds: float, *, traceback: bool = Fals
 
 
 def _verdict(job: Job[Any]) -> int:
-    """Return the exit code for how a job is, and complain unless it has ended well."""
+    """Return the exit code for the state of a job, and print an error unless it succeeded."""
     if job.status == "SUCCESS":
         return OK
-    complain(f"job {job.job_id} is {job.status}" + (f": {job.error.type}: {job.error.message}" if job.error else ""))
+    print_error(f"job {job.job_id} is {job.status}" + (f": {job.error.type}: {job.error.message}" if job.error else ""))
     return JOB_FAILED if job.ready else NOT_YET
 
 
@@ -108,7 +108,7 @@ def _watch(client: Client, chosen: Namespace) -> int:
 def _cancel(client: Client, chosen: Namespace) -> int:
     job = client.cancel(chosen.job_id)
     _print(chosen, job, [as_json(job, indent=2)])
-    # if it has ended just before, it is forgotten now, and what was printed is all that is left of it
+    # if it had ended just before, it is deleted now, and the printed job is all that is left
     return OK if job.status == "REVOKED" else REFUSED
 
 

@@ -1,4 +1,4 @@
-"""What can be said on the command line."""
+"""The options of the command line."""
 
 import argparse
 import json
@@ -8,86 +8,95 @@ import sys
 from typing import Any, NoReturn, get_args
 
 from project.client.api import URL
-from project.client.show import complain
+from project.client.show import print_error
 from project.job_models import Status
 from project.settings import get_settings
 
-HELP = f"""arguments of a task are given as NAME=VALUE. VALUE is taken as JSON if it is JSON, else as text:
+HELP = f"""arguments of a task are given as NAME=VALUE. VALUE is parsed as JSON if it is valid JSON, else it is text:
   number=10  message=hello  numbers=[1,2]  'message="10"'
 
 exit codes:
-  0    done; where a job was waited for: its status is SUCCESS
+  0    success; after waiting for a job: its status is SUCCESS
   1    the job failed or was revoked
-  2    wrong usage, or the service refused it (4xx)
-  3    the service is away, full or broken (no answer, 5xx, 429); where it may help, submit and --wait
-       have tried again before, for as long as --retry-for says
+  2    wrong usage, or the service rejected the request (4xx)
+  3    the service is unavailable, full or broken (no response, 5xx, 429); submit and --wait
+       have retried for --retry-for seconds where that may help
   4    the job has not ended after --wait=SECONDS
   130  Ctrl-C
-  141  who reads the output has closed it
+  141  the reader of the output has closed it
 
-GLASSQUEUE_URL in the environment is where NGINX is, unless --url says so; without both it is
-where .env and the environment let `make up` start it, by default {URL}
+The URL of NGINX is --url, else GLASSQUEUE_URL in the environment, else the one at which `make up`
+starts it with the settings in .env and the environment, by default {URL}
 """
 OPTIONS: dict[str, dict[str, Any]] = {
-    "job_id": {"metavar": "JOB_ID", "help": "as submit has printed it"},
-    "task": {"metavar": "TASK", "help": "its name, as tasks prints it"},
+    "job_id": {"metavar": "JOB_ID", "help": "the id that submit printed"},
+    "task": {"metavar": "TASK", "help": "its name; `tasks` lists them"},
     "arguments": {"metavar": "NAME=VALUE", "nargs": "*", "help": "its arguments"},
-    "--before": {"type": float, "metavar": "NEXT", "help": "the `next` of the page before, as --json prints it"},
-    "--countdown": {"type": float, "metavar": "SECONDS", "help": "run it in so many seconds"},
+    "--before": {"type": float, "metavar": "NEXT", "help": "the `next` of the previous page, as --json prints it"},
+    "--countdown": {"type": float, "metavar": "SECONDS", "help": "delay before the job runs, in seconds"},
     "--failed": {"action": "store_true", "help": "all failed jobs among the recent ones"},
-    "--idempotency-key": {"metavar": "KEY", "help": "the same key a second time is the same job"},
-    "--job-id": {"dest": "chosen_id", "metavar": "ID", "help": "an id of your choice; refused if a job has it"},
-    "--json": {"action": "store_true", "help": "print one line of JSON; watch: one for each event"},
+    "--idempotency-key": {"metavar": "KEY", "help": "a second submit with the same key returns the first job"},
+    "--job-id": {
+        "dest": "chosen_id",
+        "metavar": "ID",
+        "help": "an id of your choice; rejected if it is taken",
+    },
+    "--json": {"action": "store_true", "help": "print one line of JSON; watch: one line per event"},
     "--limit": {"type": int, "default": 20, "metavar": "N", "help": "20, at most 200"},
     "--priority": {
         "type": int,
         "metavar": "0-9",
         "help": "0 is the most urgent, 9 the least; without it a job counts as 5",
     },
-    "--retry-for": {"type": float, "default": 30, "metavar": "SECONDS", "help": "how long submit and --wait try again"},
+    "--retry-for": {"type": float, "default": 30, "metavar": "SECONDS", "help": "how long submit and --wait retry"},
     "--status": {"choices": get_args(Status), "help": "only jobs with this status"},
     "--task": {"help": "only jobs of this task"},
-    "--url": {"default": os.environ.get("GLASSQUEUE_URL"), "help": "where NGINX is"},
+    "--url": {"default": os.environ.get("GLASSQUEUE_URL"), "help": "URL of NGINX"},
     # --wait alone is --wait=inf, see parse
-    "--wait": {"type": float, "default": 0, "metavar": "SECONDS", "help": "wait for its end; --wait=9: not longer"},
+    "--wait": {
+        "type": float,
+        "default": 0,
+        "metavar": "SECONDS",
+        "help": "wait for its end; --wait=9: for 9 s at most",
+    },
 }
-WISHES = "--job-id --idempotency-key --countdown --priority"
+SUBMIT_OPTIONS = "--job-id --idempotency-key --countdown --priority"
 COMMANDS = {
-    "submit": ("submit a job; print its id, or with --wait its result", "task arguments --wait " + WISHES),
+    "submit": ("submit a job; print its id, or with --wait its result", "task arguments --wait " + SUBMIT_OPTIONS),
     "get": ("print a job", "job_id --wait"),
     "list": ("list recent jobs, newest first", "--task --status --limit --before"),
     "watch": ("watch all jobs until Ctrl-C, or one until it has ended", "[job_id]"),
-    "cancel": ("revoke a job that waits or runs", "job_id"),
-    "requeue": ("let a failed or revoked job wait again, or all failed ones", "[job_id] --failed --task"),
+    "cancel": ("cancel a job that waits or runs", "job_id"),
+    "requeue": ("requeue a failed or revoked job, or all failed ones", "[job_id] --failed --task"),
     "tasks": ("list the tasks and their arguments", ""),
-    "queues": ("list the queues and how deep they are", ""),
-    "consumers": ("list the consumers and how busy they are", ""),
+    "queues": ("list the queues and their numbers of jobs", ""),
+    "consumers": ("list the consumers and their busy slots", ""),
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that complains in one line."""
+    """A parser that prints errors in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Stop with the message."""
-        complain(f"{message} (--help says more)")
+        """Print the message and exit."""
+        print_error(f"{message} (--help says more)")
         sys.exit(2)
 
 
 def parse(words: list[str]) -> argparse.Namespace:
-    """Return what the command line says; stop if it makes no sense."""
+    """Parse the command line; exit with a message if it is wrong."""
     parser = _parser()
-    # argparse would take what stands after --wait for its value; only --wait=SECONDS has one
+    # argparse would use the next word as the value of --wait; only --wait=SECONDS has a value
     options, rest = parser.parse_known_args([f"--wait={math.inf}" if word == "--wait" else word for word in words])
-    options.url = options.url or get_settings().url  # read only if it is needed: .env may be wrong
+    options.url = options.url or get_settings().url  # read only if needed: .env may be invalid
     if options.command == "submit":
-        # nor does argparse take positional arguments on both sides of an option
+        # argparse does not accept positional arguments on both sides of an option
         late, rest = [w for w in rest if not w.startswith("-")], [w for w in rest if w.startswith("-")]
         options.arguments = _arguments(parser, options.arguments + late)
     if rest:
-        parser.error(f"{options.command} does not take {rest[0]}")
+        parser.error(f"{options.command} does not accept {rest[0]}")
     if options.command == "requeue" and bool(options.job_id) == options.failed:
-        parser.error("requeue takes a job's id or --failed")
+        parser.error("requeue needs either a job id or --failed")
     return options
 
 
@@ -116,7 +125,7 @@ def _arguments(parser: Parser, words: list[str]) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         value = json.loads(text)
-        json.dumps(value, allow_nan=False)  # Python reads NaN and 1e999, which JSON cannot say
+        json.dumps(value, allow_nan=False)  # Python parses NaN and 1e999, which are not valid JSON
     except (ValueError, RecursionError):
         return text
     return value

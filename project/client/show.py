@@ -13,11 +13,11 @@ HEAD = ("job", "task", "status", "submitted", "")
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """Return a value, or what has models in it, as JSON."""
+    """Return a value, which may contain models, as JSON."""
     return json.dumps(value, default=lambda model: model.model_dump(mode="json"), indent=indent)
 
 
-def complain(text: object) -> None:
+def print_error(text: object) -> None:
     """Print one line on standard error."""
     print(f"glassqueue: {printable(text)}", file=sys.stderr, flush=True)
 
@@ -28,7 +28,7 @@ def print_traceback(text: str) -> None:
 
 
 def printable(value: object) -> str:
-    """Return a value as text in one line; what others wrote must not move the cursor of a terminal."""
+    """Return a value as one line of text; control characters must not reach the terminal."""
     return "".join(character if character.isprintable() else " " for character in str(value))
 
 
@@ -45,14 +45,14 @@ def job_row(job: Job[Any]) -> tuple[str, ...]:
 
 
 def outcome(job: Job[Any]) -> str:
-    """Return what came of a job, or how far it is."""
+    """Return the result or error of a job, or its progress."""
     if job.error:
         return f"{job.error.type}: {job.error.message}"
     if job.progress and not job.ready:
         done = int(job.progress.fraction * BAR)
         return f"[{'#' * done}{'-' * (BAR - done)}] {job.progress.fraction:4.0%}  {job.progress.text}"
     if "result" in getattr(job, "omitted", ()):
-        return "(a long result: get it by its id)"
+        return "(a long result: get the job to see it)"
     return json.dumps(job.result, ensure_ascii=False) if job.status == "SUCCESS" else ""
 
 

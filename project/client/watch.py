@@ -1,4 +1,4 @@
-"""Watch jobs: drawn anew on a terminal, else a line for each change."""
+"""Watch jobs: a table that is redrawn on a terminal, else one line per change."""
 
 import shutil
 import sys
@@ -11,12 +11,12 @@ from project.client.api import Client, ProblemError
 from project.client.show import HEAD, as_json, job_row, moment, outcome, printable, table
 from project.job_models import Job
 
-REFRESH = 2  # seconds without a change after which the table is read again: one may have been missed
-PAUSE = 0.2  # seconds between two drawings; nobody reads faster
+REFRESH = 2  # seconds after which the table is read again without a change: one may have been missed
+PAUSE = 0.2  # seconds between two redraws
 
 
 class Screen:
-    """Lines on a terminal, each time in the place of those before."""
+    """Lines on a terminal that replace the previous ones."""
 
     def __init__(self) -> None:
         self._height = 0
@@ -25,13 +25,13 @@ class Screen:
         """Draw as many of the lines as fit."""
         shown = lines[: shutil.get_terminal_size().lines - 1]
         up = f"\x1b[{self._height}A" if self._height else ""
-        # ?7l cuts a line that is too long: if it went on below, the next drawing would begin too low
+        # ?7l cuts lines that are too long: a wrapped line would shift the next redraw
         print(f"{up}\x1b[J\x1b[?7l" + "\n".join(shown) + "\x1b[?7h", flush=True)
         self._height = len(shown)
 
 
 def watch_job(client: Client, job_id: str, raw: bool) -> Job[Any]:
-    """Show a job until it has ended, and return it; raw is a line of JSON for each event."""
+    """Show a job until it has ended, and return it; raw: print one line of JSON per event."""
     screen = Screen() if sys.stdout.isatty() and not raw else None
     job, last = client.get(job_id), ""
     for event in client.follow(job_id):
@@ -46,7 +46,7 @@ def watch_job(client: Client, job_id: str, raw: bool) -> Job[Any]:
 
 
 def watch_all(client: Client, raw: bool) -> None:
-    """Show what happens to all jobs, until Ctrl-C."""
+    """Show the changes of all jobs until Ctrl-C."""
     if sys.stdout.isatty() and not raw:
         _watch_table(client)
     for event in client.follow():
@@ -59,26 +59,26 @@ def _line(event: Any) -> str:
 
 
 def _watch_table(client: Client) -> None:
-    screen, bell, lines = Screen(), threading.Event(), [""]
-    threading.Thread(target=_ring, args=(client, bell), daemon=True).start()
+    screen, changed, lines = Screen(), threading.Event(), [""]
+    threading.Thread(target=_notify, args=(client, changed), daemon=True).start()
     while True:
-        bell.clear()
+        changed.clear()
         try:
             limit = max(1, min(200, shutil.get_terminal_size().lines - 3))
             lines = ["", *table(HEAD, map(job_row, client.jobs(limit=limit).jobs))]
         except ProblemError as problem:
-            if not problem.passing:
+            if not problem.temporary:
                 raise
             lines[0] = str(problem)
         screen.draw(lines)
         time.sleep(PAUSE)
-        bell.wait(REFRESH)
+        changed.wait(REFRESH)
 
 
-def _ring(client: Client, bell: threading.Event) -> None:
-    """Ring at every change; if none can be heard, the table is still read every REFRESH seconds."""
+def _notify(client: Client, changed: threading.Event) -> None:
+    """Set the event at every change; if the stream fails, the table is still read every REFRESH seconds."""
     while True:
         with suppress(Exception):
             for _ in client.follow():
-                bell.set()
+                changed.set()
         time.sleep(REFRESH)

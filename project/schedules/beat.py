@@ -24,10 +24,10 @@ from project.schedules.store import Entry, Store
 from project.settings import get_settings
 
 BATCH = 500  # schedules that are read in one round trip
-ROUND = 1.0  # seconds after which the claim to lead is renewed, however much is due
-MEND = 5.0  # seconds after which the leader looks for damage in Redis again
-SET_ASIDE = 60.0  # seconds until an entry that cannot be used is looked at again
-BEAT = 1.0  # seconds between two signs of life
+ROUND = 1.0  # seconds after which the lock is renewed, even if more schedules are due
+MEND = 5.0  # seconds between two checks for damage in Redis
+POSTPONED = 60.0  # seconds until an invalid entry is checked again
+BEAT = 1.0  # seconds between two heartbeats
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +55,11 @@ class Scheduler(beat.Scheduler):
                 return float(self.max_interval)
             self._mend()
             wait = self._fire_due()
-            self._give_sign_of_life()
+            self._beat()
             return wait
         except (RedisError, OperationalError) as error:
-            self._mend_at = 0.0  # it may come back without some of its keys
-            log.warning("Redis is away, trying again in %s s: %r", self.max_interval, error)
+            self._mend_at = 0.0  # it may come back without some keys
+            log.warning("Redis does not respond, retrying in %s s: %r", self.max_interval, error)
             return float(self.max_interval)
 
     def _leads(self) -> bool:
@@ -67,23 +67,23 @@ class Scheduler(beat.Scheduler):
         if self._leadership.claim() and not led:
             log.info("this scheduler leads")
             self._mend_at = 0.0
-            # the leader before it left a sign of life if it led until a moment ago: then hardly anything was missed
+            # a heartbeat of the previous leader means that it led until a moment ago: then hardly anything was missed
             self._skip_missed = not leader_heartbeat.exists(self._store.client)
         elif led and not self._leadership.held:
             log.warning("another scheduler leads now")
         return self._leadership.held
 
     def _mend(self) -> None:
-        """Make again what the stack needs and Redis has lost."""
+        """Restore the stack's own schedules and indexes that Redis has lost."""
         if time.monotonic() < self._mend_at:
             return
         for renamed in self._store.mend_indexes():
-            log.error("another program wrote to a key of the scheduler; its value is now in %s", renamed)
+            log.error("another program wrote to a key of the scheduler; the value was moved to %s", renamed)
         self._periodic.keep(skip_missed=self._skip_missed)
         self._skip_missed = False
         self._mend_at = time.monotonic() + MEND
 
-    def _give_sign_of_life(self) -> None:
+    def _beat(self) -> None:
         if time.monotonic() >= self._beat_at:
             leader_heartbeat.write(self._store.client, self._periodic.errors)
             self._beat_at = time.monotonic() + BEAT
@@ -102,9 +102,9 @@ class Scheduler(beat.Scheduler):
         return float(max(0, min(wait, self.max_interval)))
 
     def _fire_if_there_is_room(self, entry: Entry, full: set[str]) -> bool:
-        """Fire a schedule and return True, unless its queue is full: those of other queues must go on."""
+        """Fire a schedule and return True; return False if its queue is full, so that other queues go on."""
         if isinstance(entry, InvalidEntry):
-            self._set_aside(entry.schedule_id, entry.error)
+            self._postpone(entry.schedule_id, entry.error)
             return True
         queue = getattr(self.app.tasks.get(entry.task), "queue_name", "")
         if queue not in full:
@@ -114,16 +114,16 @@ class Scheduler(beat.Scheduler):
                 log.warning("schedule %s has to wait: %s", entry.schedule_id, error)
                 full.add(queue)
             except (ValueError, TypeError, ArithmeticError, TooSlow) as error:
-                self._set_aside(entry.schedule_id, f"{type(error).__name__}: {error}")
+                self._postpone(entry.schedule_id, f"{type(error).__name__}: {error}")
         return queue not in full
 
-    def _set_aside(self, schedule_id: str, reason: str) -> None:
-        """Look at an entry that cannot be used less often: it must not hold up the others."""
+    def _postpone(self, schedule_id: str, reason: str) -> None:
+        """Check an invalid entry less often, so that it does not hold up the others."""
         self._report(schedule_id, reason)
-        self._store.postpone(schedule_id, SET_ASIDE)
+        self._store.postpone(schedule_id, POSTPONED)
 
     def _report(self, schedule_id: str, reason: str) -> None:
-        """Log once what is wrong with an entry."""
+        """Log once per reason why an entry cannot fire."""
         if self._reported.get(schedule_id) != reason:
             self._reported[schedule_id] = reason
             log.error("schedule_id=%s cannot fire: %s", schedule_id, reason)
@@ -135,7 +135,7 @@ class Scheduler(beat.Scheduler):
             self._report(schedule.schedule_id, reason)
             jobs = []
         for job_id in jobs:
-            with suppress(JobExists):  # a scheduler that has died since had come that far
+            with suppress(JobExists):  # a scheduler that crashed since has submitted it
                 self.app.tasks[schedule.task].apply_async(kwargs=schedule.arguments, task_id=job_id)
         if self._store.advance(schedule, coming, moments, jobs) and jobs:
             log.info("schedule_id=%s fired task=%s job_ids=%s", schedule.schedule_id, schedule.task, ",".join(jobs))
@@ -150,5 +150,5 @@ class Scheduler(beat.Scheduler):
 
 
 def _needs_a_search(entry: Entry) -> bool:
-    """Tell whether the time after the next one has to be looked for, which may take long: others come first."""
+    """Tell whether the time after the next one must be searched for, which may take long: others come first."""
     return isinstance(entry, Schedule) and entry.rule.kind in ("rrule", "cron") and not entry.later

@@ -28,7 +28,7 @@ _DAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "satu
 
 
 class _Field(NamedTuple):
-    """What a field may hold; names count from *low* on."""
+    """The range of a field; names are numbered from *low*."""
 
     title: str
     low: int
@@ -49,7 +49,7 @@ class Cron:
     """A parsed cron line."""
 
     def __init__(self, text: str) -> None:
-        """Parse it; raise ValueError that says which field is wrong."""
+        """Parse it; raise ValueError that names the invalid field."""
         line = text.strip().lower().replace("?", "*")
         if line.startswith("@") and line not in MACROS:
             raise ValueError(f"{line} is not one of {', '.join(MACROS)}")
@@ -66,7 +66,7 @@ class Cron:
         self.all_day = fields[1].startswith("*")
 
     def readings(self, begin: datetime) -> Iterator[datetime]:
-        """Yield what the clock shows when it fires, from *begin* on."""
+        """Yield the local times at which it fires, from *begin* on."""
         start = begin.replace(second=0, microsecond=0)
         common: dict[str, Any] = {"dtstart": start, "until": start + HORIZON, "bysecond": 0}
         common |= {"byminute": self.minutes, "byhour": self.hours, "bymonth": self._months}

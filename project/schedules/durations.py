@@ -11,7 +11,7 @@ _SHORT = re.compile(rf"{_NUMBER}(ms|[smhdw])")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration; raise ValueError for what is none, or has no fixed length."""
+    """Return the duration; raise ValueError if it is invalid or has no fixed length."""
     text = text.strip()
     if re.match(r"P\d+(\.\d+)?[YM]", text, re.IGNORECASE):
         raise ValueError("years and months have no fixed length; use rrule or cron for them")

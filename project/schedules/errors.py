@@ -1,8 +1,8 @@
-"""What is wrong with a schedule."""
+"""Errors of schedules."""
 
 
 class InvalidSchedule(ValueError):
-    """A schedule that cannot be: which of its fields is wrong, and why."""
+    """A definition is invalid: which of its fields is wrong, and why."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")

@@ -9,7 +9,7 @@ from project.schedules.zones import find_zone
 
 NAMES = ("DTSTART", "RRULE", "EXDATE", "RDATE")
 _KNOWN = rf"(?:{'|'.join(NAMES)}|EXRULE)[;:]"
-# a long line goes on after a line break and a blank (3.1); what begins with a name is a line of its own all the same
+# a line break and a blank continue a line (3.1), unless a property name follows
 _FOLD = re.compile(rf"\r?\n[ \t](?!\s*{_KNOWN})")
 _BETWEEN = re.compile(rf"[\r\n]+|\s+(?={_KNOWN}|FREQ=)")
 _LINE = re.compile(r'([A-Z-]+)((?:;[A-Z-]+=(?:"[^"]*"|[^";:]*))*):(.*)')
@@ -27,7 +27,7 @@ class Property:
 
 
 def read_lines(text: str) -> list[Property]:
-    """Return the lines of a recurrence, in capital letters; a line without a name is the rule. Raise ValueError."""
+    """Return the lines of a recurrence, in upper case; a line without a name is the rule. Raise ValueError."""
     lines = (line.strip() for line in _BETWEEN.split(_FOLD.sub("", text.upper())))
     return [_property(line) for line in lines if line]
 
@@ -46,7 +46,7 @@ def _property(line: str) -> Property:
 
 
 def read_time(text: str, name: str) -> tuple[datetime, bool, bool]:
-    """Return what the clock shows, whether that is UTC, and whether it is a date only, which means midnight."""
+    """Return the time, whether it is UTC, and whether it is only a date, which means midnight."""
     if not _TIME.fullmatch(text):
         raise ValueError(f"{name} looks like 20300101T090000 or 20300101, not {text!r}")
     whole_day = len(text) == 8
@@ -68,7 +68,7 @@ def zone_of(line: Property, zone: ZoneInfo) -> ZoneInfo:
 
 
 def read_times(line: Property, zone: ZoneInfo) -> tuple[set[datetime], set[date]]:
-    """Return the moments (in UTC) and the whole days that a line lists."""
+    """Return the times (in UTC) and the whole days that a line lists."""
     if line.parameters.get("VALUE", "DATE") not in ("DATE", "DATE-TIME"):
         raise ValueError(f"{line.name} has dates or times, not {line.parameters['VALUE']}")
     moments, days = set(), set()
@@ -83,7 +83,7 @@ def read_times(line: Property, zone: ZoneInfo) -> tuple[set[datetime], set[date]
 
 
 def last_moment(text: str, zone: ZoneInfo) -> datetime:
-    """Return until when UNTIL lets a rule fire, in UTC: a date includes that day."""
+    """Return the last time that UNTIL allows, in UTC; a date includes that day."""
     reading, in_utc, whole_day = read_time(text, "UNTIL")
     if whole_day:
         reading = datetime.combine(reading, time.max)
@@ -91,7 +91,7 @@ def last_moment(text: str, zone: ZoneInfo) -> datetime:
 
 
 def to_utc(moment: datetime) -> datetime:
-    """Return a moment in UTC; those that fall out of the calendar there are its first or last one."""
+    """Return a time in UTC; one that would leave the range of datetime becomes its first or last one."""
     try:
         return moment.astimezone(UTC)
     except OverflowError:  # 99991231, which means "without an end", west of Greenwich

@@ -1,4 +1,4 @@
-"""Which of several schedulers fires: the one that holds a lock in Redis, looked at in every tick."""
+"""Leader election among schedulers: the leader holds a lock in Redis, which it renews in every tick."""
 
 from typing import Any
 
@@ -6,22 +6,22 @@ from redis import Redis
 from redis.exceptions import LockError, LockNotOwnedError
 
 KEY = "schedules::lock"
-LIFETIME = 5  # seconds after which a dead leader is missed: longer than one round of firing takes
+LIFETIME = 5  # seconds after which the lock of a crashed leader expires: longer than one round of firing takes
 
 
 class Leadership:
-    """A claim that runs out by itself when its holder dies, and that others try for without waiting."""
+    """A lock that expires when its holder crashes; others try to acquire it without blocking."""
 
     def __init__(self, client: Redis) -> None:
         self._lock: Any = client.lock(KEY, timeout=LIFETIME, blocking=False, thread_local=False)
         self.held = False
 
     def claim(self) -> bool:
-        """Renew the claim, or make it if nobody has one; tell whether it is ours."""
+        """Renew the lock, or acquire it if it is free; tell whether this scheduler holds it."""
         try:
             self.held = bool(self._lock.reacquire() if self.held else self._lock.acquire())
         except LockNotOwnedError:
-            self.held = False  # paused for longer than the claim lasts: another may have fired since
+            self.held = False  # this process was paused for longer than the lock lasts: another may have fired since
         return self.held
 
     def give_up(self) -> None:

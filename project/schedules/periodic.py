@@ -1,7 +1,7 @@
-"""The periodic jobs of Celery's option beat_schedule, as schedules of the stack's own; their names are their ids.
+"""The periodic jobs in Celery's option beat_schedule, as the stack's own schedules; their names are their ids.
 
-The leader looks at them again and again: what was lost, deleted or overwritten in Redis is made anew, with the times
-that it would have had. A paused one stays paused. Times that were missed are left out.
+The leader checks them regularly and restores those that were lost, deleted or overwritten in Redis, with the times
+that they would have had. Paused ones stay paused. Missed times are skipped.
 """
 
 import logging
@@ -16,7 +16,7 @@ from project.schedules.rules import Rule, make_rule
 from project.schedules.schedule import Schedule, bind, following
 from project.schedules.store import NAMES, Store, parse, stored
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where intervals are counted from, so that nothing moves what is made anew
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # intervals are counted from here, so that a restored schedule keeps its times
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +26,13 @@ class PeriodicJobs:
 
     def __init__(self, app: Celery, store: Store) -> None:
         self._app, self._store = app, store
-        #: What cannot be used, by name, and why.
+        #: The reason for each entry that cannot be used, by name.
         self.errors: dict[str, str] = {}
 
     def keep(self, *, skip_missed: bool) -> None:
-        """Make what is missing, delete what is no longer in the settings, and leave alone what has not changed.
+        """Create missing schedules, delete those that are no longer in the settings, keep unchanged ones as they are.
 
-        skip_missed: no scheduler ran for a while. Intervals go on with the next time from now.
+        skip_missed: no scheduler ran for a while, so intervals continue with the next time from now.
         """
         entries, store = self._app.conf.beat_schedule, self._store
         for name in store.client.smembers(NAMES) - entries.keys():
@@ -50,7 +50,7 @@ class PeriodicJobs:
 
     def _planned(self, name: str, entry: dict[str, Any]) -> Schedule:
         if name.startswith(":"):
-            raise ValueError("a name that begins with a colon is a key of the scheduler's own")
+            raise ValueError("a name must not begin with a colon: such keys belong to the scheduler")
         if entry["task"] not in self._app.tasks:
             raise ValueError(f"there is no task {entry['task']!r}")
         now = datetime.now(UTC)
@@ -68,7 +68,7 @@ class PeriodicJobs:
             next=next_time,
             later=later,
         )
-        return parse(name, stored(planned))  # as it will be read: a tuple has become a list, say
+        return parse(name, stored(planned))  # as it will be read back: a tuple becomes a list, for example
 
     def _keep(self, name: str, planned: Schedule, skip_missed: bool) -> None:
         kept, store = self._store.read(name), self._store
@@ -102,7 +102,7 @@ def _rule(when: Any, now: datetime) -> Rule:
 
 
 def _rule_of_crontab(when: crontab, now: datetime) -> Rule:
-    """Return the rule that fires when Celery's crontab does: it wants day of month and of week both to fit."""
+    """Return the rule that fires when Celery's crontab does: both day of month and day of week must match."""
     fields = [when.minute, when.hour, when.day_of_month, when.month_of_year, when.day_of_week]
     full = (60, 24, 31, 12, 7)
     if len(fields[2]) < full[2] and len(fields[4]) < full[4]:

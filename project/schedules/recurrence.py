@@ -15,18 +15,18 @@ from dateutil.rrule import DAILY, rrule, rrulestr
 from project.schedules.ical import Property, last_moment, read_lines, read_time, read_times, to_utc, zone_of
 from project.schedules.wall_clock import HORIZON, some_day_fits
 
-MOST = 10_000  # COUNT: the last occurrence is looked for when the schedule is made
-STEPS = {  # with COUNT gone, these can begin later with the same result
+MOST = 10_000  # COUNT: the last occurrence is computed when the schedule is created
+STEPS = {  # without COUNT, these can start later with the same result
     "SECONDLY": timedelta(seconds=1),
     "MINUTELY": timedelta(minutes=1),
     "HOURLY": timedelta(hours=1),
     "DAILY": timedelta(days=1),
     "WEEKLY": timedelta(weeks=1),
 }
-TIMES_A_DAY = 1440  # each minute; what fires more often is written with FREQ=MINUTELY or SECONDLY
+TIMES_A_DAY = 1440  # every minute; rules that fire more often need FREQ=MINUTELY or SECONDLY
 ALL_DAY = ("SECONDLY", "MINUTELY", "HOURLY")
-LOOKED_THROUGH = 8 * 366  # days, of rules that go on all day: dateutil would try up to the year 9999
-SECOND_BY_SECOND = 40  # days, where it tries each second
+LOOKED_THROUGH = 8 * 366  # days, for rules that fire all day: dateutil would search up to the year 9999
+SECOND_BY_SECOND = 40  # days, for searches that try every second
 _LIMITS = {
     "INTERVAL": (1, 1_000_000), "COUNT": (1, MOST), "BYSECOND": (0, 59), "BYMINUTE": (0, 59), "BYHOUR": (0, 23),
     "BYMONTHDAY": (-31, 31), "BYYEARDAY": (-366, 366), "BYWEEKNO": (-53, 53), "BYMONTH": (1, 12),
@@ -36,10 +36,10 @@ _DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 
 
 class Recurrence:
-    """A parsed recurrence rule; `until` and `count` are for the caller to heed."""
+    """A parsed recurrence rule; the caller applies `until` and `count`."""
 
     def __init__(self, text: str, start: datetime, zone: ZoneInfo) -> None:
-        """Parse it, to begin at *start* if it has no DTSTART; raise ValueError that says what is wrong."""
+        """Parse it; *start* is used if it has no DTSTART. Raise ValueError with the reason if it is invalid."""
         lines = read_lines(text)
         self.zone, self.start = zone, start.astimezone(zone).replace(tzinfo=None)
         for line in lines:
@@ -56,11 +56,11 @@ class Recurrence:
 
     @cached_property
     def _rule(self) -> Any:
-        """Return dateutil's rule, which lists all times of a day when it is made."""
+        """Return dateutil's rule; its constructor lists all times of a day."""
         return rrulestr(";".join(f"{name}={value}" for name, value in self.parts.items()), dtstart=self.start)
 
     def _read_dates(self, lines: list[Property]) -> None:
-        """Note what RDATE adds and EXDATE leaves out; a day of RDATE means that day at the time of DTSTART."""
+        """Read the times of RDATE and EXDATE; a date in RDATE means that day at the time of DTSTART."""
         self._added, self._left_out, self._days_left_out = set[datetime](), set[datetime](), set[date]()
         for line in lines:
             if line.name in ("RDATE", "EXDATE"):
@@ -73,7 +73,7 @@ class Recurrence:
                     self._added |= moments | {to_utc(moment) for moment in at}
 
     def with_dates(self, moments: Iterator[datetime], after: datetime, until: datetime | None) -> Iterator[datetime]:
-        """Yield the moments and those of RDATE after *after* and up to *until*, without those of EXDATE."""
+        """Yield the times and those of RDATE after *after* and up to *until*, without those of EXDATE."""
         added = sorted(moment for moment in self._added if moment > after and not (until and moment > until))
         last = None
         for moment in merge(moments, added):
@@ -85,7 +85,7 @@ class Recurrence:
         return moment in self._left_out or moment.astimezone(self.zone).date() in self._days_left_out
 
     def check(self) -> None:
-        """Raise ValueError if dateutil would look for its times for long; asked once, when a schedule is made."""
+        """Raise ValueError if dateutil would search for its times for long; called once, when a schedule is created."""
         times = prod(len(self.parts.get(name, "").split(",")) for name in ("BYHOUR", "BYMINUTE", "BYSECOND"))
         if not self.all_day and times > TIMES_A_DAY:
             raise ValueError(f"BYHOUR, BYMINUTE and BYSECOND make {times} times a day, more than {TIMES_A_DAY}")
@@ -95,13 +95,13 @@ class Recurrence:
             raise ValueError("it never fires, or not for long: INTERVAL and the BY parts do not meet")
 
     def readings(self, begin: datetime) -> Iterator[datetime]:
-        """Yield what the clock shows when it fires, from *begin* on."""
+        """Yield the local times at which it fires, from *begin* on."""
         until = max(begin, self.start) + HORIZON
         rule: Any = self._rule.replace(dtstart=self._nearer_start(begin), until=until)
         return iter(rule.xafter(begin, inc=True))
 
     def _nearer_start(self, begin: datetime) -> datetime:
-        """Return a start shortly before *begin* with which the rule fires just the same from there on."""
+        """Return a start shortly before *begin* from which the rule has the same times."""
         step = STEPS.get(self.parts["FREQ"])
         if step is None or begin <= self.start:
             return self.start
@@ -111,10 +111,10 @@ class Recurrence:
 
 
 def _parts(lines: list[Property]) -> dict[str, str]:
-    """Return the parts of the one rule."""
+    """Return the parts of the rule; there must be exactly one."""
     names = [line.name for line in lines]
     if names.count("DTSTART") > 1:
-        raise ValueError("DTSTART stands there twice")
+        raise ValueError("DTSTART occurs twice")
     if names.count("RRULE") != 1:
         raise ValueError("one RRULE is needed, such as FREQ=DAILY;BYHOUR=9, with a DTSTART or without")
     rule = "".join(next(line.value for line in lines if line.name == "RRULE").split())
@@ -122,7 +122,7 @@ def _parts(lines: list[Property]) -> dict[str, str]:
     parts = [name for name, _, _ in pairs]
     for name in parts:
         if parts.count(name) > 1:
-            raise ValueError(f"{name} stands there twice")
+            raise ValueError(f"{name} occurs twice")
     return {name: value for name, _, value in pairs}
 
 
@@ -153,7 +153,7 @@ def _check(name: str, value: str) -> None:
 
 
 def _check_combination(parts: dict[str, str]) -> None:
-    """Refuse what RFC 5545 forbids, and positions that a set cannot have: dateutil would look for them for hours."""
+    """Reject what RFC 5545 forbids, and impossible positions, for which dateutil would search for hours."""
     freq, by = parts["FREQ"], {name for name in parts if name.startswith("BY")}
     if re.search(r"\d", parts.get("BYDAY", "")) and freq not in ("MONTHLY", "YEARLY"):
         raise ValueError(f"BYDAY has a number only with FREQ=MONTHLY or YEARLY, not {freq}")
@@ -163,7 +163,7 @@ def _check_combination(parts: dict[str, str]) -> None:
     if "BYMONTHDAY" in by and freq == "WEEKLY":
         raise ValueError("BYMONTHDAY does not go with FREQ=WEEKLY")
     if freq == "SECONDLY" and by & {"BYHOUR", "BYMINUTE"} and by & {"BYMONTH", "BYMONTHDAY", "BYYEARDAY"}:
-        raise ValueError("it would be looked for second by second, for years; write it with FREQ=DAILY and BYSECOND")
+        raise ValueError("its times would be searched for second by second; use FREQ=DAILY with BYSECOND")
     if "BYSETPOS" not in by:
         return
     if by == {"BYSETPOS"}:
@@ -179,19 +179,19 @@ def _has_days(parts: dict[str, str], rule: Any) -> bool:
     if not {"BYMONTH", "BYMONTHDAY", "BYYEARDAY"} & parts.keys():
         return True
     days = _of_days(rule)
-    if parts["FREQ"] not in STEPS:  # there BYDAY may be the second Monday, of a month or a year
+    if parts["FREQ"] not in STEPS:  # with MONTHLY or YEARLY, BYDAY may mean the second Monday, for example
         days.pop("byweekday", None)
     return some_day_fits(**days)
 
 
 def _of_days(rule: Any) -> dict[str, Any]:
     names = ("bymonth", "bymonthday", "byyearday", "byweekday")
-    # what the rule was told: what dateutil takes over from DTSTART is no restriction
+    # the original parts: values that dateutil derives from DTSTART are no restrictions
     return {name: value for name, value in rule._original_rule.items() if name in names}
 
 
 def _meets_soon(parts: dict[str, str], rule: Any, start: datetime) -> bool:
-    """Tell whether a time of the day that fits comes on a day that fits, for rules that go on all day."""
+    """Tell whether a matching time comes on a matching day soon, for rules that fire all day."""
     freq, midnight, interval = parts["FREQ"], datetime.combine(start, time()), int(parts.get("INTERVAL", 1))
     unit = STEPS[freq].seconds
     times = product(rule._byhour or range(24), rule._byminute or range(60), rule._bysecond or range(60))

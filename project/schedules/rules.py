@@ -1,4 +1,4 @@
-"""When a schedule fires: one of rrule, cron, every and trigger_at, as moments in UTC."""
+"""When a schedule fires: one of rrule, cron, every and trigger_at, as times in UTC."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,17 +19,17 @@ from project.schedules.recurrence import Recurrence
 from project.schedules.wall_clock import HORIZON, TICK, every_reading, once_a_reading
 from project.schedules.zones import find_zone
 
-SHORTEST = timedelta(milliseconds=10)  # what the scheduler's loop keeps up with
+SHORTEST = timedelta(milliseconds=10)  # the scheduler's loop cannot keep up with less
 LONGEST = HORIZON
-#: Moments outside of these years are refused: datetime ends at 9999, and time zones and intervals need some room.
+#: Times outside of these years are rejected: datetime ends at 9999, and time zones and intervals need some room.
 YEARS = range(1600, 9000)
 SECOND = timedelta(seconds=1)
-PATIENCE = 0.5  # seconds of CPU time to find out when a rule fires first, and when its COUNT is over
+PATIENCE = 0.5  # seconds of CPU time to find the first time of a rule, and the last one if it has a COUNT
 Kind = Literal["rrule", "cron", "every", "trigger_at"]
 
 
 class Rule(BaseModel):
-    """A rule that was checked; `make_rule` makes one."""
+    """A validated rule; `make_rule` creates one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class Rule(BaseModel):
     timezone: str = "UTC"
     start: AwareDatetime  # every: counted from here; rrule: DTSTART, unless the rule has one
     until: AwareDatetime | None = None  # as given
-    ends: AwareDatetime | None = None  # the earliest of until, UNTIL and what COUNT comes to
+    ends: AwareDatetime | None = None  # the earliest of until, UNTIL and the end of COUNT
 
     def occurrences(self, after: datetime) -> Iterator[datetime]:
         """Yield the moments at which it fires after *after*, in order."""
@@ -78,7 +78,7 @@ class Rule(BaseModel):
 
 
 def _multiples(start: datetime, step: timedelta, after: datetime) -> Iterator[datetime]:
-    # integers: what is far from the start must not drift
+    # integers: times far from the start must not drift
     number = max(1, (after - start) // step + 1)
     with suppress(OverflowError):  # the end of the calendar
         while True:
@@ -164,7 +164,7 @@ def _text(value: str | timedelta) -> str:
 
 
 def _full_second(moment: datetime) -> datetime:
-    """Return the moment, or the next full second: rules of the calendar know none in between."""
+    """Return the time, rounded up to a full second: calendar rules have no fractions of a second."""
     return moment if not moment.microsecond else moment.replace(microsecond=0) + SECOND
 
 
@@ -195,19 +195,19 @@ def _check_cron(rule: Rule) -> Rule:
 
 
 def _check_rrule(rule: Rule) -> Rule:
-    """Find out when it ends, so that COUNT is counted once and not each time it fires."""
+    """Compute the end, so that COUNT is counted once and not each time the schedule fires."""
     try:
         recurrence = Recurrence(rule.text, rule.start, find_zone(rule.timezone))
         recurrence.check()
         if rule.until and (recurrence.until or recurrence.count):
             raise InvalidSchedule("until", "the rrule has an UNTIL or COUNT already")
         _check_year("rrule", recurrence.start)
-        # a DTSTART of its own is where it starts
+        # its own DTSTART, if any, is the start
         start = recurrence.start.replace(tzinfo=recurrence.zone).astimezone(UTC)
         rule = rule.model_copy(update={"start": start, "timezone": recurrence.zone.key})
         ends = rule.until or recurrence.until
         if recurrence.count:
-            # COUNT counts what EXDATE leaves out, and not what RDATE adds
+            # COUNT includes the times that EXDATE excludes, and not those that RDATE adds
             ends = max(islice(rule._unlimited(start - TICK), recurrence.count), default=start)
         return rule.model_copy(update={"ends": ends})
     except InvalidSchedule:
@@ -219,7 +219,7 @@ def _check_rrule(rule: Rule) -> Rule:
 def _fires(rule: Rule, now: datetime) -> bool:
     try:
         return rule.next_after(now) is not None
-    except (ValueError, OverflowError):  # dateutil: a combination that is empty, found while it looks
+    except (ValueError, OverflowError):  # dateutil finds during its search that the combination is empty
         return False
 
 

@@ -1,4 +1,4 @@
-"""What is known about a schedule."""
+"""A schedule: its definition, its state and its next times."""
 
 import inspect
 import json
@@ -18,16 +18,16 @@ from project.schedules.rules import Rule
 CatchUp = Literal["none", "last", "all"]
 Status = Literal["active", "paused", "ended"]
 
-GRACE = timedelta(seconds=60)  # what is no later than this is on time: another scheduler may have had to take over
+GRACE = timedelta(seconds=60)  # a job that is no later than this is on time: a failover takes some seconds
 AT_ONCE = 100  # occurrences of one schedule in one round, so that the others get their turn
-CLOSE = timedelta(minutes=1)  # how far back the last occurrence is looked for at first
-KNOWN = 5  # how many of the next times are kept with a schedule and shown
-SEARCH = 3.0  # seconds of CPU time in which the next time has to be found; the claim to lead lasts longer
-BRIEFLY = 0.01  # seconds of CPU time for those after it; what is not found is not shown
+CLOSE = timedelta(minutes=1)  # how far back the search for the last occurrence begins
+KNOWN = 5  # number of next times that are kept with a schedule and shown
+SEARCH = 3.0  # seconds of CPU time to find the next time; less than the lifetime of the leader's lock
+BRIEFLY = 0.01  # seconds of CPU time for the times after it; those not found are not shown
 
 
 class Definition(BaseModel):
-    """What a schedule was asked to do."""
+    """What a schedule does, as its creator defined it."""
 
     task: str
     arguments: dict[str, Any]
@@ -43,15 +43,15 @@ class Schedule(Definition):
     schedule_id: str
     status: Status
     next: AwareDatetime | None
-    later: list[AwareDatetime] = []  # what is known of the times after it
+    later: list[AwareDatetime] = []  # the known times after it
     last_fired: AwareDatetime | None = None
     fired_count: NonNegativeInt = 0
     job_ids: list[str] = []
-    error: str = ""  # why it cannot fire: its task is gone, say
+    error: str = ""  # why it cannot fire, for example because its task was removed
 
     @property
     def coming(self) -> list[datetime]:
-        """Return what is known of the next times."""
+        """Return the known next times."""
         return [self.next, *self.later] if self.next else []
 
     def job_id(self, moment: datetime) -> str:
@@ -61,7 +61,7 @@ class Schedule(Definition):
     def due(self, now: datetime) -> tuple[list[datetime], list[datetime]]:
         """Return the occurrences to fire now, and some after them (none if it has ended); raise TooSlow.
 
-        What was missed is up to catch_up.
+        catch_up decides which missed occurrences are among them.
         """
         fire: list[datetime] = []
         with cpu_limit(SEARCH):
@@ -75,7 +75,7 @@ class Schedule(Definition):
         return fire, [moment, *upcoming(self.rule, moment, self.later)]
 
     def _from(self, begin: datetime) -> Iterator[datetime]:
-        """Yield the occurrences from one of them on, without a search as long as they are known."""
+        """Yield the occurrences from one of them on, the known ones first, which need no search."""
         known = [begin, *(moment for moment in self.later if moment > begin)]
         return chain(known, self.rule.occurrences(known[-1]))
 
@@ -89,7 +89,7 @@ class Schedule(Definition):
         return self._last_before(now)
 
     def _last_before(self, now: datetime) -> datetime:
-        """Return the last occurrence; looked for further and further back, not through all that were missed."""
+        """Return the last occurrence; searches backwards in growing steps, not through all that were missed."""
         assert self.next
         span, found = CLOSE, self.next
         while now - span > self.next:
@@ -100,7 +100,7 @@ class Schedule(Definition):
 
 
 class InvalidEntry(BaseModel):
-    """What is stored under a schedule's id and is no schedule: corrupt, incomplete, or written by newer code."""
+    """An entry that is not a valid schedule: corrupt, incomplete, or written by a newer version."""
 
     schedule_id: str
     error: str
@@ -116,7 +116,7 @@ def _until(rule: Rule, after: datetime, end: datetime) -> list[datetime]:
 
 
 def bind(task: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return all arguments of a task by name, or raise InvalidSchedule: now is better than when it fires."""
+    """Return all arguments of a task by name, or raise InvalidSchedule, before the schedule fires."""
     try:
         bound = inspect.signature(task.run).bind(*args, **kwargs).arguments
         json.dumps(bound)
@@ -126,7 +126,7 @@ def bind(task: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def outdated(app: Any, schedule: Definition) -> str:
-    """Return why the task of a schedule cannot be run any more, or an empty text."""
+    """Return why the task of a schedule can no longer run, or an empty string."""
     if schedule.task not in app.tasks:
         return f"there is no task {schedule.task!r} any more; delete this schedule, or bring the task back"
     try:
@@ -146,7 +146,7 @@ def following(rule: Rule, after: datetime) -> list[datetime]:
 def upcoming(rule: Rule, after: datetime, known: Iterable[datetime] = (), seconds: float = BRIEFLY) -> list[datetime]:
     """Return the next times at which a rule fires, at most KNOWN of them.
 
-    known: the first of them. seconds: of CPU time, in which others are looked for.
+    known: the first of them. seconds: limit of CPU time for the search for the others.
     """
     found = [moment for moment in known if moment > after][:KNOWN]
     if len(found) < KNOWN and seconds > 0:

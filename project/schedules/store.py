@@ -1,14 +1,14 @@
 """Where schedules are kept: in Redis.
 
 schedules:<id>        a hash: definition (JSON), next, times, last, fired, jobs, paused, secret
-schedules::schedule   a sorted set: what is due when (unix seconds)
-schedules::all        a sorted set: what was made when
-schedules::paused     a set: what is paused
+schedules::schedule   a sorted set: the active schedules, by due time (unix seconds)
+schedules::all        a sorted set: all schedules, by creation time
+schedules::paused     a set: the paused schedules
 schedules::statics    a set: the ids of the stack's own schedules
-schedules::lock       the claim to lead, see leadership.py
-schedules::leader     the sign of life of the leader, see leader_heartbeat.py
+schedules::lock       the lock of the leader, see leadership.py
+schedules::leader     the heartbeat of the leader, see leader_heartbeat.py
 
-What is found there may be anything: an entry that cannot be read becomes an InvalidEntry, and never an exception.
+Other programs may have written anything there: an unreadable entry becomes an InvalidEntry, never an exception.
 """
 
 import re
@@ -53,10 +53,10 @@ class Store:
         return f"{PREFIX}{schedule_id}"
 
     def write(self, schedule: Schedule, secret: str = "", limit: int = 0) -> None:
-        """Keep a schedule; one that had this id is gone, but if it was paused, the new one is.
+        """Store a schedule and replace one with the same id; if that one was paused, so is the new one.
 
-        secret: what its jobs need and nobody is shown; they ask for it when they run. Raises TooManySchedules if
-        *limit* schedules (0: any number) are active or paused.
+        secret: never shown to clients; its jobs read it when they run. Raises TooManySchedules if *limit* schedules
+        (0: no limit) are active or paused.
         """
         assert schedule.next
         fields = stored(schedule)
@@ -66,26 +66,26 @@ class Store:
             raise TooManySchedules
 
     def read(self, schedule_id: str) -> Entry | None:
-        """Return a schedule, or None if there is none of this id."""
+        """Return a schedule, or None if none has this id."""
         if schedule_id.startswith(":"):  # the keys above
             return None
         return next(iter(self._load([self.key(schedule_id)])), None)
 
     def secret(self, schedule_id: str) -> str | None:
-        """Return the secret of a schedule, or None if it is gone."""
+        """Return the secret of a schedule, or None if it was deleted."""
         secret: str | None = self.client.hget(self.key(schedule_id), "secret")
         return secret
 
-    def due(self, now: float, skip: int, most: int) -> list[Entry]:
-        """Return entries whose time has come, first those that wait longest; forget those that are not to fire."""
-        keys = self.client.zrangebyscore(DUE, "-inf", now, start=skip, num=most)
+    def due(self, now: float, skip: int, count: int) -> list[Entry]:
+        """Return due entries, the longest overdue first; remove those that must not fire from the sorted set."""
+        keys = self.client.zrangebyscore(DUE, "-inf", now, start=skip, num=count)
         found = [entry for entry in self._load(keys) if getattr(entry, "status", "active") == "active"]
         if gone := set(keys) - {self.key(entry.schedule_id) for entry in found}:
             self.client.zrem(DUE, *map(as_stored, gone))
         return found
 
     def postpone(self, schedule_id: str, seconds: float) -> None:
-        """Let the scheduler look at an entry again after some seconds; newer code may be able to use it."""
+        """Check an entry again after some seconds; a newer version may be able to use it."""
         self.client.zadd(DUE, {self.key(schedule_id): time.time() + seconds}, xx=True)
 
     def next_time(self) -> float | None:
@@ -101,26 +101,26 @@ class Store:
         return self._load([key for key, _ in rows]), cursor
 
     def advance(self, schedule: Schedule, coming: list[datetime], moments: list[datetime], jobs: list[str]) -> bool:
-        """Note what was fired and what comes next (nothing at the end); tell whether nobody else did so before."""
+        """Record what was fired and what comes next (nothing at the end); return False if it was recorded before."""
         assert schedule.next
         last = moments[-1].isoformat() if moments else ""
         args = [schedule.next.isoformat(), *_times(coming), last, self._ttl, max(self._ttl, WEEK), JOBS_KEPT, *jobs]
         return bool(ADVANCE(self.client, [self.key(schedule.schedule_id), DUE, PAUSED], args))
 
     def pause(self, schedule_id: str) -> None:
-        """Let a schedule fire no more until it is resumed."""
+        """Stop firing a schedule until it is resumed."""
         PAUSE(self.client, [self.key(schedule_id), DUE, PAUSED], _times([]))
 
     def resume(self, schedule_id: str, coming: list[datetime]) -> None:
-        """Let a paused schedule go on at the first of these times."""
+        """Resume a paused schedule at the first of these times."""
         PAUSE(self.client, [self.key(schedule_id), DUE, PAUSED], _times(coming))
 
     def delete(self, schedule_id: str) -> bool:
-        """Forget a schedule, or what else is stored under its id; tell whether there was anything."""
+        """Delete a schedule, or anything else stored under its id; return False if there was nothing."""
         if schedule_id.startswith(":"):
             return False
         key = self.key(schedule_id)
-        # no transaction: a full Redis may refuse MULTI; names that are left without a schedule are removed when found
+        # no transaction: a full Redis may reject MULTI; index entries without a schedule are removed when they are read
         with self.client.pipeline(transaction=False) as pipe:
             pipe.delete(key)
             pipe.zrem(DUE, key)
@@ -129,7 +129,7 @@ class Store:
             return bool(pipe.execute()[0])
 
     def indexed(self, schedule: Schedule) -> bool:
-        """Tell whether a schedule is in the index and, if it is active, will be found when it is due."""
+        """Tell whether a schedule is in the index and, if active, in the sorted set of due schedules in time."""
         key = self.key(schedule.schedule_id)
         with self.client.pipeline(transaction=False) as pipe:
             made, due = pipe.zscore(INDEX, key).zscore(DUE, key).execute()
@@ -137,16 +137,16 @@ class Store:
         return made is not None and (schedule.status != "active" or bool(on_time))
 
     def put_into_index(self, schedule: Schedule) -> None:
-        """Let a schedule be listed, and be found when it is due."""
+        """Add a schedule to the index and, if active, to the sorted set of due schedules."""
         key = self.key(schedule.schedule_id)
         self.client.zadd(INDEX, {key: schedule.created_at.timestamp()})
         if schedule.status == "active" and schedule.next:
             self.client.zadd(DUE, {key: schedule.next.timestamp()})
 
     def mend_indexes(self) -> list[str]:
-        """Rename what stands under a name of ours and is of another type, and index all schedules again.
+        """Rename keys of the scheduler that have a wrong type, then rebuild the indexes; return the new names.
 
-        Returns the keys that were renamed. Does the same if no schedule is left in the sorted set of what is due.
+        Rebuilds them also if the sorted set of due schedules is missing.
         """
         renamed = []
         kinds = {DUE: "zset", INDEX: "zset", PAUSED: "set", NAMES: "set"}
@@ -162,7 +162,7 @@ class Store:
         return renamed
 
     def _load(self, keys: Iterable[str]) -> list[Entry]:
-        # a name that is not UTF-8 is no id of ours, and no answer could carry it
+        # a key that is not UTF-8 is not a schedule of ours, and no response could contain it
         keys = [key for key in keys if key.startswith(PREFIX) and key.isprintable()]
         with self.client.pipeline(transaction=False) as pipe:
             for key in keys:
@@ -173,7 +173,7 @@ class Store:
 
 
 def as_stored(key: str) -> bytes:
-    """Return a key as Redis has it; bytes that are not UTF-8 were decoded to surrogates."""
+    """Return a key as bytes; those that are not UTF-8 were decoded to surrogates."""
     return key.encode(errors="surrogateescape")
 
 
@@ -185,7 +185,7 @@ def stored(schedule: Schedule) -> dict[str, str]:
 
 
 def _times(coming: list[datetime]) -> list[str | float]:
-    """Return the next time, its unix seconds and all that are known, as the scripts take them."""
+    """Return the next time, its unix seconds and all known times, as the Lua scripts expect them."""
     return [coming[0].isoformat(), coming[0].timestamp(), _listed(coming)] if coming else ["", "", ""]
 
 
@@ -194,7 +194,7 @@ def _listed(moments: list[datetime]) -> str:
 
 
 def parse(schedule_id: str, fields: dict[str, str]) -> Schedule:
-    """Return the schedule of a hash; raise KeyError or ValueError if it is none."""
+    """Return the schedule of a hash; raise KeyError or ValueError if it is invalid."""
     definition = Definition.model_validate_json(fields["definition"])
     definition.rule.check()
     following = datetime.fromisoformat(fields["next"]) if fields["next"] else None
@@ -213,7 +213,7 @@ def parse(schedule_id: str, fields: dict[str, str]) -> Schedule:
 
 
 def _later(fields: dict[str, str]) -> list[datetime]:
-    """Return the known times after the next one; none if older code has moved the schedule on without them."""
+    """Return the known times after the next one; none if an older version has moved the schedule on without them."""
     first, *later = fields.get("times", "").split() or [""]
     return list(map(datetime.fromisoformat, later)) if first == fields["next"] else []
 

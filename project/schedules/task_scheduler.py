@@ -1,4 +1,4 @@
-"""Jobs for later, in Python: make schedules, look at them, change them."""
+"""Schedules in Python: create, look up and change them."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -21,8 +21,8 @@ from project.settings import get_settings
 Guard = Callable[[], AbstractContextManager[None]]
 
 
-class More(TypedDict, total=False):
-    """The rarer wishes for a schedule: other kinds of rules, their time zone, and what happens after an outage."""
+class Options(TypedDict, total=False):
+    """Rarer options of a schedule: other kinds of rules, their time zone, and what happens after an outage."""
 
     cron: str | None
     every: str | timedelta | None
@@ -34,8 +34,8 @@ class More(TypedDict, total=False):
 class TaskScheduler:
     """The schedules of a Celery app.
 
-    available: a context in which it asks Redis; admission: one in which it submits a job. The producer gives those of
-    its jobs, which fail fast during an outage. Without them, methods raise redis' errors while Redis is away.
+    available: a context manager for calls of Redis; admission: one for submitting a job. The producer passes those of
+    Jobs, which fail fast during an outage. Without them, methods raise the errors of redis-py.
     """
 
     def __init__(self, app: Celery, available: Guard = nullcontext, admission: Guard = nullcontext) -> None:
@@ -51,17 +51,17 @@ class TaskScheduler:
         rrule_string: str | None = None,
         trigger_at: datetime | None = None,
         until: datetime | None = None,
-        **more: Unpack[More],
+        **options: Unpack[Options],
     ) -> str:
         """Run a task (or the one of that name) at set times; return the schedule's id.
 
-        Exactly one of rrule_string, trigger_at, cron and every says when; until ends it. catch_up says what is done
-        about times that were missed while no scheduler ran: none, last (of them) or all. Raises InvalidSchedule.
+        Exactly one of rrule_string, trigger_at, cron and every says when; until ends it. catch_up says which
+        of the times missed during an outage are fired: none, last or all. Raises InvalidSchedule.
         """
-        catch_up: CatchUp = more.get("catch_up", "last")
+        catch_up: CatchUp = options.get("catch_up", "last")
         task = self._task(func)
         arguments = bind(task, args or (), kwargs or {})
-        when: Any = {name: value for name, value in more.items() if name != "catch_up"}
+        when: Any = {name: value for name, value in options.items() if name != "catch_up"}
         now = datetime.now(UTC)
         rule = make_rule(rrule=rrule_string, trigger_at=trigger_at, until=until, now=now, **when)
         draft = self.draft(
@@ -78,9 +78,9 @@ class TaskScheduler:
         return draft.schedule_id
 
     def draft(self, definition: Definition, schedule_id: str | None = None) -> Schedule:
-        """Return the schedule as it will be read back, without keeping it; raise InvalidSchedule if it cannot be.
+        """Return the schedule as it will be read back, without storing it; raise InvalidSchedule if it is invalid.
 
-        Its first time is the first after definition.created_at, the moment for which the rule was checked.
+        Its first time is the first after definition.created_at, the time for which the rule was validated.
         """
         coming = following(definition.rule, definition.created_at)
         schedule_id = schedule_id or str(uuid4())
@@ -89,26 +89,26 @@ class TaskScheduler:
         try:
             read_back = parse(schedule_id, stored(planned))
         except (ValueError, OverflowError) as error:
-            raise InvalidSchedule("kwargs", f"it cannot be kept as JSON: {error}") from None
+            raise InvalidSchedule("kwargs", f"they cannot be stored as JSON: {error}") from None
         if read_back.arguments != definition.arguments:
-            raise InvalidSchedule("kwargs", "they are not the same when they are read from JSON")
+            raise InvalidSchedule("kwargs", "they change when they are stored as JSON and read back")
         return read_back
 
     def keep(self, draft: Schedule, secret: str = "") -> None:
-        """Keep a schedule; raise TooManySchedules if SCHEDULE_LIMIT are active or paused already.
+        """Store a schedule; raise TooManySchedules if SCHEDULE_LIMIT are active or paused already.
 
-        With a secret, the task needs a parameter schedule_id, with which it asks for the secret when it runs.
+        With a secret, the task needs a parameter schedule_id, with which it reads the secret when it runs.
         """
         with self._available():
             self._store.write(draft, secret, get_settings().schedule_limit)
 
     def find(self, schedule_id: str) -> Entry:
-        """Return a schedule, also one that cannot be used; raise UnknownSchedule."""
+        """Return a schedule, even an invalid one; raise UnknownSchedule."""
         with self._available():
             return self._find(schedule_id)
 
     def look_up(self, schedule_id: str) -> Schedule:
-        """Return a schedule; raise UnknownSchedule, or ScheduleInvalid if it cannot be used."""
+        """Return a schedule; raise UnknownSchedule, or ScheduleInvalid."""
         with self._available():
             return self._usable(schedule_id)
 

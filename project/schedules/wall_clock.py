@@ -1,4 +1,4 @@
-"""From what a clock on the wall shows to moments: the days on which it is put forward or back are the hard ones."""
+"""Convert local time to UTC, including changes to and from daylight saving time (DST)."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,26 +7,26 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import YEARLY, rrule
 
-HORIZON = timedelta(days=50 * 366)  # no rule is looked for longer: long enough for a Monday that is a 29 February
+HORIZON = timedelta(days=50 * 366)  # no search goes on for longer: it includes a 29 February that is a Monday
 TICK = timedelta(microseconds=1)
 
-#: Yields what the clock shows when the rule fires, from a reading on, in order, for as long as HORIZON.
+#: Yields the local times at which the rule fires, from a local time on, in order, within HORIZON.
 Readings = Callable[[datetime], Iterator[datetime]]
 
 
 def some_day_fits(**by: Any) -> bool:
-    """Tell whether there is such a day at all: dateutil would look for a 30 February day by day up to the year 9999."""
-    # the years from here to there are of all kinds: leap years and others that begin on each day of the week
+    """Tell whether such a day exists: dateutil would search for a 30 February day by day up to the year 9999."""
+    # the years from 9971 to 9999 include leap years and others that begin on each day of the week
     return next(iter(rrule(YEARLY, dtstart=datetime(9971, 1, 1), **by)), None) is not None
 
 
 def once_a_reading(readings: Readings, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    """Yield the moments after *after*; for rules that name an hour of the day.
+    """Yield the times after *after*, for rules that name an hour of the day.
 
-    An hour that is shown twice counts the first time; in an hour that is left out, the rule fires as much later as the
-    clock is put forward, since a job that runs late is better than one that does not run on that day.
+    A local time that occurs twice (end of DST) counts the first time. One that is skipped (start of DST) is shifted by
+    the change, because a late job is better than no job on that day.
     """
-    # a day earlier: putting the clock forward makes moments later than their reading
+    # a day earlier: a time in the skipped hour is shifted to a later one
     for reading in readings(after.astimezone(zone).replace(tzinfo=None) - timedelta(days=1)):
         moment = reading.replace(tzinfo=zone).astimezone(UTC)
         if moment > after:
@@ -34,9 +34,9 @@ def once_a_reading(readings: Readings, zone: ZoneInfo, after: datetime) -> Itera
 
 
 def every_reading(readings: Readings, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    """Yield the moments after *after*; for rules that go on all day, such as every quarter of an hour.
+    """Yield the times after *after*, for rules that fire all day, such as every quarter of an hour.
 
-    An hour that is shown twice counts twice, one that is left out does not count.
+    A local time that occurs twice (end of DST) counts twice; one that is skipped (start of DST) does not count.
     """
     begin: datetime | None = after + TICK
     while begin:
@@ -55,7 +55,7 @@ def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:
 
 
 def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """Return the second at which the zone's offset changes between two moments."""
+    """Return the second at which the UTC offset of a zone changes between two times."""
     low, high = int(before.timestamp()), int(after.timestamp())
     old = _offset(before, zone)
     while high - low > 1:

@@ -1,4 +1,4 @@
-"""Time zones by their IANA name, or by the name that Windows and Outlook give them."""
+"""Time zones by their IANA name, or by their name in Windows and Outlook."""
 
 import re
 from difflib import get_close_matches
@@ -9,7 +9,7 @@ from tzlocal.windows_tz import win_tz  # the table of Unicode's CLDR
 
 
 def find_zone(name: str) -> ZoneInfo:
-    """Return the time zone of that name, however its letters are written; or raise ValueError."""
+    """Return the time zone of that name, ignoring case; raise ValueError if there is none."""
     known = _names()
     # calendars may put a prefix before the name (RFC 5545, 3.2.19): /mozilla.org/20050126_1/Europe/Paris
     parts = name.strip().lower().split("/")
@@ -21,7 +21,7 @@ def find_zone(name: str) -> ZoneInfo:
 
 
 def _nearest(name: str) -> str:
-    """Return the IANA name that is most like a name, to show what such names look like."""
+    """Return the most similar IANA name, as a suggestion."""
     wanted = re.sub(r"\W+", "_", name.lower().rpartition("/")[2])
     cities = {known.rpartition("/")[2]: iana for known, iana in _names().items() if "/" in known}
     nearest = get_close_matches(wanted, cities, n=1, cutoff=0.8)
@@ -30,7 +30,7 @@ def _nearest(name: str) -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    """Return the IANA name for each name in small letters; where both tables have one, IANA's counts."""
+    """Return the IANA name for each name in lower case; IANA names take precedence over those of Windows."""
     return {name.lower(): iana for name, iana in win_tz.items()} | {
         name.lower(): name for name in available_timezones()
     }

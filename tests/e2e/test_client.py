@@ -150,7 +150,7 @@ def test_waiting_may_end_before_the_job(run: shell.Run) -> None:
         ("submit jobs/requeue", "No task and no job is called 'jobs/requeue'"),
         ("submit no_such_task", "GET /producer/api/tasks lists the tasks"),
         ("get no-such-job", "No job has this id"),
-        ("list --url=localhost:8080", "localhost:8080 is no address of a service"),
+        ("list --url=localhost:8080", "localhost:8080 is not the URL of a service"),
     ],
 )
 def test_what_is_refused_is_exit_code_2_and_one_line(run: shell.Run, words: str, says: str) -> None:
@@ -168,7 +168,7 @@ def test_a_service_that_is_not_there_is_exit_code_3(stack: NativeStack, run: she
         3, "", "glassqueue: http://127.0.0.1:1 does not answer: [Errno 111] Connection refused\n"
     )
     other = run("list", f"--url=http://127.0.0.1:{stack.settings['FLOWER_PORT']}")
-    assert other.error == "glassqueue: The answer is not one that Glassqueue gives. Is the address right?\n"
+    assert other.error == "glassqueue: The response does not come from Glassqueue; check the URL.\n"
 
 
 @pytest.mark.usefixtures("resume_consumer")
@@ -219,7 +219,7 @@ def test_the_client_says_what_is_wrong_and_repeats_no_job(client: Client) -> Non
     """A ProblemError has the status and the fields; the same key is the same job."""
     with pytest.raises(ProblemError, match=r"body\.number: Field required") as refused:
         client.submit("sum", {})
-    assert (refused.value.status, refused.value.passing) == (422, False)
+    assert (refused.value.status, refused.value.temporary) == (422, False)
     assert [error["field"] for error in refused.value.errors] == ["body.number"]
     first, again = (client.submit("sum", {"number": 2}, idempotency_key="twice") for _ in range(2))
     assert first.job_id == again.job_id

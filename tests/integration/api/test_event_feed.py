@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from project.api.event_feed import HELD, INTERVAL, Feed
+from project.api.event_feed import BACKLOG, INTERVAL, Feed
 from project.errors import TooManyEventListeners
 from project.jobs.job_events import ALL, Changes
 from project.settings import Settings
@@ -89,9 +89,9 @@ def test_a_listener_that_does_not_read_keeps_a_bounded_backlog_and_the_newest_ev
     async def listen() -> None:
         changes, feed = _feed(server, 1)
         async with feed.listener() as events:
-            for number in range(HELD + 5):
+            for number in range(BACKLOG + 5):
                 feed._send(b"%d" % number)
-            assert events.qsize() == HELD
+            assert events.qsize() == BACKLOG
             assert events.get_nowait() == b"5"
             with pytest.raises(TooManyEventListeners):
                 async with feed.listener():

@@ -46,7 +46,7 @@ def test_large_results_are_left_out_and_do_not_leave_redis(jobs: Jobs, redis: Re
         (job_id, None, ["result"]) for job_id in reversed(job_ids)
     ]
     assert (listed[0].job_id, listed[0].result, listed[0].omitted) == (small, 1, [])
-    assert job_row(listed[1])[-1] == "(a long result: get it by its id)"
+    assert job_row(listed[1])[-1] == "(a long result: get the job to see it)"
     assert jobs.look_up(None, job_ids[0]).result == LARGE
 
 

@@ -141,7 +141,7 @@ def test_keys_of_the_scheduler_that_another_program_overwrote_are_made_again(
     one = start("one")
     wait_until(lambda: len(jobs.ids()) == 3)
     log = one.log.read_text()
-    assert all(f"its value is now in {key}:not-a-" in log for key in keys)
+    assert all(f"the value was moved to {key}:not-a-" in log for key in keys)
     assert [entry.schedule_id for entry in scheduler.page(1)[0]] == [schedule_id]
 
 

@@ -41,9 +41,9 @@ def test_wait_has_a_value_only_after_an_equals_sign() -> None:
         ("", "the following arguments are required: COMMAND"),
         ("submit sum 10", "an argument is NAME=VALUE"),
         ("submit sum a=1 a=2", "once for each name"),
-        ("requeue", "requeue takes a job's id or --failed"),
-        ("requeue 5 --failed", "requeue takes a job's id or --failed"),
-        ("list --satus=SUCCESS", "list does not take --satus=SUCCESS"),
+        ("requeue", "requeue needs either a job id or --failed"),
+        ("requeue 5 --failed", "requeue needs either a job id or --failed"),
+        ("list --satus=SUCCESS", "list does not accept --satus=SUCCESS"),
         ("get 5 --wait=long", "invalid float value: 'long'"),
     ],
 )

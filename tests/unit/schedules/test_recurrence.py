@@ -86,7 +86,7 @@ def test_a_rule_made_at_random_fires_when_dateutil_says(seed: int) -> None:
     dice = random.Random(seed)
     freq = dice.choice(["SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"])
     parts = {"INTERVAL": dice.randint(1, 9), "BYDAY": "MO,TH,SU", "BYMONTH": "3,6,9", "BYHOUR": "3,17"}
-    if freq == "SECONDLY":  # would be looked for second by second
+    if freq == "SECONDLY":  # dateutil would search second by second
         del parts["BYMONTH"]
     chosen = [f"{name}={parts[name]}" for name in parts if dice.random() < 0.4]
     text = ";".join([f"FREQ={freq}", *chosen])
