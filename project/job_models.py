@@ -10,7 +10,10 @@ from pydantic import BaseModel, Field, ValidationError
 Status = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
 ENDED = ("SUCCESS", "FAILURE", "REVOKED")
 WAITING = ("PENDING", "RETRY")
-FAILED = ("FAILURE", "RETRY")  # the states that have an error; with RETRY a job may have asked for another try without
+FAILED = (
+    "FAILURE",
+    "RETRY",
+)  # the states with an error; in RETRY it may be absent
 Result = TypeVar("Result")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -23,21 +26,21 @@ class JobError(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far a job is, in its own words."""
+    """The progress that a job has reported."""
 
     fraction: float = Field(ge=0, le=1, examples=[0.25])
     text: str = Field(examples=["250,000 of 1,000,000"])
 
 
 class Lease(BaseModel):
-    """How long a running job is its consumer's: when nobody renews the lease in time, another consumer runs the job."""
+    """A consumer's claim on a running job: if it does not renew the lease in time, another consumer runs the job."""
 
     since: datetime
     until: datetime
 
 
 class Accepted(BaseModel):
-    """A job was accepted; ask for it at the address in the Location header."""
+    """A job was accepted; look it up at the URL in the Location header."""
 
     message: Literal["job published"] = "job published"
     job_id: str
@@ -51,7 +54,7 @@ class Job(BaseModel, Generic[Result]):
     job_id: str
     task: str
     status: Status
-    ready: bool = Field(description="True once the job has ended, well or badly")
+    ready: bool = Field(description="True after the job has ended, successfully or not")
     result: Result | None = Field(description="What the task returned (status SUCCESS only)")
     error: JobError | None = Field(description="Why the job failed (status FAILURE), or its last run (status RETRY)")
     traceback: str | None = Field(
@@ -66,18 +69,18 @@ class Job(BaseModel, Generic[Result]):
     parent: str | None = Field(description="The job that submitted this one")
     children: list[str] = Field(description="The jobs that this one submitted (the first hundred)")
     submitted_at: datetime
-    due_at: datetime | None = Field(description="When a job that is delayed, or in RETRY, will be tried (next)")
+    due_at: datetime | None = Field(description="When a delayed job, or one in RETRY, runs next")
     started_at: datetime | None
     finished_at: datetime | None
     lease: Lease | None = Field(
-        description="Since and until when a running job is leased; null with `redis+stock://` and RabbitMQ"
+        description="Start and end of the lease of a running job; null with `redis+stock://` and RabbitMQ"
     )
 
     @classmethod
     def from_record(cls, job_id: str, record: Mapping[str, Any], *, traceback: bool = False) -> Self:
-        """Return the representation of a record, with the traceback if asked; its result as stored, not checked.
+        """Return the job of a record, optionally with the traceback; its result is not validated.
 
-        Of a record that lacks fields, or holds what cannot be read, its status is shown, and an error that says so.
+        For a damaged record, return its status with an error that says so.
         """
         try:
             return cls._from_whole_record(job_id, record, traceback)
@@ -86,9 +89,9 @@ class Job(BaseModel, Generic[Result]):
 
     @classmethod
     def _from_whole_record(cls, job_id: str, record: Mapping[str, Any], traceback: bool) -> Self:
-        status = record["status"] if record["status"] in get_args(Status) else "STARTED"  # a task may have its own
+        status = record["status"] if record["status"] in get_args(Status) else "STARTED"  # a task may set its own
         optional = {name: record.get(name) for name in ("consumer", "parent", "started_at", "finished_at")}
-        begun = status not in WAITING  # else what is there was reported by an earlier run
+        begun = status not in WAITING  # before that, the field holds the progress of an earlier run
         failed = status in FAILED
         return cls.model_validate(
             {
@@ -109,7 +112,7 @@ class Job(BaseModel, Generic[Result]):
 
 
 def _lease(record: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the lease of a running job, which begins when it is taken; None if its broker has none."""
+    """Return the lease of a running job, which begins when the job is fetched; None if its broker has no leases."""
     until = record.get("leased_until")
     return {"since": record["started_at"], "until": until} if until and until != "inf" else None
 
@@ -138,7 +141,7 @@ def _damaged(job_id: str, record: Mapping[str, Any], error: Exception) -> dict[s
 
 
 def _load(text: str | None) -> Any:
-    """Read JSON that a consumer wrote; half a character, which no answer can carry, becomes a question mark."""
+    """Parse JSON that a consumer wrote; lone surrogates, which cannot be sent, become question marks."""
     value = json.loads(text or "null")
     if text and r"\ud" in text:
         value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
@@ -146,12 +149,12 @@ def _load(text: str | None) -> Any:
 
 
 class ListedJob(Job[Any]):
-    """A job as lists show it: without a result of more than 2 KiB, and with the beginning of such an error."""
+    """A job in a list: a result of more than 2 KiB is left out, an error of that length is shortened."""
 
     omitted: list[Literal["result", "error"]] = Field(
         default=[],
         exclude_if=lambda omitted: not omitted,
-        description="What is null or cut here because it is long; look the job up to see it. Absent if nothing is",
+        description="The long fields that are null or shortened here; look up the job to see them. Absent if none",
     )
 
 
@@ -159,11 +162,11 @@ class JobPage(BaseModel):
     """Recent jobs, newest first."""
 
     jobs: list[ListedJob]
-    next: float | None = Field(description="Send it as `before` to get the next page; null on the last one")
+    next: float | None = Field(description="Send it as `before` to get the next page; null on the last page")
 
 
 class Requeued(BaseModel):
-    """The jobs that wait again."""
+    """The requeued jobs."""
 
     job_ids: list[str]
 
@@ -184,13 +187,13 @@ class Queue(BaseModel):
 
     queue: str = Field(examples=["default"])
     waiting: int = Field(ge=0)
-    delayed: int = Field(description="Jobs whose time has not come", ge=0)
+    delayed: int = Field(description="Jobs that are not due yet", ge=0)
     running: int = Field(ge=0)
     oldest_age: float | None = Field(description="Seconds since the submission of the job that waits longest", ge=0)
 
 
 class Running(BaseModel):
-    """A job that a consumer works on."""
+    """A job that a consumer runs."""
 
     job_id: str
     task: str
@@ -198,7 +201,7 @@ class Running(BaseModel):
 
 
 class Consumer(BaseModel):
-    """A consumer that showed a sign of life within the last 8 seconds."""
+    """A consumer whose heartbeat is at most 8 seconds old."""
 
     name: str = Field(examples=["consumer.1@host"])
     pool: str = Field(examples=["prefork"])

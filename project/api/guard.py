@@ -37,6 +37,7 @@ def _joined(headers: Headers, name: str) -> str | None:
 
 def _with_headers(send: Send, private: bool) -> Send:
     async def send_with_headers(message: Message) -> None:
+        """Add the headers when the response starts."""
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["Content-Security-Policy"] = NO_FRAMES

@@ -51,7 +51,7 @@ class RecordPage(BaseModel):
     """Records, newest first."""
 
     records: list[Record]
-    next: int | None = Field(description="Send it as `before` to get the next page; null on the last one")
+    next: int | None = Field(description="Send it as `before` to get the next page; null on the last page")
 
 
 @router.get(
@@ -63,6 +63,7 @@ class RecordPage(BaseModel):
 async def list_records(
     query: Annotated[RecordsQuery, Query()], settings: SettingsDep, threads: DatabaseThreads
 ) -> RecordPage:
+    """Return a page of the history. 503 if the database does not respond within 1.5 seconds."""
     try:
         with move_on_after(TIMEOUT):
             return await run_sync(_page, settings.database_reader, query, abandon_on_cancel=True, limiter=threads)

@@ -83,6 +83,7 @@ class Reminder(Limited):
     responses=CREATED | problem_responses(*BODY_PROBLEMS),
 )
 def remind_me(reminder: Reminder, scheduler: SchedulerDep, request_id: RequestId, response: Response) -> ScheduleOut:
+    """Create a schedule of notifications. The Authorization is never shown again."""
     schedule_id = request_id or str(uuid4())
     draft = scheduler.draft(_definition(reminder, schedule_id), schedule_id)
     answer = ScheduleOut.of(draft)

@@ -154,7 +154,7 @@ class SchedulePage(BaseModel):
     """Schedules, the newest first."""
 
     schedules: list[ScheduleOut]
-    next: float | None = Field(description="Send it as `before` to get the next page; null on the last one")
+    next: float | None = Field(description="Send it as `before` to get the next page; null on the last page")
 
     @classmethod
     def of(cls, entries: list[Entry], cursor: float | None) -> Self:

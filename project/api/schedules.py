@@ -64,6 +64,7 @@ def preview(when: When) -> Preview:
 def create(
     wanted: NewSchedule, scheduler: SchedulerDep, jobs: JobsDep, request_id: RequestId, response: Response
 ) -> ScheduleOut:
+    """Create a schedule. The arguments are validated like those of a job."""
     draft = scheduler.draft(_definition(jobs, wanted), request_id)
     answer = ScheduleOut.of(draft)  # built before storing: a schedule that cannot be shown is not stored
     scheduler.keep(draft)

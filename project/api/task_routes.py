@@ -47,8 +47,10 @@ def _add_submit(router: APIRouter, task: JobTask) -> None:
         dependencies=[Depends(require_json)],
         max_body_size=task.body_limit,
         responses=_submit_answers(task),
-    )  # a plain def, which FastAPI runs in a thread: publishing blocks
+    )
     def submit(arguments: Annotated[model, body], options: SubmitParameters, jobs: JobsDep, response: Response) -> Any:
+        """Submit a job. If the Idempotency-Key was used before, the response is the first job."""
+        # a plain def, which FastAPI runs in a thread: publishing blocks
         job = jobs.submit(task, arguments.model_dump(mode="json"), options)
         location = f"{router.prefix}/{job.job_id}"
         if isinstance(job, Job):
@@ -84,6 +86,8 @@ def _add_cancel_or_collect(router: APIRouter, task: JobTask) -> None:
     async def cancel_or_collect(
         job_id: JobId, how: HowToLookUp, jobs: JobsDep, request: Request, response: Response
     ) -> Any:
+        """Cancel a job that waits or runs. If it has ended, return it for the last time and delete it."""
+
         async def answer() -> Job[Any]:
             if how.wait:
                 await jobs.wait(task, job_id, how.wait)

@@ -11,16 +11,17 @@ from project.api.problems import TOO_LARGE, problem
 
 
 class TooLargeMiddleware:
-    """Answer a problem in the place of a 413 in plain text."""
+    """Replace a 413 in plain text by a problem."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass all other answers on as they are."""
+        """Pass all other responses on unchanged."""
         replaced = False
 
         async def send_problem(message: Message) -> None:
+            """Send a problem in place of a plain 413."""
             nonlocal replaced
             if message["type"] == "http.response.start" and _is_plain_413(message):
                 replaced = True

@@ -153,7 +153,7 @@ def test_waiting_may_end_before_the_job(run: shell.Run) -> None:
         ("list --url=localhost:8080", "localhost:8080 is not the URL of a service"),
     ],
 )
-def test_what_is_refused_is_exit_code_2_and_one_line(run: shell.Run, words: str, says: str) -> None:
+def test_a_rejected_command_is_exit_code_2_and_one_line(run: shell.Run, words: str, says: str) -> None:
     """By the service, or by the client before the service misunderstands it."""
     ended = run(*words.split())
     assert (ended.code, ended.out, ended.error.count("\n")) == (2, "", 1)
@@ -161,7 +161,7 @@ def test_what_is_refused_is_exit_code_2_and_one_line(run: shell.Run, words: str,
     assert says in ended.error
 
 
-def test_a_service_that_is_not_there_is_exit_code_3(stack: NativeStack, run: shell.Run) -> None:
+def test_an_unreachable_service_is_exit_code_3(stack: NativeStack, run: shell.Run) -> None:
     """Nobody listens, or it is another service."""
     away = run("list", "--url=http://127.0.0.1:1")
     assert away == shell.Ended(

@@ -114,7 +114,7 @@ def test_integers_stay_integers_and_texts_stay_texts(http: httpx.Client, form: d
 
 
 @pytest.mark.parametrize("kind", [True, 2.5, None, "x" * 101, [1]])
-def test_a_kind_that_is_neither_is_refused(http: httpx.Client, kind: Any) -> None:
+def test_a_kind_that_is_neither_text_nor_integer_is_rejected(http: httpx.Client, kind: Any) -> None:
     """The problem names the field."""
     wrong = {"rrule": "FREQ=DAILY", "start_datetime": 1_893_456_000, "notification_metadata": METADATA | {"kind": kind}}
     answer = http.post(f"{API}/remind_me", json=wrong)

@@ -69,7 +69,7 @@ def test_a_schedule_can_be_paused_resumed_fired_and_deleted(http: httpx.Client) 
 
 
 @pytest.mark.parametrize("schedule_id", [":schedule", ":all", ":lock", ":statics"])
-def test_what_the_scheduler_keeps_beside_the_schedules_is_no_schedule(http: httpx.Client, schedule_id: str) -> None:
+def test_internal_keys_of_the_scheduler_are_not_schedules(http: httpx.Client, schedule_id: str) -> None:
     """Whoever deleted the index of what is due would stop them all."""
     path = f"{API}/{schedule_id}"
     for method, address in (("GET", path), ("DELETE", path), ("POST", f"{path}/run")):
@@ -172,7 +172,7 @@ def test_a_damaged_schedule_is_listed_with_the_reason_and_can_be_deleted(
     assert_problem(http.get(f"{API}/{damaged}"), 404)
 
 
-def test_a_moment_fires_at_that_moment(http: httpx.Client) -> None:
+def test_trigger_at_fires_at_its_time(http: httpx.Client) -> None:
     """Not before, and soon after."""
     due = datetime.now(UTC) + timedelta(seconds=1.5)
     made = make(http, trigger_at=due.isoformat())

@@ -1,5 +1,5 @@
--- Keep a schedule, unless there are too many; what had this id before is gone, but a paused one stays paused.
--- KEYS schedules:<id>, the index, the sorted set of what is due when, the set of what is paused
+-- Store a schedule, unless there are too many; it replaces one with the same id, and is paused if that one was.
+-- KEYS schedules:<id>, the index, the sorted set of due times, the set of paused schedules
 -- ARGV limit (how many may be active or paused, or 0 for any number), created (unix seconds), definition, secret (or ''),
 --      next, its unix seconds, times (all that are known, the next one first)
 -- returns 1, or 0 if there are too many
@@ -10,7 +10,7 @@ if redis.call('TYPE', schedule).ok == 'hash' and redis.call('HEXISTS', schedule,
 local is_new = not is_paused and not redis.call('ZSCORE', due, schedule)
 local kept = redis.call('ZCARD', due) + redis.call('SCARD', paused)
 if is_new and tonumber(limit) > 0 and kept >= tonumber(limit) then return 0 end
-redis.call('ZADD', index, created, schedule) -- before DEL: a full Redis refuses this, and after DEL nothing more
+redis.call('ZADD', index, created, schedule) -- before DEL: if Redis is full, this command fails, and nothing is lost
 redis.call('DEL', schedule)
 redis.call('HSET', schedule, 'definition', definition, 'next', following, 'times', times)
 if secret ~= '' then redis.call('HSET', schedule, 'secret', secret) end

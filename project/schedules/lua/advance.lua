@@ -1,5 +1,5 @@
--- Note that a schedule has fired, and when it does next; unless somebody else did, or it was deleted.
--- KEYS schedules:<id>, the sorted set of what is due when, the set of what is paused
+-- Record that a schedule has fired, and its next time; unless another scheduler did so before, or it was deleted.
+-- KEYS schedules:<id>, the sorted set of due times, the set of paused schedules
 -- ARGV expected (the time that was fired first), next (or '' at the end), its unix seconds, times (all that are
 --      known, the next one first), last (the time that was fired last, or '' if none was), ttl (seconds that an ended
 --      schedule is kept), patience (the same for one with a secret, which its last job has to read), kept (job ids),

@@ -1,11 +1,11 @@
--- Pause a schedule, or let it go on; unless it was deleted or has ended.
--- KEYS schedules:<id>, the sorted set of what is due when, the set of what is paused
+-- Pause or resume a schedule, unless it was deleted or has ended.
+-- KEYS schedules:<id>, the sorted set of due times, the set of paused schedules
 -- ARGV next (or '' to pause), its unix seconds, times (all that are known, the next one first)
 -- returns 1 or 0
 local schedule, due, paused = KEYS[1], KEYS[2], KEYS[3]
 if (redis.call('HGET', schedule, 'next') or '') == '' then return 0 end
 if ARGV[1] == '' then
-  redis.call('ZREM', due, schedule) -- first what frees memory, so that a full Redis lets the rest write
+  redis.call('ZREM', due, schedule) -- this frees memory, so that a full Redis accepts the next commands
   redis.call('HSET', schedule, 'paused', 1)
   redis.call('SADD', paused, schedule)
 else

@@ -81,7 +81,7 @@ def test_retry_after_is_longer_for_a_slower_queue_and_true_for_both(http: httpx.
 
 
 @pytest.mark.usefixtures("consumers")
-def test_takes_are_counted_per_queue(redis: Any, http: httpx.Client) -> None:
+def test_fetches_are_counted_per_queue(redis: Any, http: httpx.Client) -> None:
     """What the drain rate is made of."""
     for _ in range(3):
         assert _post(http, "sum", {"number": 1}).status_code == 202

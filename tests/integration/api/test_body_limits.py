@@ -63,7 +63,7 @@ def test_the_answer_is_short_and_names_the_field(http: httpx.Client, case: str) 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("case", COSTLY)
-def test_the_refusal_costs_little_more_than_reading_the_body(http: httpx.Client, case: str) -> None:
+def test_a_rejection_costs_little_more_than_reading_the_body(http: httpx.Client, case: str) -> None:
     """Measured against a body of the same size with one mistake, as validation blocks everybody's requests."""
     path, body, _ = COSTLY[case]
     costly = json.dumps(body)

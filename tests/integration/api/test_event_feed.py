@@ -102,7 +102,7 @@ def test_a_listener_that_does_not_read_keeps_a_bounded_backlog_and_the_newest_ev
 
 
 @pytest.mark.heavy  # measures a time
-def test_jobs_are_accepted_quickly_while_as_many_follow_as_may(producer: Producer) -> None:
+def test_jobs_are_accepted_quickly_with_the_maximum_number_of_event_listeners(producer: Producer) -> None:
     """Half a second at most while 300 clients hear of every job; the next one is told when to try again."""
 
     async def follow() -> list[float]:

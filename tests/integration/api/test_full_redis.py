@@ -85,7 +85,7 @@ def _schedule(http: httpx.Client) -> httpx.Response:
     return http.post(f"{API}/schedules", json={"task": "sum", "kwargs": {"number": 1}, "every": "1h"})
 
 
-def test_a_full_redis_refuses_only_what_needs_memory(
+def test_a_full_redis_rejects_only_commands_that_need_memory(
     http: httpx.Client, ended: str, running: str, server: RedisServer
 ) -> None:
     """Beside submitters that are refused, everything else goes on, and the refusal names the limit."""
@@ -119,7 +119,7 @@ def test_a_full_redis_refuses_only_what_needs_memory(
     _submit(http, "sum", "again", number=1)
 
 
-def test_a_key_of_another_type_is_no_outage(http: httpx.Client, server: RedisServer) -> None:
+def test_a_key_of_another_type_is_not_an_outage(http: httpx.Client, server: RedisServer) -> None:
     """The request fails that needs it, which is a fault of the server; the next one does not."""
     Redis(port=server.port, db=5).lpush("job:taken", "by another program")
     last = {"connection": "close"}  # uvicorn closes it after an error of the server
@@ -145,7 +145,7 @@ def test_a_message_stays_in_the_inbox_of_a_full_redis(http: httpx.Client, server
     assert json.loads(redis.lindex("inbox:rejected", 0))["message"] == "bad"
 
 
-def test_a_replica_refuses_only_what_writes(http: httpx.Client, server: RedisServer) -> None:
+def test_a_replica_rejects_only_writes(http: httpx.Client, server: RedisServer) -> None:
     """While Redis fails over jobs can be looked up, and clients are told why theirs is not accepted."""
     _submit(http, "sum", "known", number=1)
     schedule_id = _schedule(http).json()["schedule_id"]

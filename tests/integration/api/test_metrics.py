@@ -25,7 +25,7 @@ def counted(http: httpx.Client, method: str, route: str, status: str) -> bool:
     return f"glassqueue_http_request_seconds_count{{{labels}}} 1.0\n" in http.get("/producer/metrics").text
 
 
-def test_a_mistake_of_the_server_is_counted(http: httpx.Client, redis: Redis) -> None:
+def test_an_internal_error_is_counted(http: httpx.Client, redis: Redis) -> None:
     """Whoever watches for 500 sees it; the client gets a problem, and nothing else of it."""
     redis.set("job:broken", "no hash")
     assert_problem(http.get("/producer/api/sum/broken"), 500)

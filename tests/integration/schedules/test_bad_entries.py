@@ -108,7 +108,7 @@ def test_damaged_entries_do_not_stop_the_scheduler_and_are_reported_once(
     assert one.process.poll() is None
 
 
-def test_a_page_of_entries_with_endless_scores_has_a_next_one(scheduler: TaskScheduler, server: RedisServer) -> None:
+def test_a_page_of_entries_with_infinite_scores_has_a_next_page(scheduler: TaskScheduler, server: RedisServer) -> None:
     """A cursor is a number that JSON can carry."""
     schedule_id = scheduler.schedule("sum", "", args=[1], cron="@yearly")
     server.client.zadd(INDEX, {"schedules:late": "inf"})
@@ -117,7 +117,7 @@ def test_a_page_of_entries_with_endless_scores_has_a_next_one(scheduler: TaskSch
     assert [entry.schedule_id for entry in scheduler.page(1, cursor)[0]] == [schedule_id]
 
 
-def test_a_schedule_that_newer_code_can_use_again_fires_again(
+def test_a_schedule_that_a_newer_version_can_use_fires_again(
     start: StartScheduler, scheduler: TaskScheduler, server: RedisServer
 ) -> None:
     """An older scheduler keeps it among what is due, and looks at it again after a minute."""
@@ -129,7 +129,7 @@ def test_a_schedule_that_newer_code_can_use_again_fires_again(
     assert 0 < again - datetime.now(UTC).timestamp() <= 60
 
 
-def test_keys_of_the_scheduler_that_another_program_overwrote_are_made_again(
+def test_keys_of_the_scheduler_that_another_program_overwrote_are_restored(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
 ) -> None:
     """Their values are kept under other names, and the schedules go on."""
@@ -145,7 +145,7 @@ def test_keys_of_the_scheduler_that_another_program_overwrote_are_made_again(
     assert [entry.schedule_id for entry in scheduler.page(1)[0]] == [schedule_id]
 
 
-def test_schedules_fire_though_the_set_of_what_is_due_was_deleted(
+def test_schedules_fire_after_the_set_of_due_times_was_deleted(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
 ) -> None:
     """A paused one does not."""
@@ -158,7 +158,7 @@ def test_schedules_fire_though_the_set_of_what_is_due_was_deleted(
     assert scheduler.look_up(paused).fired_count == 0
 
 
-def test_a_schedule_whose_task_is_gone_says_what_to_do(scheduler: TaskScheduler, server: RedisServer) -> None:
+def test_a_schedule_whose_task_was_removed_says_what_to_do(scheduler: TaskScheduler, server: RedisServer) -> None:
     """So does one whose task takes other arguments by now."""
     gone, changed = (scheduler.schedule("sum", "", args=[1], cron="@yearly") for _ in range(2))
     for schedule_id, old, new in ((gone, b'"sum"', b'"nap"'), (changed, b'"number"', b'"count"')):

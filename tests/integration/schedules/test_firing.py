@@ -99,7 +99,7 @@ def _make_due(redis: Any, schedule_ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("catch_up", "count"), [("none", 0), ("last", 1), ("all", 24)])
-def test_what_was_missed_for_a_day_is_made_up_for_as_the_schedule_says(
+def test_catch_up_decides_which_missed_times_are_fired(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer, catch_up: Any, count: int
 ) -> None:
     """Nothing, the last time, or all of them."""
@@ -153,7 +153,7 @@ def test_schedules_are_listed_by_pages_the_newest_first(scheduler: TaskScheduler
     assert end is None
 
 
-def test_what_cannot_run_is_refused_when_the_schedule_is_made(scheduler: TaskScheduler) -> None:
+def test_a_schedule_that_cannot_run_is_rejected_when_it_is_created(scheduler: TaskScheduler) -> None:
     """Not when it fires."""
     with pytest.raises(InvalidSchedule, match="task: there is no task 'nap'"):
         scheduler.schedule("nap", "", every="1h")
@@ -163,7 +163,7 @@ def test_what_cannot_run_is_refused_when_the_schedule_is_made(scheduler: TaskSch
         scheduler.schedule("sum", "", kwargs={"number": 1, "n": 2}, every="1h")
 
 
-def test_a_task_that_is_gone_does_not_stop_the_other_schedules(
+def test_a_removed_task_does_not_stop_other_schedules(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
 ) -> None:
     """The log says what is wrong."""

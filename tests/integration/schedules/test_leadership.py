@@ -12,7 +12,7 @@ def _touched(scheduler: SchedulerProcess) -> bool:
     return time.time() - scheduler.alive.stat().st_mtime < 1
 
 
-def test_one_of_two_schedulers_leads_and_both_give_signs_of_life(start: StartScheduler) -> None:
+def test_one_of_two_schedulers_leads_and_both_have_heartbeats(start: StartScheduler) -> None:
     """So that `--scale scheduler=2` is healthy."""
     first = start("first")
     wait_until(lambda: first.leads)
@@ -41,7 +41,7 @@ def test_the_other_scheduler_leads_at_once_when_the_leader_stops(start: StartSch
     wait_until(lambda: second.leads, 3, "the other leads")
 
 
-def test_a_leader_that_was_paused_for_too_long_leads_no_more(start: StartScheduler) -> None:
+def test_a_leader_that_was_paused_for_longer_than_its_lock_no_longer_leads(start: StartScheduler) -> None:
     """It would fire what the other has fired."""
     first = start("first")
     wait_until(lambda: first.leads)
@@ -52,7 +52,7 @@ def test_a_leader_that_was_paused_for_too_long_leads_no_more(start: StartSchedul
     wait_until(lambda: "another scheduler leads now" in first.log.read_text())
 
 
-def test_a_scheduler_outlives_a_restart_of_redis(start: StartScheduler, server: RedisServer) -> None:
+def test_a_scheduler_survives_a_restart_of_redis(start: StartScheduler, server: RedisServer) -> None:
     """It gives signs of life while Redis is away, and goes on when it is back."""
     scheduler = start("first")
     wait_until(lambda: scheduler.leads)

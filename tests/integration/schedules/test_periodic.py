@@ -22,7 +22,7 @@ from tests.support.processes import RedisServer
 from tests.support.wait import wait_until
 
 
-def test_hello_comes_from_the_start_as_often_as_the_setting_says(start: StartScheduler, jobs: Jobs) -> None:
+def test_hello_runs_from_the_start_at_the_interval_of_the_setting(start: StartScheduler, jobs: Jobs) -> None:
     """And HELLO_EVERY=0 switches it off, also after it was on."""
     one = start("one", HELLO_EVERY="1")
     assert wait_until(lambda: len(jobs.ids("default")) > 2)
@@ -34,7 +34,7 @@ def test_hello_comes_from_the_start_as_often_as_the_setting_says(start: StartSch
     assert len(jobs.ids("default")) == count
 
 
-def test_a_crontab_in_the_settings_is_when_a_backup_is_made(start: StartScheduler, scheduler: TaskScheduler) -> None:
+def test_a_backup_runs_at_the_times_of_its_crontab(start: StartScheduler, scheduler: TaskScheduler) -> None:
     """In UTC; without one there is no schedule."""
     one = start("one", BACKUP_DATABASE_AT="30 3 * * *")
     wait_until(lambda: one.leads)
@@ -58,7 +58,7 @@ def test_a_restart_does_not_move_a_periodic_job(start: StartScheduler, scheduler
 OWN = {"HELLO_EVERY": "3600", "PURGE_EVERY": "3600", "BACKUP_DATABASE_AT": "@yearly", "BACKUP_FTP_AT": "0 3 1 jan *"}
 
 
-def test_lost_and_damaged_entries_of_the_stack_are_made_again_and_fire_nothing_extra(
+def test_lost_and_damaged_entries_of_the_stack_are_restored_and_fire_nothing_extra(
     start: StartScheduler, scheduler: TaskScheduler, server: RedisServer, jobs: Jobs
 ) -> None:
     """Each has the time that it had before."""
@@ -87,7 +87,7 @@ def _damaged(scheduler: TaskScheduler, names: list[str]) -> bool:
         return True
 
 
-def test_a_paused_entry_of_the_stack_stays_paused_when_it_is_made_again(
+def test_a_paused_entry_of_the_stack_stays_paused_when_it_is_restored(
     start: StartScheduler, scheduler: TaskScheduler, server: RedisServer
 ) -> None:
     """Also when its setting has changed meanwhile."""
@@ -121,7 +121,7 @@ def test_hello_does_not_catch_up_after_a_restart(
     one = start("one", HELLO_EVERY="1")
     wait_until(lambda: len(jobs.ids("default")) > 1)
     assert one.stop() == 0
-    # as after some time without a scheduler: its sign of life and its claim have expired, and times have passed
+    # as after some time without a scheduler: its heartbeat and its lock have expired, and times have passed
     server.client.delete("schedules::leader", "schedules::lock")
     missed = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=90)
     server.client.hset("schedules:hello", "next", missed.isoformat())
@@ -134,7 +134,7 @@ def test_hello_does_not_catch_up_after_a_restart(
     assert set(jobs.ids("default")) - before <= fired
 
 
-def test_an_entry_that_cannot_be_used_is_skipped_and_reported(
+def test_an_invalid_entry_is_skipped_and_reported(
     start: StartScheduler, scheduler: TaskScheduler, server: RedisServer, tmp_path: Path
 ) -> None:
     """The others are kept, and the log says once what is wrong."""
@@ -167,7 +167,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     get_settings.cache_clear()
 
 
-def test_purging_forgets_what_has_expired_and_nothing_else(
+def test_purging_deletes_expired_entries_only(
     app: Celery, scheduler: TaskScheduler, server: RedisServer, database: str
 ) -> None:
     """Jobs, schedules and rows of the database."""

@@ -22,7 +22,7 @@ from project.client.options import parse
         ("a=1e999", "1e999"),
     ],
 )
-def test_a_value_is_json_if_it_can_be_else_text(word: str, value: Any) -> None:
+def test_a_value_is_json_if_valid_else_text(word: str, value: Any) -> None:
     """What JSON cannot say is text, also where Python's parser takes it for a number."""
     assert parse(["submit", "sum", word]).arguments == {"a": value}
 
@@ -47,7 +47,7 @@ def test_wait_has_a_value_only_after_an_equals_sign() -> None:
         ("get 5 --wait=long", "invalid float value: 'long'"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_one_line(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     """On standard error, and exit code 2."""
     with pytest.raises(SystemExit, match="2"):
         parse(line.split())

@@ -65,7 +65,7 @@ def test_a_date_as_until_includes_its_last_second_where_the_rule_is(zone: str) -
     ],
     ids=["folded", "folded with blanks", "indented", "lowercase", "one line", "quoted"],
 )
-def test_lines_are_read_however_they_are_broken_and_written(rrule: str) -> None:
+def test_lines_are_read_in_any_folding_and_case(rrule: str) -> None:
     """RFC 5545, 3.1: lines end with CRLF and may be folded; what JSON and code make of them is read too."""
     assert _times(rrule) == ["01-01T09:00", "01-07T09:00", "01-08T09:00"]
 
@@ -130,7 +130,7 @@ def test_a_time_zone_may_have_the_name_of_windows(name: str, iana: str) -> None:
         ("RRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY", "one RRULE is needed, such as FREQ=DAILY;BYHOUR=9, with a DTSTART or without"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_refused_in_its_own_words(rrule: str, why: str) -> None:
+def test_an_invalid_recurrence_is_rejected_with_the_reason(rrule: str, why: str) -> None:
     """The message names the line and what to write instead."""
     with pytest.raises(InvalidSchedule) as caught:
         make_rule(rrule=rrule, now=NOW)

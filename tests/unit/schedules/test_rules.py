@@ -82,9 +82,7 @@ def test_less_than_a_second_is_allowed_until_an_end() -> None:
         ({"rrule": "FREQ=HOURLY;BYMONTH=10;BYMONTHDAY=27;BYMINUTE=30;BYSECOND=0"}, [], ["10-26 22:30", "10-26 23:30", "10-27 00:30", "10-27 01:30", "10-27 02:30"]),
     ],
 )  # fmt: skip
-def test_the_clock_on_the_wall_counts_when_it_is_put_forward_or_back(
-    rule: dict[str, str], spring: list[str], autumn: list[str]
-) -> None:
+def test_local_time_counts_when_dst_begins_or_ends(rule: dict[str, str], spring: list[str], autumn: list[str]) -> None:
     """A set hour stays that hour and fires once a day; what fires all day fires at each reading."""
     begin = {"03": datetime(2030, 3, 29, 12, tzinfo=UTC), "10": datetime(2030, 10, 25, 12, tzinfo=UTC)}
     for expected in filter(None, (spring, autumn)):
@@ -140,7 +138,7 @@ def test_the_clock_on_the_wall_counts_when_it_is_put_forward_or_back(
         ({"every": "1m", "timezone": "Mars/Olympus"}, "timezone", "there is no time zone"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_refused_with_its_field_and_why(given: dict[str, Any], field: str, why: str) -> None:
+def test_an_invalid_rule_is_rejected_with_its_field_and_the_reason(given: dict[str, Any], field: str, why: str) -> None:
     """Before anything is stored, and before anybody has waited for long."""
     begun = thread_time()
     with pytest.raises(InvalidSchedule) as refused:
