@@ -146,7 +146,10 @@ def test_a_schedule_near_the_end_of_the_calendar_is_shown_and_can_be_deleted(
     """In the list too."""
     made = make(http, **wishes)
     path = f"{API}/{made['schedule_id']}"
-    assert http.get(path).json() == http.get(API, params={"limit": 1}).json()["schedules"][0] == made
+    shown, listed = http.get(path).json(), http.get(API, params={"limit": 1}).json()["schedules"][0]
+    # each response searches for the later times anew, for a moment only
+    answers = [answer | {"upcoming": answer["upcoming"][:1]} for answer in (shown, listed, made)]
+    assert answers[0] == answers[1] == answers[2]
     assert made["upcoming"] and made["upcoming"][0] == made["next"]
     assert http.delete(path).status_code == 204
 

@@ -70,7 +70,7 @@ def test_no_time_is_fired_twice_or_left_out_when_redis_is_killed(
     schedule_id = scheduler.schedule("sum", "often", kwargs={"number": 1}, every="50ms", until=until)
     wait_until(lambda: len(jobs.ids()) > 20)
     server.kill()
-    wait_until(lambda: "Redis is away" in one.log.read_text())
+    wait_until(lambda: "Redis does not respond" in one.log.read_text())
     server.start()
     wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")
     assert jobs.ids() == expected(scheduler.look_up(schedule_id), until)

@@ -53,11 +53,11 @@ def test_a_leader_that_was_paused_for_longer_than_its_lock_no_longer_leads(start
 
 
 def test_a_scheduler_survives_a_restart_of_redis(start: StartScheduler, server: RedisServer) -> None:
-    """It gives signs of life while Redis is away, and goes on when it is back."""
+    """It has heartbeats while Redis is down, and continues when it is back."""
     scheduler = start("first")
     wait_until(lambda: scheduler.leads)
     server.kill()
-    wait_until(lambda: "Redis is away" in scheduler.log.read_text())
+    wait_until(lambda: "Redis does not respond" in scheduler.log.read_text())
     wait_until(lambda: _touched(scheduler))
     server.start()
     wait_until(lambda: server.client.get("schedules::lock"), what="it leads again")
