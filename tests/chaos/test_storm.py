@@ -42,6 +42,13 @@ def stack(
         yield stack
 
 
+@pytest.fixture
+def redis(stack: NativeStack) -> Iterator[Redis]:
+    """A client of the stack's Redis; in this folder `redis` is otherwise that of the transport's tests."""
+    with stack.redis() as client:
+        yield client
+
+
 @pytest.mark.timeout(4 * 60 * 60)
 def test_every_accepted_job_ends_well_while_everything_is_killed(
     stack: NativeStack, redis: Redis, request: pytest.FixtureRequest

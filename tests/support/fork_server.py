@@ -72,6 +72,8 @@ def _run(command: list[str], environment: dict[str, str], log: str, new_session:
     warnings.simplefilter("ignore")
     sys.argv = command
     sys.path[:0] = [str(_ROOT), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+        del sys.modules[name]  # imported by the main module of a benchmark, with another environment
     try:
         runpy.run_module(command[0], run_name="__main__", alter_sys=True)
     finally:
