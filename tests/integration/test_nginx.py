@@ -108,10 +108,18 @@ def test_a_mail_of_the_largest_size_passes_however_it_is_escaped(http: httpx.Cli
     ],
 )
 def test_a_405_of_nginx_says_what_it_serves_there(http: httpx.Client, method: str, path: str, allowed: str) -> None:
-    """Files are read only; of a service's addresses NGINX refuses no method but TRACE."""
+    """Files are read only; at the addresses of services NGINX refuses TRACE."""
     answer = http.request(method, path)
     assert_problem(answer, 405)
     assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("method", ["BREW", "PROPFIND"])
+def test_a_method_that_no_service_has_is_501(http: httpx.Client, method: str) -> None:
+    """The producer's parser would answer in plain text."""
+    request = http.build_request("GET", "/producer/api/tasks")
+    request.method = method
+    assert_problem(http.send(request), 501)
 
 
 def _begin_large_body(http: httpx.Client) -> socket.socket:
