@@ -23,9 +23,10 @@ def client(settings: Settings, url: str = "", **changes: Any) -> Redis:
     return Redis.from_url(url or settings.records, **options(settings) | changes)
 
 
-def async_client(settings: Settings) -> asyncio.Redis:
-    """Return a client of the job records for an event loop; its caller retries."""
-    return asyncio.Redis.from_url(settings.records, **timeouts(settings), retry=AsyncRetry(NoBackoff(), 0))
+def async_client(settings: Settings, retries: int = 0) -> asyncio.Redis:
+    """Return a client of the job records for an event loop; it replaces a stale connection up to *retries* times."""
+    retry = AsyncRetry(NoBackoff(), retries, supported_errors=(ConnectionError,))
+    return asyncio.Redis.from_url(settings.records, **timeouts(settings), retry=retry)
 
 
 def timeouts(settings: Settings) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -48,10 +47,11 @@ def _add_submit(router: APIRouter, task: JobTask) -> None:
         max_body_size=task.body_limit,
         responses=_submit_answers(task),
     )
-    def submit(arguments: Annotated[model, body], options: SubmitParameters, jobs: JobsDep, response: Response) -> Any:
+    async def submit(
+        arguments: Annotated[model, body], options: SubmitParameters, jobs: JobsDep, response: Response
+    ) -> Any:
         """Submit a job. If the Idempotency-Key was used before, the response is the first job."""
-        # a plain def, which FastAPI runs in a thread: publishing blocks
-        job = jobs.submit(task, arguments.model_dump(mode="json"), options)
+        job = await jobs.submit(task, arguments.model_dump(mode="json"), options)
         location = f"{router.prefix}/{job.job_id}"
         if isinstance(job, Job):
             return _replayed(job, location)
@@ -91,14 +91,14 @@ def _add_cancel_or_collect(router: APIRouter, task: JobTask) -> None:
         async def answer() -> Job[Any]:
             if how.wait:
                 await jobs.wait(task, job_id, how.wait)
-            return await run_sync(jobs.cancel_or_collect, task, job_id, how.traceback)
+            return await jobs.cancel_or_collect(task, job_id, how.traceback)
 
         return await long_poll(request, response, how.wait, answer())
 
 
 def _add_follow(router: APIRouter, task: JobTask) -> None:
-    def require_job(job_id: JobId, jobs: JobsDep) -> None:
-        jobs.look_up(task, job_id)
+    async def require_job(job_id: JobId, jobs: JobsDep) -> None:
+        await jobs.look_up(task, job_id)
 
     @router.get(
         "/{job_id}/events",

@@ -4,13 +4,15 @@
 `project/brokers/` calls these methods and never asks which kind of broker it is.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import cached_property
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
-from celery import Celery
+from anyio.to_thread import run_sync
+from celery import Celery, uuid
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 from redis import Redis
@@ -18,9 +20,11 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from project import redis_clients
 from project.brokers import queue_depths
+from project.brokers.published import Published
 from project.check import Check
 from project.leased_transport import JobExists, keys
 from project.leased_transport.control import Outcome
+from project.leased_transport.script_batch import ScriptBatch
 from project.settings import Settings
 
 #: Celery's options that are the same for all brokers.
@@ -51,6 +55,8 @@ class Broker(ABC):
     #: Whether admission takes a message out of the Redis list `inbox` in the same step that makes it a job.
     admits_in_one_step: ClassVar[bool] = False
     app: Celery  # set by attach()
+    scripts: ScriptBatch  # set by in_event_loop()
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -87,6 +93,27 @@ class Broker(ABC):
     def make_queue(self, name: str) -> Queue:
         """Return the declaration of a queue."""
         return Queue(name, Exchange(name), routing_key=name)
+
+    @asynccontextmanager
+    async def in_event_loop(self) -> AsyncIterator[None]:
+        """Let the event loop that runs the block publish and read jobs without blocking, by `self.scripts`."""
+        self._loop = asyncio.get_running_loop()
+        self.scripts = ScriptBatch(redis_clients.async_client(self.settings, retries=1))
+        try:
+            yield
+        finally:
+            self._loop = None
+            await self.scripts.close()
+
+    def is_in_event_loop(self) -> bool:
+        """Tell whether the caller runs in the event loop of in_event_loop(), where publishing must not block."""
+        return self._loop is not None and asyncio._get_running_loop() is self._loop
+
+    def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
+        """Begin to do what publish() does, from the event loop: in a thread, because the broker's library blocks."""
+        job_id = job_id or uuid()
+        publish = partial(self.publish, task, args, kwargs, job_id, options)
+        return Published.of(task, job_id, asyncio.ensure_future(run_sync(publish)))
 
     @abstractmethod
     def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:

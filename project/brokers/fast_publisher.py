@@ -7,7 +7,7 @@ What this module does not know goes Celery's way: `can_publish()` tells.
 
 import math
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -21,6 +21,7 @@ from redis import BlockingConnectionPool, Redis
 
 from project.brokers.base import library_errors
 from project.leased_transport import admission
+from project.leased_transport.script_batch import ScriptBatch
 
 KNOWN = {"countdown", "eta", "headers", "nonce", "queue", "priority", "ignore_result", "time_limit", "soft_time_limit"}
 BATCH = 100  # admissions per round trip: keeps Redis busy for some milliseconds, not longer
@@ -51,6 +52,18 @@ class FastPublisher:
         call = self._prepare(task, args, kwargs, job_id, options)
         with library_errors():
             admission.admit(self.client, call)
+
+    def admit_soon(
+        self, batch: ScriptBatch, task: Any, args: Any, kwargs: Any, job_id: str, options: dict[str, Any]
+    ) -> Awaitable[None]:
+        """Begin to admit one job from an event loop; awaiting the result raises what admit() raises."""
+
+        async def outcome() -> None:
+            with library_errors():
+                await admitted
+
+        admitted = admission.admit_soon(batch, self._prepare(task, args, kwargs, job_id, options))
+        return outcome()
 
     def admit_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]], options: dict[str, Any]) -> None:
         """Admit jobs of one task, 100 per round trip; those that are known already stay as they are."""

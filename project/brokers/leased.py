@@ -9,6 +9,7 @@ from celery import Task, uuid
 from project.brokers import fast_publisher, switching
 from project.brokers.base import Broker, transport_options
 from project.brokers.fast_publisher import FastPublisher, known_options
+from project.brokers.published import Published
 from project.leased_transport import celery_settings, control
 from project.leased_transport.control import Outcome
 from project.task_options.followers import patiently
@@ -47,6 +48,16 @@ class LeasedBroker(Broker):
             return result
         options.pop("nonce", None)  # Celery would not know it
         return patiently(partial(Task.apply_async, task, args, kwargs, task_id=job_id, **options))
+
+    def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
+        """Begin to admit a job, in one batch with others."""
+        job_id, chosen = job_id or uuid(), known_options(task, options)
+        # opening the publisher blocks, so the first call goes to a thread
+        publisher = self._publisher_for(task, args, chosen) if self._opened else None
+        if publisher is None:
+            return super().publish_soon(task, args, kwargs, job_id, options)
+        outcome = publisher.admit_soon(self.scripts, task, args, kwargs, job_id, chosen)
+        return Published.of(task, job_id, outcome)
 
     def publish_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Admit jobs of one task, 100 per round trip; skip ids that are known already."""

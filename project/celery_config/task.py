@@ -40,13 +40,19 @@ class JobTask(Task):
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
     ) -> AsyncResult:
-        """Publish a job, as the app's broker does."""
+        """Publish a job through the app's broker; in the producer's event loop, `await` the result."""
         if options.get("priority", 0) is None:
             del options["priority"]  # Celery drops None too late, and kombu would send 0, the most urgent
         failed_with = self.request.get("failed_with")
         if isinstance(failed_with, BaseException) and task_id == self.request.id:
             options["headers"] = (options.get("headers") or {}) | {"record": describe_retry(failed_with)}
-        return self.app.broker.publish(self, args, kwargs, task_id, options)
+        broker = self.app.broker
+        publish = broker.publish_soon if broker.is_in_event_loop() else broker.publish
+        return publish(self, args, kwargs, task_id, options)
+
+    def with_options(self, **options: Any) -> "CallWithOptions":
+        """Return the task with options of apply_async: `task.with_options(priority=0).delay(number=10)`."""
+        return CallWithOptions(self, options)
 
     def submit_many(
         self, arguments: Iterable[dict[str, Any]], task_ids: Iterable[str] | None = None
@@ -58,6 +64,17 @@ class JobTask(Task):
         jobs = list(zip(task_ids, arguments, strict=True) if task_ids else ((uuid(), kwargs) for kwargs in arguments))
         self.app.broker.publish_many(self, jobs)
         return [self.AsyncResult(job_id) for job_id, _ in jobs]
+
+
+class CallWithOptions:
+    """A task, and the options with which `delay` publishes a job for it."""
+
+    def __init__(self, task: JobTask, options: dict[str, Any]) -> None:
+        self._task, self._options = task, options
+
+    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
+        """Publish a job with these arguments."""
+        return self._task.apply_async(args, kwargs, **self._options)
 
 
 def shared_task(

@@ -1,11 +1,13 @@
 """Turn the messages that other programs push onto the Redis list `inbox` into jobs, or reject them with a reason."""
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from anyio.to_thread import run_sync
 from kombu.exceptions import OperationalError
@@ -59,6 +61,7 @@ class Inbox:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Read while the app runs."""
+        self._loop = asyncio.get_running_loop()
         threads = [threading.Thread(target=self._run, args=(self._next,), name="inbox", daemon=True)]
         for reader in self._readers:
             threads.append(threading.Thread(target=self._run_amqp, args=(reader,), name="reader", daemon=True))
@@ -132,13 +135,16 @@ class Inbox:
         options = SubmitOptions(
             job_id, eta=message.eta, priority=message.priority, queue=message.queue, taken_from=taken_from
         )
-        submit = partial(self._jobs.submit, task, message.arguments(model), options)
+        submit = partial(self._submit_from_thread, task, message.arguments(model), options)
         try:
             submit() if self._one_step or delivery else self._remove_and(submit, text)
         except JobIdTaken as error:
             already_submitted = delivery.again if delivery else not job_id  # then another producer was faster
             if not already_submitted:
                 raise BadMessage(str(error)) from None
+
+    def _submit_from_thread(self, task: JobTask, arguments: dict[str, Any], options: SubmitOptions) -> None:
+        asyncio.run_coroutine_threadsafe(self._jobs.submit(task, arguments, options), self._loop).result()
 
     def _task_of(self, message: Message) -> tuple[JobTask, type[BaseModel]]:
         if message.task not in self._tasks:

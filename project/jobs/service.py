@@ -59,7 +59,8 @@ class Jobs:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Keep what belongs to the event loop for as long as the app runs."""
-        yield
+        async with self._broker.in_event_loop():
+            yield
         await self.changes.close()
 
     def tasks(self) -> list[JobTask]:
@@ -76,7 +77,7 @@ class Jobs:
             except QueueFull as error:
                 raise TooManyJobs(self._drain.seconds_until_room(error.queue)) from error
 
-    def submit(
+    async def submit(
         self, task: JobTask, arguments: dict[str, Any], wish: SubmitOptions | None = None
     ) -> Accepted | Job[Any]:
         """Queue a job for the task with arguments that were validated before.
@@ -89,22 +90,27 @@ class Jobs:
         if wish.idempotency_key:
             job_id = derived_id("key", f"{task.name} {wish.idempotency_key}")
             record = {"fingerprint": _fingerprint(arguments)}
-        with self.admission():
+        wanted = task.with_options(task_id=job_id, headers=wish.headers(record), **wish.options())
+        with self._sending():
             for _ in range(2):  # a second time if the first job is forgotten between two of these steps
                 try:
-                    task.apply_async(kwargs=arguments, task_id=job_id, headers=wish.headers(record), **wish.options())
+                    await wanted.delay(**arguments)
                     _log("accepted", task, job_id, wish)
                     return Accepted(job_id=job_id, task=task.name)
                 except JobExists:
                     with suppress(UnknownJob):
-                        return self._repeated(task, job_id, wish, record)
+                        return await self._repeated(task, job_id, wish, record)
+                except QueueFull as error:
+                    raise TooManyJobs(await run_sync(self._drain.seconds_until_room, error.queue)) from error
         raise JobIdTaken
 
-    def _repeated(self, task: JobTask, job_id: str, wish: SubmitOptions, record: dict[str, str]) -> Accepted | Job[Any]:
+    async def _repeated(
+        self, task: JobTask, job_id: str, wish: SubmitOptions, record: dict[str, str]
+    ) -> Accepted | Job[Any]:
         """Return the answer to a request that was sent before; raise JobIdTaken if the job is not that request's."""
         if wish.job_id or not (wish.idempotency_key or wish.request_id):
             raise JobIdTaken
-        first = self._read(task, job_id)
+        first = await self._read(task, job_id)
         if wish.idempotency_key and first.get("fingerprint") != record["fingerprint"]:
             raise IdempotencyKeyReused
         _log("repeated", task, job_id, wish)
@@ -112,26 +118,26 @@ class Jobs:
             return Accepted(job_id=job_id, task=task.name)
         return Job[Any].from_record(job_id, first)
 
-    def look_up(self, task: JobTask | None, job_id: str, traceback: bool = False) -> Job[Any]:
+    async def look_up(self, task: JobTask | None, job_id: str, traceback: bool = False) -> Job[Any]:
         """Return the job (of that task, or of any) as it is now, or raise UnknownJob."""
         with self.available():
-            return Job[Any].from_record(job_id, self._read(task, job_id), traceback=traceback)
+            return Job[Any].from_record(job_id, await self._read(task, job_id), traceback=traceback)
 
-    def _read(self, task: JobTask | None, job_id: str) -> dict[str, str]:
-        record = records.read(self._redis, job_id)
+    async def _read(self, task: JobTask | None, job_id: str) -> dict[str, str]:
+        record = await records.read_soon(self._broker.scripts, job_id)
         if record is None or (task and record["task"] != task.name):
             raise UnknownJob
         return record
 
     async def wait(self, task: JobTask | None, job_id: str, seconds: float, traceback: bool = False) -> Job[Any]:
         """Return the job when it ends, or as it is after some seconds (at once if MAX_WAITERS listen already)."""
-        job = await run_sync(self.look_up, task, job_id, traceback)
+        job = await self.look_up(task, job_id, traceback)
         if job.ready or not seconds or self._is_full():
             return job
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self.changes.watch(keys.job(job_id)) as changes:
                 await self._end_of(task, job_id, changes)
-        return await run_sync(self.look_up, task, job_id, traceback)
+        return await self.look_up(task, job_id, traceback)
 
     async def _end_of(self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Any]) -> None:
         change = None
@@ -146,7 +152,7 @@ class Jobs:
     async def _look_up_patiently(self, task: JobTask | None, job_id: str) -> Job[Any]:
         while True:
             try:
-                return await run_sync(self.look_up, task, job_id)
+                return await self.look_up(task, job_id)
             except BrokerUnavailable:  # who waits has time until Redis is back
                 await asyncio.sleep(PAUSE)
 
@@ -176,14 +182,14 @@ class Jobs:
                     job = await self._look_up_patiently(task, job_id)
                     yield job
 
-    def cancel_or_collect(self, task: JobTask, job_id: str, traceback: bool = False) -> Job[Any]:
-        """Revoke a job that waits or runs, or return and delete one that has ended; raise UnknownJob."""
+    async def cancel_or_collect(self, task: JobTask, job_id: str, traceback: bool = False) -> Job[Any]:
+        """Cancel a job that waits or runs, or return and forget one that has ended; UnknownJob the second time."""
         with self.available():
-            outcome = control.cancel_or_collect(self._redis, job_id, task.name, self._ttl)
+            outcome = await control.cancel_or_collect_soon(self._broker.scripts, job_id, task.name, self._ttl)
             if outcome is None:
                 raise UnknownJob
             if outcome.action == "stopped":
-                self._broker.stop(job_id, outcome)
+                await run_sync(self._broker.stop, job_id, outcome)
         return Job[Any].from_record(job_id, outcome.record, traceback=traceback)
 
     def requeue(self, job_id: str) -> Accepted:

@@ -1,7 +1,7 @@
 """Admission, the only way into a queue: a message becomes a call of admit.lua."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from redis import Redis
 
 from . import keys, scripts
 from .errors import JobExists, QueueFull
+from .script_batch import ScriptBatch
 
 #: Not stored, to keep records small: delivery restores them, or a Redis backend has no use for them.
 DERIVED_HEADERS = frozenset({"id", "task", "lang", "eta", "attempt", "record", "taken_from"})
@@ -66,8 +67,21 @@ def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
 
 def admit(client: Redis, call: Call) -> None:
     """Admit one job, or raise JobExists or QueueFull."""
+    _check(scripts.ADMIT(client, *call), call)
+
+
+def admit_soon(batch: ScriptBatch, call: Call) -> Awaitable[None]:
+    """Begin to admit one job from an event loop; awaiting the result raises JobExists or QueueFull."""
+
+    async def outcome() -> None:
+        _check(await answer, call)
+
+    answer = batch.run(scripts.ADMIT, *call)
+    return outcome()
+
+
+def _check(answer: bytes, call: Call) -> None:
     (_, queue), (job_id, *_, limit) = call[0], call[1][:7]
-    answer = scripts.ADMIT(client, *call)
     if answer == b"EXISTS":
         raise JobExists(job_id)
     if answer == b"FULL":

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from redis import Redis
 
 from . import keys, records, scripts
+from .script_batch import ScriptBatch
 
 
 class Outcome(NamedTuple):
@@ -23,7 +24,15 @@ def cancel_or_collect(client: Redis, job_id: str, task: str = "", ttl: int = 86_
     Returns None for a job that is unknown, revoked or of another task. A running job loses its lease at once, so
     whatever its process still reports is refused; the caller has to stop that process.
     """
-    answer = scripts.CANCEL_OR_COLLECT(client, [keys.job(job_id)], [job_id, task, ttl])
+    return _decode(scripts.CANCEL_OR_COLLECT(client, [keys.job(job_id)], [job_id, task, ttl]))
+
+
+async def cancel_or_collect_soon(batch: ScriptBatch, job_id: str, task: str, ttl: int) -> Outcome | None:
+    """Do what cancel_or_collect() does, from an event loop."""
+    return _decode(await batch.run(scripts.CANCEL_OR_COLLECT, [keys.job(job_id)], [job_id, task, ttl]))
+
+
+def _decode(answer: Any) -> Outcome | None:
     if answer is None:
         return None
     action, token, flat = answer

@@ -6,6 +6,7 @@ from typing import Any
 from redis import Redis
 
 from . import keys, scripts
+from .script_batch import ScriptBatch
 
 #: Fields that only the protocol uses.
 INTERNAL = frozenset(
@@ -21,7 +22,16 @@ def read(client: Redis, job_id: str) -> dict[str, str] | None:
     Adds `due_at`, when a delayed job is due, and `leased_until`, when the lease of a running job expires: unix seconds,
     or empty; `leased_until` is "inf" with a broker without leases.
     """
-    fields, due, leased = scripts.READ(client, [keys.job(job_id)], [job_id])
+    return _decode(scripts.READ(client, [keys.job(job_id)], [job_id]))
+
+
+async def read_soon(batch: ScriptBatch, job_id: str) -> dict[str, str] | None:
+    """Do what read() does, from an event loop."""
+    return _decode(await batch.run(scripts.READ, [keys.job(job_id)], [job_id]))
+
+
+def _decode(answer: Any) -> dict[str, str] | None:
+    fields, due, leased = answer
     record = readable(dict(zip(fields[::2], fields[1::2], strict=True)))
     return record and record | {"due_at": due.decode(), "leased_until": leased.decode()}
 

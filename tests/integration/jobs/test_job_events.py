@@ -12,6 +12,7 @@ from project.errors import TooManyListeners
 from project.jobs.job_events import Changes
 from project.jobs.service import Jobs
 from project.settings import Settings
+from tests.support.event_loop import in_event_loop
 from tests.support.processes import RedisServer
 from tests.support.wait import wait_until
 
@@ -102,8 +103,8 @@ def test_only_so_many_may_listen(settings: Settings) -> None:
     """Beyond MAX_WAITERS, a wait returns the current job immediately, and a stream is refused."""
     app = create_celery_app(settings)
     jobs = Jobs(app, settings.model_copy(update={"max_waiters": 0}))
-    job_id = jobs.submit(sum_to_n_job, {"number": 1}).job_id
-    assert asyncio.run(asyncio.wait_for(jobs.wait(sum_to_n_job, job_id, 30), 5)).status == "PENDING"
+    job_id = in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1})).job_id
+    assert in_event_loop(jobs, jobs.wait(sum_to_n_job, job_id, 30)).status == "PENDING"
     with pytest.raises(TooManyListeners):
         jobs.make_room()
     app.close()

@@ -14,6 +14,7 @@ from project.jobs.service import Jobs
 from project.leased_transport import keys
 from project.leased_transport.summaries import LONGEST
 from project.settings import Settings
+from tests.support.event_loop import in_event_loop
 
 LARGE = "x" * 1_000_000
 
@@ -29,7 +30,7 @@ def jobs(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Jobs]:
 
 def _job(jobs: Jobs, redis: Any, **fields: Any) -> str:
     """Submit a job and give it its end; return its id."""
-    job_id = jobs.submit(sum_to_n_job, {"number": 1}).job_id
+    job_id = in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1})).job_id
     redis.hset(keys.job(job_id), mapping=fields)
     return job_id
 
@@ -47,7 +48,7 @@ def test_large_results_are_left_out_and_do_not_leave_redis(jobs: Jobs, redis: Re
     ]
     assert (listed[0].job_id, listed[0].result, listed[0].omitted) == (small, 1, [])
     assert job_row(listed[1])[-1] == "(a long result: get the job to see it)"
-    assert jobs.look_up(None, job_ids[0]).result == LARGE
+    assert in_event_loop(jobs, jobs.look_up(None, job_ids[0])).result == LARGE
 
 
 @pytest.mark.parametrize("character", ["x", "é", "\U0001f600", "\ud800", '"', "\\"], ids=ascii)
@@ -81,17 +82,17 @@ def test_an_error_that_says_nothing_readable_is_listed_all_the_same(jobs: Jobs, 
 
 def test_what_a_list_shows_of_a_job_is_what_a_look_at_it_shows(jobs: Jobs, redis: Redis) -> None:
     """Unless something is long."""
-    jobs.submit(wait_and_return, {"seconds": 1, "message": "x"})
+    in_event_loop(jobs, jobs.submit(wait_and_return, {"seconds": 1, "message": "x"}))
     _job(
         jobs, redis, status="STARTED", started_at=1, progress='{"fraction": 0.5, "text": "half"}', consumer="c", token=2
     )
     _job(jobs, redis, status="FAILURE", error='{"type": "E", "message": "m"}', child_ids="a b", parent="p")
     for job in jobs.recent(50, None, None, None).jobs:
-        assert job.model_dump(exclude={"omitted"}) == jobs.look_up(None, job.job_id).model_dump()
+        assert job.model_dump(exclude={"omitted"}) == in_event_loop(jobs, jobs.look_up(None, job.job_id)).model_dump()
 
 
 def test_a_key_of_another_type_breaks_no_list(jobs: Jobs, redis: Redis) -> None:
     """Another program has overwritten the record of a job that the index still names."""
-    lost, kept = (jobs.submit(sum_to_n_job, {"number": 1}).job_id for _ in range(2))
+    lost, kept = (in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1})).job_id for _ in range(2))
     redis.set(keys.job(lost), "no hash")
     assert [job.job_id for job in jobs.recent(50, None, None, None).jobs] == [kept]

@@ -15,6 +15,7 @@ from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import keys, records, scripts
 from project.settings import Settings
 from tests.chaos.proxy import CuttingProxy
+from tests.support.event_loop import in_event_loop
 
 REQUEST_ID = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -29,7 +30,10 @@ def jobs(settings: Settings) -> Iterator[Jobs]:
 
 def test_a_request_that_was_queued_is_not_queued_again(jobs: Jobs, redis: Redis) -> None:
     """The first producer may have died just before it could answer."""
-    accepted = [jobs.submit(sum_to_n_job, {"number": 1}, SubmitOptions(request_id=REQUEST_ID)) for _ in range(2)]
+    accepted = [
+        in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}, SubmitOptions(request_id=REQUEST_ID)))
+        for _ in range(2)
+    ]
     assert [answer.job_id for answer in accepted] == [REQUEST_ID, REQUEST_ID]
     assert redis.llen("cpu") == 1
 
@@ -50,7 +54,7 @@ def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
         url = f"{broker}://127.0.0.1:{proxy.port}/0"
         through = settings.model_copy(update={"redis_port": proxy.port, "broker_url": url})
         jobs = Jobs(create_celery_app(through), through)
-        answers = [jobs.submit(sum_to_n_job, {"number": 1}, wish) for _ in range(2)]
+        answers = [in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}, wish)) for _ in range(2)]
     assert [type(answer) for answer in answers] == [Accepted, Accepted]
     assert records.read(redis, answers[0].job_id)
 
@@ -60,18 +64,18 @@ def test_a_full_queue_refuses_jobs_until_there_is_room(settings: Settings, redis
     limited = settings.model_copy(update={"queue_limit": 2})
     jobs = Jobs(create_celery_app(limited), limited)
     for _ in range(2):
-        jobs.submit(sum_to_n_job, {"number": 1})
+        in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}))
     with pytest.raises(TooManyJobs):
-        jobs.submit(sum_to_n_job, {"number": 1})
+        in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}))
     assert redis.llen("cpu") == len(list(redis.scan_iter("job:*"))) == 2
     redis.rpop("cpu")
-    jobs.submit(sum_to_n_job, {"number": 1})
+    in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}))
 
 
 def test_all_failed_jobs_of_a_task_are_requeued(jobs: Jobs, redis: Redis) -> None:
     """Those of other tasks, and those that did not fail, stay as they are."""
-    sums = [jobs.submit(sum_to_n_job, {"number": 1}).job_id for _ in range(3)]
-    other = jobs.submit(wait_and_return, {}).job_id
+    sums = [in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1})).job_id for _ in range(3)]
+    other = in_event_loop(jobs, jobs.submit(wait_and_return, {})).job_id
     for queue in ("cpu", "default"):
         taken = scripts.FETCH(redis, [queue], [10, 60, "test", *keys.PRIORITY_STEPS])
         for job_id, token in zip(taken[::5], taken[1::5], strict=True):
@@ -79,6 +83,10 @@ def test_all_failed_jobs_of_a_task_are_requeued(jobs: Jobs, redis: Redis) -> Non
             fields = ["result", "1"] if status == "SUCCESS" else ["error", '{"type": "E", "message": "m"}']
             scripts.FINISH(redis, [], [60, job_id, token, status, 2, *fields])
     assert sorted(jobs.requeue_failed("sum")) == sorted(sums[1:])
-    assert [jobs.look_up(sum_to_n_job, job_id).status for job_id in sums] == ["SUCCESS", "PENDING", "PENDING"]
-    assert jobs.look_up(wait_and_return, other).status == "FAILURE"
+    assert [in_event_loop(jobs, jobs.look_up(sum_to_n_job, job_id)).status for job_id in sums] == [
+        "SUCCESS",
+        "PENDING",
+        "PENDING",
+    ]
+    assert in_event_loop(jobs, jobs.look_up(wait_and_return, other)).status == "FAILURE"
     assert jobs.requeue_failed(None) == [other]

@@ -1,0 +1,27 @@
+"""The result of `delay` in an event loop."""
+
+from collections.abc import Awaitable, Generator
+from typing import Any, Self
+
+from celery.result import AsyncResult
+
+
+class Published(AsyncResult):
+    """Celery's AsyncResult of a job that is being published; `await` it to learn whether the broker accepted the job.
+
+    `await task.delay(…)` raises what `task.delay(…)` raises outside an event loop.
+    """
+
+    outcome: Awaitable[None]
+
+    @classmethod
+    def of(cls, task: Any, job_id: str, outcome: Awaitable[None]) -> Self:
+        """Return the result of a job whose *outcome* ends, or raises, when the broker has answered."""
+        published = cls(job_id, backend=task.backend, task_name=task.name, app=task.app)
+        published.outcome = outcome
+        return published
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Wait for the broker's answer."""
+        yield from self.outcome.__await__()
+        return self
