@@ -22,7 +22,7 @@ test-light: .venv/dev
 test-heavy: .venv/dev ## run the slow tests one at a time: storms, floods, outages
 	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m heavy
 
-RABBITMQ_TOO := $(addprefix tests/e2e/test_,jobs.py ids.py waiting.py taking_back.py overview.py consumers.py)
+RABBITMQ_TOO := $(addprefix tests/e2e/test_,jobs.py ids.py waiting.py cancelling.py overview.py consumers.py)
 test-rabbitmq: .venv/dev ## run the tests of the RabbitMQ broker, and a storm
 	pytest tests/rabbitmq tests/chaos/test_storm.py $(RABBITMQ_TOO) --broker rabbitmq --storm-jobs 800 \
 	  --numprocesses=2 --dist=loadfile

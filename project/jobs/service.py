@@ -1,6 +1,6 @@
-"""What can be done with a job, as the producer does it.
+"""Submit jobs, look them up, wait for them, cancel and requeue them: all that clients can do with jobs.
 
-What has to ask raises BrokerUnavailable while Redis is away; what waits already goes on waiting.
+While Redis is away, new requests raise BrokerUnavailable, and clients that wait already go on waiting.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Jobs:
         self.app = app
         self._broker: Broker = app.broker
         self._redis = self._broker.redis
-        self._drain = RetryAfter(self._redis, settings.queue_limit)
+        self._retry_after = RetryAfter(self._redis, settings.queue_limit)
         self.available = CircuitBreaker(settings.redis_down_pause)
         self._sending = self._counting = self.available
         if server := self._broker.separate_server:
@@ -75,46 +75,46 @@ class Jobs:
             try:
                 yield
             except QueueFull as error:
-                raise TooManyJobs(self._drain.seconds_until_room(error.queue)) from error
+                raise TooManyJobs(self._retry_after.seconds_until_room(error.queue)) from error
 
     async def submit(
-        self, task: JobTask, arguments: dict[str, Any], wish: SubmitOptions | None = None
+        self, task: JobTask, arguments: dict[str, Any], options: SubmitOptions | None = None
     ) -> Accepted | Job[Any]:
         """Queue a job for the task with arguments that were validated before.
 
         Returns the first job instead if its Idempotency-Key was used before. Raises JobIdTaken, IdempotencyKeyReused
         or TooManyJobs; nothing was queued then.
         """
-        wish = wish or SubmitOptions()
-        job_id, record = wish.job_id or wish.request_id or str(uuid4()), {}
-        if wish.idempotency_key:
-            job_id = derived_id("key", f"{task.name} {wish.idempotency_key}")
+        options = options or SubmitOptions()
+        job_id, record = options.job_id or options.request_id or str(uuid4()), {}
+        if options.idempotency_key:
+            job_id = derived_id("key", f"{task.name} {options.idempotency_key}")
             record = {"fingerprint": _fingerprint(arguments)}
-        wanted = task.with_options(task_id=job_id, headers=wish.headers(record), **wish.options())
+        wanted = task.with_options(task_id=job_id, headers=options.headers(record), **options.celery_options())
         with self._sending():
             for _ in range(2):  # a second time if the first job is forgotten between two of these steps
                 try:
                     await wanted.delay(**arguments)
-                    _log("accepted", task, job_id, wish)
+                    _log("accepted", task, job_id, options)
                     return Accepted(job_id=job_id, task=task.name)
                 except JobExists:
                     with suppress(UnknownJob):
-                        return await self._repeated(task, job_id, wish, record)
+                        return await self._repeated(task, job_id, options, record)
                 except QueueFull as error:
-                    raise TooManyJobs(await run_sync(self._drain.seconds_until_room, error.queue)) from error
+                    raise TooManyJobs(await run_sync(self._retry_after.seconds_until_room, error.queue)) from error
         raise JobIdTaken
 
     async def _repeated(
-        self, task: JobTask, job_id: str, wish: SubmitOptions, record: dict[str, str]
+        self, task: JobTask, job_id: str, options: SubmitOptions, record: dict[str, str]
     ) -> Accepted | Job[Any]:
         """Return the answer to a request that was sent before; raise JobIdTaken if the job is not that request's."""
-        if wish.job_id or not (wish.idempotency_key or wish.request_id):
+        if options.job_id or not (options.idempotency_key or options.request_id):
             raise JobIdTaken
         first = await self._read(task, job_id)
-        if wish.idempotency_key and first.get("fingerprint") != record["fingerprint"]:
+        if options.idempotency_key and first.get("fingerprint") != record["fingerprint"]:
             raise IdempotencyKeyReused
-        _log("repeated", task, job_id, wish)
-        if not wish.idempotency_key:
+        _log("repeated", task, job_id, options)
+        if not options.idempotency_key:
             return Accepted(job_id=job_id, task=task.name)
         return Job[Any].from_record(job_id, first)
 
@@ -153,7 +153,7 @@ class Jobs:
         while True:
             try:
                 return await self.look_up(task, job_id)
-            except BrokerUnavailable:  # who waits has time until Redis is back
+            except BrokerUnavailable:  # a client that waits can wait until Redis is back
                 await asyncio.sleep(PAUSE)
 
     def make_room(self) -> None:
@@ -222,7 +222,7 @@ class Jobs:
         return [Queue.model_validate({"queue": name, **depth}) for name, depth in depths.items()]
 
     def consumers(self) -> list[Consumer]:
-        """Return who works, and on what."""
+        """Return the live consumers, and the jobs that each runs."""
         with self.available():
             return [Consumer.model_validate(each) for each in listing.consumers(self._redis, self._queues())]
 
@@ -235,9 +235,9 @@ class Jobs:
             self._broker.ping()
 
 
-def _log(event: str, task: JobTask, job_id: str, wish: SubmitOptions) -> None:
+def _log(event: str, task: JobTask, job_id: str, options: SubmitOptions) -> None:
     """Log where a job comes from: NGINX's id of the request, as its own log has it; none if it came another way."""
-    request, queue = (wish.request_id or "").replace("-", "") or "none", wish.queue or task.queue_name
+    request, queue = (options.request_id or "").replace("-", "") or "none", options.queue or task.queue_name
     log.info("%s job_id=%s request_id=%s task=%s queue=%s", event, job_id, request, task.name, queue)
 
 

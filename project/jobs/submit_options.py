@@ -45,7 +45,7 @@ class SubmitOptions:
     queue: str | None = None
     taken_from: tuple[str, bytes] | None = None
 
-    def options(self) -> dict[str, Any]:
+    def celery_options(self) -> dict[str, Any]:
         """Return the options of apply_async."""
         options = {"nonce": self.request_id, "countdown": self.countdown, "eta": self.eta, "priority": self.priority}
         options["queue"] = self.queue

@@ -40,8 +40,8 @@ def test_no_password_is_on_a_command_line_or_where_it_is_not_needed(configured_s
     """Everybody on the machine can read command lines: of the services, their init and their health checks."""
     for service in SERVICES:
         for container in configured_stack.containers(service):
-            told = [container["Path"], container["Args"], container["Config"]["Healthcheck"]]
-            assert CANARY not in str(told), service
+            visible = [container["Path"], container["Args"], container["Config"]["Healthcheck"]]
+            assert CANARY not in str(visible), service
         running = configured_stack.execute(service, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
         assert CANARY not in running, service
     for service in ("nginx", "locust", "maildev"):

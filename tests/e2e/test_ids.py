@@ -138,7 +138,7 @@ def test_an_id_that_the_stack_makes_cannot_be_chosen(http: httpx.Client, redis: 
     problem = assert_problem(http.post(SUM, params={"job_id": derived}, json={"number": 1}), 422)
     assert problem["errors"][0]["field"] == "query.job_id"
     redis.lpush(INBOX, json.dumps({"task": "sum", "args": [1], "job_id": derived}))
-    wait_until(lambda: any(derived.encode() in told for told in redis.lrange(REJECTED, 0, -1)))
+    wait_until(lambda: any(derived.encode() in entry for entry in redis.lrange(REJECTED, 0, -1)))
     assert http.get(f"/producer/api/jobs/{derived}").status_code == 404
 
 

@@ -8,6 +8,7 @@ import pytest
 from celery import states
 from redis import Redis
 
+from project.api.task_routes import RESERVED
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.wait import wait_until
 
@@ -87,6 +88,14 @@ def test_openapi_documents_the_same_tasks(http: httpx.Client) -> None:
         assert "post" in openapi["paths"][task["submit"]]
         assert "get" in openapi["paths"][f"{task['submit']}/{{job_id}}"]
     assert openapi["components"]["schemas"]["Job_int_"]["properties"]["result"]["anyOf"][0] == {"type": "integer"}
+
+
+def test_no_task_can_take_an_address_of_the_producer(http: httpx.Client) -> None:
+    """All first parts of paths that are not those of tasks are reserved."""
+    paths = http.get("/producer/openapi.json").json()["paths"]
+    parts = {path.split("/")[3] for path in paths if path.startswith("/producer/api/")}
+    tasks = {task["submit"].rpartition("/")[2] for task in http.get("/producer/api/tasks").json()}
+    assert parts - tasks == RESERVED
 
 
 def test_the_record_of_a_short_job_stays_small(http: httpx.Client, redis: Redis) -> None:

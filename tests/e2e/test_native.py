@@ -120,8 +120,8 @@ def test_a_part_that_dies_five_times_within_a_minute_is_given_up(tmp_path: Path)
     with NativeStack(tmp_path / "run", folder=folder, LOCUST_PORT=str(free_port())) as stack:
         wait_until(lambda: "glassqueue: not running: locust" in stack.log)
         assert stack.log.count("restarting in") == 4
-        told = stack.log.partition("glassqueue: locust is not restarted: it ended with exit code 1, the 5th time")[2]
-        assert "RuntimeError: broken on purpose" in told
+        message = stack.log.partition("glassqueue: locust is not restarted: it ended with exit code 1, the 5th time")[2]
+        assert "RuntimeError: broken on purpose" in message
         assert stack.pids("locust") == []
         with stack.client() as http:
             assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55

@@ -30,18 +30,18 @@ def test_a_rabbitmq_that_fits_is_ok(rabbit: RabbitServer, stack: NativeStack) ->
 def test_a_rabbitmq_that_cannot_be_used_is_named(rabbit: RabbitServer, change: str, found: str) -> None:
     """With what to do about it."""
     url = rabbit.url.replace("guest:guest@", change) if change else f"amqp://guest:secret@127.0.0.1:{free_port()}//"
-    told = check(url)
-    assert told.state == "failed"
-    assert found in told.found
-    assert "BROKER_URL" in told.cure
-    assert "secret" not in str(told)
+    result = check(url)
+    assert result.state == "failed"
+    assert found in result.found
+    assert "BROKER_URL" in result.cure
+    assert "secret" not in str(result)
 
 
 def test_queues_that_were_made_with_other_limits_are_named(rabbit: RabbitServer, stack: NativeStack) -> None:
     """RabbitMQ does not change the arguments of a queue that is there."""
-    told = check(stack.settings["BROKER_URL"], attempts=7)
-    assert told.state == "failed"
-    assert "rabbitmqctl delete_queue" in told.cure
+    result = check(stack.settings["BROKER_URL"], attempts=7)
+    assert result.state == "failed"
+    assert "rabbitmqctl delete_queue" in result.cure
 
 
 def test_a_frozen_rabbitmq_is_reported_within_the_timeout_of_a_check(rabbit: RabbitServer, stack: NativeStack) -> None:

@@ -87,14 +87,14 @@ def test_a_poison_job_fails_and_can_be_requeued(stack: NativeStack, http: httpx.
     assert (job["status"], job["result"], job["attempts"]) == ("SUCCESS", "alive", ATTEMPTS + 1)
 
 
-@pytest.mark.parametrize("wish", [0.4, 1.5])
-def test_a_delayed_job_never_comes_early(http: httpx.Client, wish: float) -> None:
+@pytest.mark.parametrize("options", [0.4, 1.5])
+def test_a_delayed_job_never_comes_early(http: httpx.Client, options: float) -> None:
     """RabbitMQ delays by whole seconds, rounded up; no consumer holds the job during the delay."""
     begun = time.time()
-    job_id = http.post(SUM, params={"countdown": wish}, json={"number": 3}).json()["job_id"]
+    job_id = http.post(SUM, params={"countdown": options}, json={"number": 3}).json()["job_id"]
     assert _queue(http, "cpu")["delayed"] == 1
     assert finished(http, "sum", job_id)["result"] == 6
-    assert wish <= time.time() - begun < wish + 5
+    assert options <= time.time() - begun < options + 5
     assert _queue(http, "cpu")["delayed"] == 0
 
 

@@ -67,7 +67,7 @@ def test_a_consumer_killed_before_the_end_leaves_one_child(tasks: Tasks) -> None
     job_id = tasks.submit("parent", "well", queue="default")
     record = tasks.ended(job_id, 30)
     assert (record["status"], record["attempts"]) == ("SUCCESS", "2")
-    told = f"delivered again, another run has begun and not ended: job_id={job_id} task=parent queue=default consumer="
-    assert told.encode() in tasks.log("prefork")
+    line = f"delivered again, another run has begun and not ended: job_id={job_id} task=parent queue=default consumer="
+    assert line.encode() in tasks.log("prefork")
     assert tasks.ended(record["child_ids"])["status"] == "SUCCESS"
     assert tasks.redis.llen("received") == 1

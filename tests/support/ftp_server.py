@@ -86,10 +86,10 @@ def _handler(server: FtpServer, certificate: Path | None) -> Any:
 
         def send(self: Any, data: bytes) -> int:
             name = Path(server.fetched[-1][0]).name if server.fetched and self.cmd_channel.fetching else ""
-            wish = server.mischief.get(name)
-            if wish in (STALLS, DROPS) and self.tot_bytes_sent:
+            options = server.mischief.get(name)
+            if options in (STALLS, DROPS) and self.tot_bytes_sent:
                 server.stalled.set()
-                if wish == DROPS:
+                if options == DROPS:
                     del server.mischief[name]
                     self.cmd_channel.close()
                 return 0
@@ -105,10 +105,10 @@ def _handler(server: FtpServer, certificate: Path | None) -> Any:
         def ftp_RETR(self: Any, file: str) -> Any:  # noqa: N802
             self.fetching = True
             server.fetched.append((str(Path(file).relative_to(server.folder)), self._restart_position))
-            wish = server.mischief.get(Path(file).name)
-            if wish == BUSY:
+            options = server.mischief.get(Path(file).name)
+            if options == BUSY:
                 return self.respond("450 busy")
-            self._restart_position *= wish != RESTARTS
+            self._restart_position *= options != RESTARTS
             return super().ftp_RETR(file)  # type: ignore[misc]
 
     plain = {"abstracted_fs": _listing(server), "use_sendfile": False, "unicode_errors": "surrogateescape"}

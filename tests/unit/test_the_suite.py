@@ -40,8 +40,8 @@ def _first_test() -> str:
 def test_neither_tests_nor_their_processes_read_an_env_file() -> None:
     """Results expire when they do by default."""
     program = "from project.settings import get_settings; print(get_settings().result_ttl)"
-    told = subprocess.check_output([sys.executable, "-c", program], text=True)
-    assert int(told) == Settings().result_ttl == Settings.model_fields["result_ttl"].default
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert int(printed) == Settings().result_ttl == Settings.model_fields["result_ttl"].default
 
 
 def test_a_developers_own_env_file_reaches_no_stack_of_a_test(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_full_queue_without_consumers_says_retry_after_5(redis: Any, http: htt
 @pytest.mark.heavy
 @pytest.mark.usefixtures("consumers")
 def test_retry_after_is_longer_for_a_slower_queue_and_true_for_both(http: httpx.Client) -> None:
-    """Both drain while clients keep coming; who waits as long as it was told finds room."""
+    """Both drain while clients keep coming; a client that waits for Retry-After finds room."""
     fast, slow = _refusal(http, *FAST, seconds=2), _refusal(http, *SLOW, seconds=6)
     assert fast < slow <= 10
     for job, seconds in ((FAST, _refusal(http, *FAST)), (SLOW, _refusal(http, *SLOW))):

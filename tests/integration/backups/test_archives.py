@@ -83,14 +83,14 @@ def _archives(folder: Path) -> list[str]:
 
 def test_a_backup_says_what_it_is_and_sha256sum_agrees(tmp_path: Path) -> None:
     """Name, size, sum, time taken, and what the writer of it had to tell."""
-    told = _make(tmp_path)
-    assert told.items() >= {"bytes": 7, "files": 1, "deleted": []}.items()
-    assert _archives(tmp_path) == [told["name"], f"{told['name']}.sha256"]
+    summary = _make(tmp_path)
+    assert summary.items() >= {"bytes": 7, "files": 1, "deleted": []}.items()
+    assert _archives(tmp_path) == [summary["name"], f"{summary['name']}.sha256"]
     checked = subprocess.run(
-        ["sha256sum", "--check", f"{told['name']}.sha256"], cwd=tmp_path, capture_output=True, text=True, check=True
+        ["sha256sum", "--check", f"{summary['name']}.sha256"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert checked.stdout == f"{told['name']}: OK\n"
-    assert archives.verify(tmp_path, told["name"]).path.read_bytes() == b"content"
+    assert checked.stdout == f"{summary['name']}: OK\n"
+    assert archives.verify(tmp_path, summary["name"]).path.read_bytes() == b"content"
 
 
 def test_old_backups_go_only_when_a_new_one_is_there(tmp_path: Path) -> None:

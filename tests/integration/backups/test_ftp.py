@@ -143,8 +143,8 @@ def test_a_file_that_is_shorter_than_listed_is_left_out(server: FtpServer, setti
     _update(settings)
     (server.folder / "b").write_bytes(b"b")
     server.lines += [f"type=file;size=7;modify=20200101000000; {name}" for name in ("a.txt", "b")]
-    told = _update(settings)
-    assert (told["left_out"], told["left_out_names"]) == (2, ["a.txt", "b"])
+    summary = _update(settings)
+    assert (summary["left_out"], summary["left_out_names"]) == (2, ["a.txt", "b"])
     assert _manifest(settings)["left_out"]["b"] == "the server listed 7 bytes and sent 1"
     assert _packed(settings) == TREE
 
@@ -156,8 +156,8 @@ def test_a_file_that_is_longer_than_listed_takes_no_more_room_than_listed(
     """What was listed of it is kept, each backup says so, and the files after it are fetched."""
     server.lines.append(f"type=file;size={size};modify=20200101000000; long")
     for _ in range(2):
-        told = _update(settings)
-        assert (told["truncated"], told["truncated_names"], told["left_out"]) == (1, ["long"], 0)
+        summary = _update(settings)
+        assert (summary["truncated"], summary["truncated_names"], summary["left_out"]) == (1, ["long"], 0)
         assert _manifest(settings)["truncated"] == {
             "long": f"it is longer than listed: only the first {size} bytes were fetched"
         }
@@ -184,10 +184,10 @@ def test_files_that_cannot_be_had_do_not_stop_the_others(server: FtpServer, sett
     server.lines += [f"type=file;size=1;{facts}; gone", f"type=file;size=1;{facts}; sub", f"type=file;{facts}; no size"]
     server.lines += [f"type=file;size={10**17};{facts}; huge", f"type=file;size=-1;{facts}; minus"]
     server.lines += ["type=file;size=1;modify=yesterday; when", "nonsense", "", f"type=file;{'x' * 20_000}; line"]
-    told = _update(settings)
+    summary = _update(settings)
     assert _packed(settings) == {name: content for name, content in TREE.items() if name != "a.txt"}
     left_out = _manifest(settings)["left_out"]
-    assert told["left_out"] == len(left_out)
+    assert summary["left_out"] == len(left_out)
     assert left_out["a.txt"] == "450 busy"
     assert left_out["gone"].startswith("550 ")
     assert left_out["sub"] == "it is listed both as a file and as a folder"
@@ -208,7 +208,7 @@ def test_more_files_than_we_can_list_are_refused(
 
 @pytest.mark.parametrize("harm", ["empty", "few files", "few bytes"])
 def test_a_backup_that_has_lost_nearly_everything_is_refused(server: FtpServer, settings: Settings, harm: str) -> None:
-    """Until told otherwise; the mirror and the archives stay, however often it is tried."""
+    """Until summary otherwise; the mirror and the archives stay, however often it is tried."""
     _write(server.folder, {f"many/{number}": b"m" for number in range(30)})
     good = _make(settings)
     for each in sorted(server.folder.rglob("*"), reverse=True):
@@ -239,8 +239,8 @@ def test_a_name_that_is_too_long_for_the_disk_is_left_out(server: FtpServer, set
     """Else it would fail the backup each night; one of 255 bytes is not."""
     _write(server.folder, {"n" * 255: b"n"})
     server.lines.append(f"type=file;size=1;modify=20200101000000; {'n' * 256}")
-    told = _update(settings)
-    assert (told["files"], told["left_out_names"]) == (6, ["n" * 256])
+    summary = _update(settings)
+    assert (summary["files"], summary["left_out_names"]) == (6, ["n" * 256])
     assert _packed(settings) == {**TREE, "n" * 255: b"n"}
 
 
@@ -257,12 +257,12 @@ def test_a_path_that_is_too_long_for_the_disk_does_not_fit(tmp_path: Path) -> No
 )
 @pytest.mark.parametrize("kind", ["file", "dir"])
 def test_a_name_from_the_server_leads_nowhere_else(server: FtpServer, settings: Settings, kind: str, name: str) -> None:
-    """It is left out and told; all else is there, in its folder."""
+    """It is left out and summary; all else is there, in its folder."""
     server.lines.append(f"type={kind};size=1;modify=20200101000000; {name}")
     (server.folder.parent / "out").write_bytes(b"o")
     _update(settings)
-    told = _update(settings)
-    assert told["left_out"] >= 1
+    summary = _update(settings)
+    assert summary["left_out"] >= 1
     assert _packed(settings) == TREE
     assert not Path("/etc/out").exists()
 
@@ -290,8 +290,8 @@ def test_folders_in_each_other_without_end_are_left_out(server: FtpServer, setti
     for number in range(60):
         (server.folder / f"{'x/' * number}x").mkdir()
     (server.folder / "sub/up").symlink_to(server.folder / "sub")
-    told = _update(settings)
-    assert told["left_out_names"] == ["sub/up", "x/" * 50 + "x"]
+    summary = _update(settings)
+    assert summary["left_out_names"] == ["sub/up", "x/" * 50 + "x"]
     assert _manifest(settings)["left_out"]["sub/up"] == "it is a folder that contains itself"
     assert _packed(settings).items() >= TREE.items()
 

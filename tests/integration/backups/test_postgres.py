@@ -162,13 +162,13 @@ def test_the_password_is_never_on_a_command_line(
     url = postgres.url_of("ann", password)
     if place == "?password=":
         url = f"{url.replace(f':{password}', '')}?password={quote(password)}"
-    told = tmp_path / "pg_dump"
-    told.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/told\nexec {program("pg_dump")} "$@"\n')
-    told.chmod(0o755)
+    wrapper = tmp_path / "pg_dump"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\nexec {program("pg_dump")} "$@"\n')
+    wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     postgres_dump.dump(url, tmp_path / "x.dump", _ignore)
     assert _check(url).state == "ok"
-    assert password not in (tmp_path / "told").read_text()
+    assert password not in (tmp_path / "calls").read_text()
 
 
 def test_what_another_try_does_not_cure_is_final(postgres: Postgres, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def _back_up(settings: Settings, accept_shrink: bool = False) -> str:
     url = settings.database
     guard = manifest.guard(settings.backups, "database", accept_shrink)
     fill = partial(database_dump.write, url, report=_ignore, guard=guard)
-    told = archives.make(settings.backups, "database", database_dump.suffix(url), fill, Keep(3, 0, 0))
-    return str(told["name"])
+    summary = archives.make(settings.backups, "database", database_dump.suffix(url), fill, Keep(3, 0, 0))
+    return str(summary["name"])
 
 
 def _restore(settings: Settings, name: str) -> dict[str, Any]:
@@ -193,9 +193,9 @@ def test_a_backup_can_be_restored_where_its_roles_are_not(on_postgres: Settings,
     )
     postgres_server.execute("DROP ROLE teacher")
     for _ in range(2):
-        told = _restore(on_postgres, name)
-        assert len(told["skipped_rights"]) == 2
-        assert 'role "teacher" does not exist' in told["skipped_rights"][0]
+        summary = _restore(on_postgres, name)
+        assert len(summary["skipped_rights"]) == 2
+        assert 'role "teacher" does not exist' in summary["skipped_rights"][0]
     _record(on_postgres, "two")
     assert _jobs(on_postgres) == ["two", "one"]
     assert postgres_server.execute("TABLE marks.mark", on_postgres.database) == [(1,)]
@@ -278,9 +278,9 @@ def test_an_empty_database_does_not_push_out_the_backups_of_a_full_one(migrated:
     """As after a lost volume; until told that the rows may be gone."""
     _record(migrated, "one", "two")
     good = _back_up(migrated)
-    told = json.loads((migrated.backups / f"{good}.json").read_text())
-    assert told["content"] == {"rows": 2}
-    assert {name.rpartition(".")[2]: rows for name, rows in told["tables"].items()} == {"records": 2}
+    summary = json.loads((migrated.backups / f"{good}.json").read_text())
+    assert summary["content"] == {"rows": 2}
+    assert {name.rpartition(".")[2]: rows for name, rows in summary["tables"].items()} == {"records": 2}
     _run(migrated, "DELETE FROM records")
     for _ in range(4):
         with pytest.raises(Shrunk, match=rf"there are 0 rows where {good} has 2: .* back up with accept_shrink=true"):

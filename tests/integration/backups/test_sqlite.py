@@ -76,17 +76,17 @@ def test_a_backup_under_writes_is_of_one_moment_and_can_be_restored(database: Pa
     with subprocess.Popen([sys.executable, "-c", WRITER, str(database)]) as writer:
         try:
             wait_until(lambda: len(_rows(database)) > 5)
-            told = maintenance.backup_database()
+            summary = maintenance.backup_database()
             before = len(_rows(database))
             wait_until(lambda: len(_rows(database)) > before)
         finally:
             writer.kill()
-    assert told["name"].endswith(".sqlite3") and told["database"] == "SQLite"
-    rows = _rows(settings.backups / told["name"])
+    assert summary["name"].endswith(".sqlite3") and summary["database"] == "SQLite"
+    rows = _rows(settings.backups / summary["name"])
     assert rows.pop(0) == 4000 and len(rows) >= 5
     assert set(rows.values()) == {2} and sorted(rows) == list(range(1, len(rows) + 1))
-    assert maintenance.verify_backup(told["name"]).items() >= {"bytes": told["bytes"]}.items()
-    assert maintenance.restore_database(told["name"])["name"] == told["name"]
+    assert maintenance.verify_backup(summary["name"]).items() >= {"bytes": summary["bytes"]}.items()
+    assert maintenance.restore_database(summary["name"])["name"] == summary["name"]
     assert _rows(database) == {0: 4000, **rows}
 
 
@@ -99,26 +99,26 @@ def test_progress_comes_from_the_pages_that_are_copied(database: Path, tmp_path:
 
 def test_a_restored_database_is_the_old_one_while_others_look(database: Path, settings: Settings) -> None:
     """A connection that was open all the time sees what was restored."""
-    told = maintenance.backup_database()
+    summary = maintenance.backup_database()
     looking = sqlite3.connect(database, isolation_level=None)
     looking.execute("DELETE FROM run")
-    maintenance.restore_database(told["name"])
+    maintenance.restore_database(summary["name"])
     assert looking.execute("SELECT count(*) FROM run").fetchone() == (4000,)
     looking.close()
 
 
 def test_nothing_is_restored_from_what_is_broken(database: Path, settings: Settings) -> None:
     """Neither from a changed archive, nor into another kind of database."""
-    told = maintenance.backup_database()
+    summary = maintenance.backup_database()
     other = settings.model_copy(update={"database_url": SecretStr("postgresql://x/y")})
     with pytest.raises(archives.BackupError, match="for another kind"):
-        database_dump.restore(other, told["name"], print)
-    archive = settings.backups / told["name"]
+        database_dump.restore(other, summary["name"], print)
+    archive = settings.backups / summary["name"]
     with archive.open("r+b") as file:
         file.seek(5000)
         file.write(b"harm")
     with pytest.raises(archives.BrokenBackup):
-        maintenance.restore_database(told["name"])
+        maintenance.restore_database(summary["name"])
     assert _rows(database) == {0: 4000}
 
 

@@ -97,12 +97,12 @@ def test_a_bad_message_is_rejected_with_the_reason(redis: Any, message: Any, rea
     """The text is kept as it came, and those behind it go on."""
     redis.lpush(keys.job("key-is-a-list"), "what another program has put there")
     push(redis, message, {"task": "sum", "args": [1]})
-    (told,) = rejected(redis)
+    (entry,) = rejected(redis)
     text = message if isinstance(message, str | bytes) else json.dumps(message)
     text = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
-    assert told["message"] == text[:SHOWN]
-    assert told["reason"].startswith(reason) and len(told["reason"]) <= REASON + 1
-    assert told.get("length", len(text)) == len(text)
+    assert entry["message"] == text[:SHOWN]
+    assert entry["reason"].startswith(reason) and len(entry["reason"]) <= REASON + 1
+    assert entry.get("length", len(text)) == len(text)
     assert len(wait_until(lambda: jobs(redis))) == 1
 
 
@@ -155,8 +155,8 @@ def test_a_message_too_long_to_be_read_does_not_leave_redis(
     push(there, "x" * 5 * LONGEST, {"task": "sum", "args": [1]})
     sent = redis.info("stats")["total_net_output_bytes"]
     producer = start(redis_db=4)
-    (told,) = rejected(there)
-    assert (told["message"], told["length"]) == ("x" * SHOWN, 5 * LONGEST)
+    (entry,) = rejected(there)
+    assert (entry["message"], entry["length"]) == ("x" * SHOWN, 5 * LONGEST)
     assert len(wait_until(lambda: jobs(there))) == 1
     assert redis.info("stats")["total_net_output_bytes"] - sent < LONGEST
     producer.kill()
@@ -207,7 +207,7 @@ def test_the_inbox_works_with_the_stock_transport_too(redis: Any, server: RedisS
     there: Any = Redis(port=server.port, db=2)
     producer = start(broker_url=f"redis+stock://127.0.0.1:{server.port}/2", redis_db=2)
     push(there, *[{"task": "sum", "args": [1], "job_id": "mine"}] * 2, "sum 10")
-    assert [told["reason"][:8] for told in rejected(there, 2)] == ["A job wi", "not JSON"]
+    assert [entry["reason"][:8] for entry in rejected(there, 2)] == ["A job wi", "not JSON"]
     assert (queue_depths.depths(there, "cpu")["waiting"], there.llen(INBOX)) == (1, 0)
     assert there.hget("job:mine", "status") == b"PENDING"
     producer.kill()
@@ -225,8 +225,8 @@ def test_of_rejected_messages_the_latest_are_kept(redis: Any) -> None:
 def test_of_a_long_rejected_message_the_beginning_is_kept(redis: Any) -> None:
     """Rejected messages of 1 MiB each would soon fill the memory that the jobs need."""
     push(redis, "x" * 10 * SHOWN)
-    (told,) = rejected(redis)
-    assert (told["message"], told["length"]) == ("x" * SHOWN, 10 * SHOWN)
+    (entry,) = rejected(redis)
+    assert (entry["message"], entry["length"]) == ("x" * SHOWN, 10 * SHOWN)
 
 
 def test_an_idle_inbox_costs_a_few_commands_a_second(redis: Any, producer: Producer) -> None:

@@ -128,9 +128,9 @@ def test_the_program_in_the_documentation_submits_a_job(redis: Any, channel: Any
 def test_a_bad_message_is_rejected_with_the_reason(redis: Any, channel: Any, message: Any, reason: str) -> None:
     """In the same Redis list as those that were pushed there; those behind it go on."""
     _publish(channel, message, {"task": "sum", "args": [1]})
-    (told,) = rejected(redis)
-    assert told["message"] == (message if isinstance(message, str) else json.dumps(message))
-    assert told["reason"].startswith(reason)
+    (entry,) = rejected(redis)
+    assert entry["message"] == (message if isinstance(message, str) else json.dumps(message))
+    assert entry["reason"].startswith(reason)
     wait_until(partial(_queued, redis, 1))
 
 
@@ -166,8 +166,8 @@ def test_a_dead_letter_that_is_not_a_job_is_rejected(redis: Any, channel: Any) -
         message = amqp.Message(b"\xff", application_headers=headers, delivery_mode=2)
         channel.basic_publish(message, routing_key="dead")
     wait_until(lambda: redis.hget("job:mine", "status") == b"FAILURE")
-    told = rejected(redis, len(odd))
-    assert all(each["reason"].startswith("RabbitMQ dead-lettered it, and it is not a job") for each in told)
+    entry = rejected(redis, len(odd))
+    assert all(each["reason"].startswith("RabbitMQ dead-lettered it, and it is not a job") for each in entry)
 
 
 @pytest.mark.parametrize("where", ["job_id", "message_id"])
@@ -200,7 +200,7 @@ def test_a_producer_killed_before_it_acknowledges_leaves_one_job_for_each_messag
         victims[0].kill()
     wait_until(lambda: _consumers(channel) == 1, what="RabbitMQ sees it")
     _publish(channel, "the end")  # what was delivered again comes before it
-    assert [told["reason"] for told in rejected(redis)] == ["not JSON"]
+    assert [entry["reason"] for entry in rejected(redis)] == ["not JSON"]
     assert (len(_jobs(redis)), _count(channel, "cpu")) == (4, 4)
 
 

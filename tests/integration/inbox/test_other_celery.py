@@ -95,9 +95,9 @@ def test_unsupported_options_are_rejected_with_the_reason(
     if "link" in options:
         options = {"link": other.signature(options["link"])}
     job = other.send_task(**{"name": "sum", "kwargs": {"number": 1}, "queue": "cpu"} | options)
-    (told,) = rejected(redis)
-    assert told["reason"].startswith(reason)
-    assert json.loads(told["message"])["headers"]["id"] == job.id
+    (entry,) = rejected(redis)
+    assert entry["reason"].startswith(reason)
+    assert json.loads(entry["message"])["headers"]["id"] == job.id
     assert records.read(redis, job.id) is None
 
 
@@ -111,7 +111,7 @@ def test_a_malformed_message_is_rejected_and_blocks_no_other(redis: Any, other: 
     redis.lpush(queue, text)
     job = other.send_task("sum", args=[10], queue=queue)
     assert _ended(redis, job.id)["result"] == "55"
-    assert [told["message"] for told in rejected(redis)] == [text]
+    assert [entry["message"] for entry in rejected(redis)] == [text]
 
 
 def test_a_full_queue_holds_for_send_task_too(redis: Any, other: Celery, thawed: Worker) -> None:

@@ -43,7 +43,7 @@ def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
     settings: Settings, redis: Redis, broker: str
 ) -> None:
     """It expires between refusing the second job and reading the first: no 404, which is for unknown ids."""
-    wish = SubmitOptions(idempotency_key="once")
+    options = SubmitOptions(idempotency_key="once")
 
     def forget(_: int, data: bytes) -> None:
         if scripts.READ.sha.encode() in data:
@@ -54,7 +54,7 @@ def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
         url = f"{broker}://127.0.0.1:{proxy.port}/0"
         through = settings.model_copy(update={"redis_port": proxy.port, "broker_url": url})
         jobs = Jobs(create_celery_app(through), through)
-        answers = [in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}, wish)) for _ in range(2)]
+        answers = [in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}, options)) for _ in range(2)]
     assert [type(answer) for answer in answers] == [Accepted, Accepted]
     assert records.read(redis, answers[0].job_id)
 

@@ -76,7 +76,7 @@ def test_texts_arrive_as_they_were_written(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ("ann@bücher.example", "ann@xn--bcher-kva.example"),
         ("ann@straße.example", "ann@xn--strae-oqa.example"),
@@ -85,15 +85,17 @@ def test_texts_arrive_as_they_were_written(start: Start) -> None:
         ("Ann.MÜLLER@example.org".replace("MÜLLER", "MULLER"), "Ann.MULLER@example.org"),
     ],
 )
-def test_a_non_ascii_domain_is_sent_in_punycode_to_servers_that_need_it(start: Start, given: str, told: str) -> None:
+def test_a_non_ascii_domain_is_sent_in_punycode_to_servers_that_need_it(
+    start: Start, given: str, expected: str
+) -> None:
     """In the envelope and in the header; a refusal names the address as it was given."""
     server, settings = start()
     server.refused["eve@xn--bcher-kva.example"] = "550 no such user"
     assert _send(settings, [given, "eve@bücher.example"]) == {"eve@bücher.example": "550 no such user"}
     recipients, message = server.mails[0]
-    assert recipients == [told]
-    assert message_text.addresses(message_from_bytes(server.raw[0]), "to") == [told, "eve@xn--bcher-kva.example"]
-    assert [address.addr_spec for address in message["To"].addresses] == [told, "eve@xn--bcher-kva.example"]
+    assert recipients == [expected]
+    assert message_text.addresses(message_from_bytes(server.raw[0]), "to") == [expected, "eve@xn--bcher-kva.example"]
+    assert [address.addr_spec for address in message["To"].addresses] == [expected, "eve@xn--bcher-kva.example"]
 
 
 def test_a_recipient_that_the_server_cannot_take_does_not_keep_the_others_from_theirs(start: Start) -> None:

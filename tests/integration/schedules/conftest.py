@@ -54,7 +54,7 @@ def jobs(server: RedisServer) -> Jobs:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of the test's own that keeps what it was told."""
+    """A Redis of the test's own that persists every write."""
     folder = tmp_path / "redis"
     folder.mkdir()
     with RedisServer(folder, "--appendonly", "yes") as server:

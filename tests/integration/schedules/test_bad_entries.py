@@ -70,7 +70,7 @@ def _due(server: RedisServer, scheduler: TaskScheduler) -> str:
 def test_damaged_entries_are_listed_with_the_reason_and_can_be_deleted(
     scheduler: TaskScheduler, server: RedisServer
 ) -> None:
-    """Nothing else can be done with them, and they hide nobody else's schedule."""
+    """Nothing else can be done with them, and they hide no other schedule."""
     whole = scheduler.schedule("sum", "", args=[1], cron="@yearly")
     said = _damage(server, scheduler)
     listed = {entry.schedule_id: entry for entry in scheduler.page(50)[0]}

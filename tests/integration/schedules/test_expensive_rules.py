@@ -64,8 +64,8 @@ def test_a_list_of_200_expensive_rules_is_quick_and_has_their_next_times(schedul
     page = SchedulePage.of(*scheduler.page(200))
     assert time.thread_time() - begun < 2
     assert len(page.schedules) == 200
-    assert all(told.status == "active" and told.next == told.upcoming[0] for told in page.schedules)
-    assert [len(told.upcoming) for told in page.schedules if told.cron] == [5]
+    assert all(schedule.status == "active" and schedule.next == schedule.upcoming[0] for schedule in page.schedules)
+    assert [len(schedule.upcoming) for schedule in page.schedules if schedule.cron] == [5]
 
 
 def test_times_that_are_known_are_fired_without_a_search(app: Celery, scheduler: TaskScheduler) -> None:

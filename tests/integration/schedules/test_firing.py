@@ -64,7 +64,7 @@ def test_no_time_is_fired_twice_or_left_out_when_the_leader_is_killed(
 def test_no_time_is_fired_twice_or_left_out_when_redis_is_killed(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
 ) -> None:
-    """It keeps what it was told, and the scheduler makes up for what was due meanwhile."""
+    """It keeps the schedules, and the scheduler catches up on the times that it missed."""
     one = start("one")
     until = datetime.now(UTC) + 6 * SECOND
     schedule_id = scheduler.schedule("sum", "often", kwargs={"number": 1}, every="50ms", until=until)
@@ -118,7 +118,7 @@ def test_catch_up_decides_which_missed_times_are_fired(
 def test_a_paused_schedule_fires_again_when_it_is_resumed(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
 ) -> None:
-    """What it would have fired meanwhile is not made up for."""
+    """The times that it missed while it was paused are not caught up on."""
     start("one")
     schedule_id = scheduler.schedule("sum", "often", kwargs={"number": 1}, every="1s")
     wait_until(lambda: scheduler.look_up(schedule_id).fired_count > 1)

@@ -40,8 +40,8 @@ def test_on_failure_runs_once_after_the_last_attempt(tasks: Tasks) -> None:
     tasks.redis.delete("received")
     job_id = tasks.submit("parent", "fail")
     error = {"type": "ValueError", "message": "on purpose, 7"}
-    told = {"job_id": job_id, "task": "parent", "error": error}
-    assert _child(tasks, job_id)["result"] == [told, job_id, job_id]
+    failure = {"job_id": job_id, "task": "parent", "error": error}
+    assert _child(tasks, job_id)["result"] == [failure, job_id, job_id]
     assert (tasks.record(job_id)["attempts"], tasks.redis.llen("received")) == ("2", 1)
 
 
@@ -57,8 +57,8 @@ def test_on_failure_also_runs_for_failures_that_the_main_process_reports(
 ) -> None:
     """The process of the job was killed: at the hard time limit, or by the job itself."""
     limits: dict[str, Any] = {"soft_time_limit": 1, "time_limit": 2} if slowly else {}
-    told, parent_id, _ = _child(tasks, tasks.submit("die_slowly_or_at_once", slowly, **limits))["result"]
-    assert (told["job_id"], told["task"], told["error"]["type"]) == (parent_id, "die_slowly_or_at_once", error)
+    failure, parent_id, _ = _child(tasks, tasks.submit("die_slowly_or_at_once", slowly, **limits))["result"]
+    assert (failure["job_id"], failure["task"], failure["error"]["type"]) == (parent_id, "die_slowly_or_at_once", error)
 
 
 @pytest.mark.parametrize("behaviour", ["succeed", "fail"])

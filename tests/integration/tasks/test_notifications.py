@@ -70,7 +70,7 @@ def test_a_mail_that_is_refused_fails_at_once_and_says_why(notifier: Tasks, serv
 
 
 @pytest.mark.parametrize(
-    ("mail", "told"),
+    ("mail", "expected"),
     [
         (("bob@example.org", "Homework\r\nBcc: eve@example.org", ""), "1: String should match"),
         (("bob@example.org\nBcc: eve@example.org", "Homework", ""), "0.0: value is not a valid email address"),
@@ -79,12 +79,12 @@ def test_a_mail_that_is_refused_fails_at_once_and_says_why(notifier: Tasks, serv
     ],
 )
 def test_wrong_arguments_fail_at_once_whichever_way_they_come(
-    notifier: Tasks, server: SmtpServer, mail: tuple[Any, ...], told: str
+    notifier: Tasks, server: SmtpServer, mail: tuple[Any, ...], expected: str
 ) -> None:
     """Not only HTTP checks them."""
     record = notifier.ended(submit(notifier, *mail))
     assert (record["status"], record["attempts"], record["error"]["type"]) == ("FAILURE", "1", "BadArguments")
-    assert told in record["error"]["message"]
+    assert expected in record["error"]["message"]
     assert "eve" not in record["error"]["message"]
     assert not server.mails
 

@@ -58,7 +58,7 @@ OOM = "command not allowed when used memory > 'maxmemory'."
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (OutOfMemoryError(OOM), "out of memory (maxmemory)"),
         (OutOfMemoryError(f"{OOM} script: on @user_script:1."), "out of memory (maxmemory)"),
@@ -70,14 +70,14 @@ OOM = "command not allowed when used memory > 'maxmemory'."
     ],
 )
 @pytest.mark.parametrize("by_kombu", [False, True])
-def test_a_refused_write_is_no_outage_and_says_why(error: Exception, told: str, by_kombu: bool) -> None:
+def test_a_refused_write_is_no_outage_and_says_why(error: Exception, expected: str, by_kombu: bool) -> None:
     """In the words of Redis 6.2, of Redis 7 and Valkey, in and outside of scripts: reading goes on."""
     available = CircuitBreaker(pause=60)
     raised: Exception = error
     if by_kombu:
         raised = OperationalError(str(error))
         raised.__cause__ = error
-    with pytest.raises(WritesRefused, match=re.escape(told)), available():
+    with pytest.raises(WritesRefused, match=re.escape(expected)), available():
         raise raised
     assert _succeeds(available)
 

@@ -61,7 +61,7 @@ def test_one_address_is_a_list_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "expected"),
     [
         ({"smtp_user": "ann", "smtp_password": "x"}, "SMTP_USER needs SMTP_HOST"),
         ({"smtp_host": "mail.example.org", "smtp_user": "ann"}, "must be set together"),
@@ -72,9 +72,9 @@ def test_one_address_is_a_list_of_one() -> None:
         ({"smtp_host": "h", "smtp_user": "ann", "smtp_password": "pässword"}, "must be ASCII"),
     ],
 )
-def test_settings_that_cannot_work_stop_the_start(wrong: dict[str, str], told: str) -> None:
+def test_settings_that_cannot_work_stop_the_start(wrong: dict[str, str], expected: str) -> None:
     """The message names the setting and not its value."""
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=expected):
         Settings(_env_file=None, **wrong)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Take a job back, through NGINX: cancel it while it waits or runs, fetch and forget it once it has ended."""
+"""Cancel a job that waits or runs, and fetch and forget one that has ended, through NGINX."""
 
 import httpx
 import psutil
