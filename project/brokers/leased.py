@@ -57,7 +57,7 @@ class LeasedBroker(Broker):
         if publisher is None:
             return super().publish_soon(task, args, kwargs, job_id, options)
         outcome = publisher.admit_soon(self.scripts, task, args, kwargs, job_id, chosen)
-        return Published.of(task, job_id, outcome)
+        return Published.of(task, job_id, outcome, chosen.get("ignore_result", task.ignore_result))
 
     def publish_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Admit jobs of one task, 100 per round trip; skip ids that are known already."""

@@ -15,10 +15,10 @@ class Published(AsyncResult):
     outcome: Awaitable[None]
 
     @classmethod
-    def of(cls, task: Any, job_id: str, outcome: Awaitable[None]) -> Self:
-        """Return the result of a job whose *outcome* ends, or raises, when the broker has answered."""
+    def of(cls, task: Any, job_id: str, outcome: Awaitable[None], ignored: bool = False) -> Self:
+        """Return the result of a job; *outcome* ends, or raises, when the broker has answered."""
         published = cls(job_id, backend=task.backend, task_name=task.name, app=task.app)
-        published.outcome = outcome
+        published.outcome, published.ignored = outcome, ignored
         return published
 
     def __await__(self) -> Generator[Any, None, Self]:

@@ -30,7 +30,7 @@ REFUSALS = {
 class CircuitBreaker:
     """A circuit breaker: after a failure, one caller per pause tries the server again; the others fail immediately.
 
-    Without it, with 40 threads and a frozen Redis, only 40 requests per timeout would get their 503.
+    Without it, each request would wait for a timeout before its 503.
     """
 
     def __init__(self, pause: float, server: str = "Redis") -> None:
