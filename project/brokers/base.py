@@ -7,10 +7,17 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from celery import Celery, uuid
 from kombu import Exchange, Queue
@@ -57,6 +64,7 @@ class Broker(ABC):
     app: Celery  # set by attach()
     scripts: ScriptBatch  # set by in_event_loop()
     _loop: asyncio.AbstractEventLoop | None = None
+    _slots: CapacityLimiter
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -99,21 +107,27 @@ class Broker(ABC):
         """Let the event loop that runs the block publish and read jobs without blocking, by `self.scripts`."""
         self._loop = asyncio.get_running_loop()
         self.scripts = ScriptBatch(redis_clients.async_client(self.settings, retries=1))
+        self._slots = CapacityLimiter(COMMON["broker_pool_limit"])
         try:
             yield
         finally:
-            self._loop = None
             await self.scripts.close()
+            self._loop = None
 
     def is_in_event_loop(self) -> bool:
         """Tell whether the caller runs in the event loop of in_event_loop(), where publishing must not block."""
         return self._loop is not None and asyncio._get_running_loop() is self._loop
 
+    def slot(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a thread to publish in, so that a caller can learn of an outage before its own attempt."""
+        return self._slots
+
     def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
         """Begin to do what publish() does, from the event loop: in a thread, because the broker's library blocks."""
         job_id = job_id or uuid()
         publish = partial(self.publish, task, args, kwargs, job_id, options)
-        return Published.of(task, job_id, asyncio.ensure_future(run_sync(publish)))
+        outcome = asyncio.ensure_future(run_sync(publish))
+        return Published.of(task, job_id, outcome, options.get("ignore_result", task.ignore_result))
 
     @abstractmethod
     def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:

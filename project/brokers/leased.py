@@ -1,6 +1,7 @@
 """The leased Redis transport (`redis://`, the default): record and message are one, and each step is atomic."""
 
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,10 @@ class LeasedBroker(Broker):
             return result
         options.pop("nonce", None)  # Celery would not know it
         return patiently(partial(Task.apply_async, task, args, kwargs, task_id=job_id, **options))
+
+    def slot(self) -> AbstractAsyncContextManager[None]:
+        """Wait for nothing: publishing takes no thread."""
+        return nullcontext()
 
     def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
         """Begin to admit a job, in one batch with others."""

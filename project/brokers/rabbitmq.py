@@ -1,6 +1,6 @@
 """RabbitMQ as broker (`amqp://`): all that changes with it.
 
-It keeps messages in quorum queues, and job records stay in Redis (unleased.py). Consumers and producers that read
+It keeps messages in quorum queues, and job records stay in Redis (job_records.py). Consumers and producers that read
 declare the queues (declare_all). A producer that sends gets a confirmation or an error, within a bounded time.
 project/inbox/amqp_reader.py reads the queues `inbox` and `dead`.
 """

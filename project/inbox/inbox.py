@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -144,7 +145,12 @@ class Inbox:
                 raise BadMessage(str(error)) from None
 
     def _submit_from_thread(self, task: JobTask, arguments: dict[str, Any], options: SubmitOptions) -> None:
-        asyncio.run_coroutine_threadsafe(self._jobs.submit(task, arguments, options), self._loop).result()
+        try:
+            asyncio.run_coroutine_threadsafe(self._jobs.submit(task, arguments, options), self._loop).result()
+        except (CancelledError, RuntimeError) as error:
+            if self._stop.is_set():  # the loop is closed: the message stays for another producer
+                raise BrokerUnavailable("the producer is stopping") from error
+            raise
 
     def _task_of(self, message: Message) -> tuple[JobTask, type[BaseModel]]:
         if message.task not in self._tasks:

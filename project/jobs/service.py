@@ -91,17 +91,18 @@ class Jobs:
             job_id = derived_id("key", f"{task.name} {options.idempotency_key}")
             record = {"fingerprint": _fingerprint(arguments)}
         wanted = task.with_options(task_id=job_id, headers=options.headers(record), **options.celery_options())
-        with self._sending():
-            for _ in range(2):  # a second time if the first job is forgotten between two of these steps
-                try:
-                    await wanted.delay(**arguments)
-                    _log("accepted", task, job_id, options)
-                    return Accepted(job_id=job_id, task=task.name)
-                except JobExists:
-                    with suppress(UnknownJob):
-                        return await self._repeated(task, job_id, options, record)
-                except QueueFull as error:
-                    raise TooManyJobs(await run_sync(self._retry_after.seconds_until_room, error.queue)) from error
+        async with self._broker.slot():
+            with self._sending():
+                for _ in range(2):  # a second time if the first job is forgotten between two of these steps
+                    try:
+                        await wanted.delay(**arguments)
+                        _log("accepted", task, job_id, options)
+                        return Accepted(job_id=job_id, task=task.name)
+                    except JobExists:
+                        with suppress(UnknownJob):
+                            return await self._repeated(task, job_id, options, record)
+                    except QueueFull as error:
+                        raise TooManyJobs(await run_sync(self._retry_after.seconds_until_room, error.queue)) from error
         raise JobIdTaken
 
     async def _repeated(
@@ -184,13 +185,18 @@ class Jobs:
 
     async def cancel_or_collect(self, task: JobTask, job_id: str, traceback: bool = False) -> Job[Any]:
         """Cancel a job that waits or runs, or return and forget one that has ended; UnknownJob the second time."""
+        # shielded: if the client disconnects, a cancelled job must still be stopped
+        outcome = await asyncio.shield(self._cancel_or_collect(task, job_id))
+        return Job[Any].from_record(job_id, outcome.record, traceback=traceback)
+
+    async def _cancel_or_collect(self, task: JobTask, job_id: str) -> control.Outcome:
         with self.available():
             outcome = await control.cancel_or_collect_soon(self._broker.scripts, job_id, task.name, self._ttl)
             if outcome is None:
                 raise UnknownJob
             if outcome.action == "stopped":
                 await run_sync(self._broker.stop, job_id, outcome)
-        return Job[Any].from_record(job_id, outcome.record, traceback=traceback)
+        return outcome
 
     def requeue(self, job_id: str) -> Accepted:
         """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""

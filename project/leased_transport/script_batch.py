@@ -12,7 +12,7 @@ from copy import copy
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from .scripts import Script, recoverable
 
@@ -56,7 +56,7 @@ class ScriptBatch:
             calls = [self._calls.popleft() for _ in range(min(len(self._calls), LARGEST))]
             try:
                 answers = await self._round_trip(calls)
-            except (RedisError, OSError) as error:
+            except Exception as error:
                 calls += self._calls  # they fail as well: each attempt would add its timeout to the next
                 self._calls.clear()
                 answers = [copy(error) for _ in calls]  # one each, as raising an exception changes it

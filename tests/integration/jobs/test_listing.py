@@ -80,8 +80,8 @@ def test_an_error_that_says_nothing_readable_is_listed_all_the_same(jobs: Jobs, 
     assert job.error and (job.error.type, job.error.message) == ("Error", "…")
 
 
-def test_what_a_list_shows_of_a_job_is_what_a_look_at_it_shows(jobs: Jobs, redis: Redis) -> None:
-    """Unless something is long."""
+def test_a_list_shows_of_a_job_what_looking_it_up_shows(jobs: Jobs, redis: Redis) -> None:
+    """Apart from long values."""
     in_event_loop(jobs, jobs.submit(wait_and_return, {"seconds": 1, "message": "x"}))
     _job(
         jobs, redis, status="STARTED", started_at=1, progress='{"fraction": 0.5, "text": "half"}', consumer="c", token=2
