@@ -33,7 +33,7 @@ class TooLargeMiddleware:
 
 
 def _is_plain_413(message: Message) -> bool:
-    return message["status"] == 413 and Headers(raw=message["headers"])["content-type"].startswith("text/plain")
+    return message["status"] == 413 and Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain")
 
 
 def add_outermost(app: FastAPI) -> None:

@@ -21,10 +21,9 @@ from redis import BlockingConnectionPool, Redis
 
 from project.brokers.base import library_errors
 from project.leased_transport import admission
-from project.leased_transport.script_batch import ScriptBatch
+from project.leased_transport.script_batch import LARGEST, ScriptBatch
 
 KNOWN = {"countdown", "eta", "headers", "nonce", "queue", "priority", "ignore_result", "time_limit", "soft_time_limit"}
-BATCH = 100  # admissions per round trip: keeps Redis busy for some milliseconds, not longer
 #: What an app must be set to: with any other value Celery does more than this module.
 PLAIN = {
     "task_serializer": "json",
@@ -66,9 +65,9 @@ class FastPublisher:
         return outcome()
 
     def admit_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]], options: dict[str, Any]) -> None:
-        """Admit jobs of one task, 100 per round trip; those that are known already stay as they are."""
+        """Admit jobs of one task, LARGEST per round trip; those that are known already stay as they are."""
         calls = (self._prepare(task, (), kwargs, job_id, options) for job_id, kwargs in jobs)
-        while batch := list(islice(calls, BATCH)):
+        while batch := list(islice(calls, LARGEST)):
             with library_errors():
                 admission.admit_many(self.client, batch)
 

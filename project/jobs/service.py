@@ -59,9 +59,11 @@ class Jobs:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Keep what belongs to the event loop for as long as the app runs."""
-        async with self._broker.in_event_loop():
-            yield
-        await self.changes.close()
+        try:
+            async with self._broker.in_event_loop():
+                yield
+        finally:
+            await self.changes.close()
 
     def tasks(self) -> list[JobTask]:
         """Return the tasks that have a public route, by route."""

@@ -56,7 +56,7 @@ def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
     parent = headers.get("parent_id") or (current_task.request.id if current_task else "")
     record = [part for field in headers.get("record", {}).items() for part in field]
     kinds = (properties["body_encoding"], message["content-type"], message["content-encoding"])
-    return [f"job:{job_id}", queue], [
+    return [keys.job(job_id), queue], [
         job_id, properties["delivery_tag"], headers["task"], keys.step(priority),
         orjson.dumps([message["body"], *kinds, kept, carried], default=str), due_at(eta) if eta else "",
         channel.queue_limit, headers.get("attempt") or "", headers.get("replaced_task_nesting") or 0,

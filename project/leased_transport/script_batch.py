@@ -32,7 +32,7 @@ class ScriptBatch:
     """Sends the calls of one event loop to Redis on one connection, in the order in which they were made."""
 
     def __init__(self, client: Redis) -> None:
-        """Take a client whose socket_timeout bounds each round trip."""
+        """Take a client with a socket_timeout, which bounds each read."""
         self._client = client
         self._calls: deque[ScriptCall] = deque()
         self._sender: asyncio.Task[None] | None = None

@@ -39,7 +39,7 @@ def test_cancelling_a_running_job_ends_its_process_but_not_its_consumer(http: ht
 
 
 def test_an_ended_job_is_handed_over_once(http: httpx.Client) -> None:
-    """Its last representation is returned, and then there is no such job."""
+    """The response has its result, and then there is no such job."""
     job_id = submit(http, "sum", number=5)
     job = finished(http, "sum", job_id)
     answer = http.delete(f"/producer/api/sum/{job_id}")

@@ -188,7 +188,9 @@ def test_a_job_for_later_waits_for_its_time(http: httpx.Client, job_id: str) -> 
         ({"colour": "red"}, "query.colour"),
     ],
 )
-def test_a_wish_that_cannot_be_kept_is_named(http: httpx.Client, params: dict[str, str], field: str) -> None:
+def test_an_option_that_is_invalid_is_named_in_the_error(
+    http: httpx.Client, params: dict[str, str], field: str
+) -> None:
     """422 says which parameter is wrong, and nothing is queued."""
     problem = assert_problem(http.post(SUM, params=params, json={"number": 1}), 422)
     assert [error["field"] for error in problem["errors"]] == [field]

@@ -14,9 +14,9 @@ API = "/producer/api/schedules"
 SUM = {"task": "sum", "kwargs": {"number": 10}}
 
 
-def make(http: httpx.Client, **wishes: Any) -> dict[str, Any]:
-    """Make a schedule and return its representation."""
-    response = http.post(API, json=SUM | wishes)
+def make(http: httpx.Client, **definition: Any) -> dict[str, Any]:
+    """Make a schedule and return it as the producer returns it."""
+    response = http.post(API, json=SUM | definition)
     assert response.status_code == 201, response.text
     assert response.headers["location"] == f"{API}/{response.json()['schedule_id']}"
     return dict(response.json())
@@ -95,7 +95,7 @@ def test_the_same_request_sent_to_two_producers_makes_one_schedule(http: httpx.C
 
 
 @pytest.mark.parametrize(
-    ("wishes", "field"),
+    ("definition", "field"),
     [
         ({}, "body.rrule"),
         ({"cron": "61 * * * *"}, "body.cron"),
@@ -121,16 +121,18 @@ def test_the_same_request_sent_to_two_producers_makes_one_schedule(http: httpx.C
         ({"rrule": "DTSTART:00010101T000000 FREQ=DAILY", "timezone": "Pacific/Kiritimati"}, "body.rrule"),
     ],
 )
-def test_an_invalid_schedule_is_rejected_with_its_field(http: httpx.Client, wishes: dict[str, Any], field: str) -> None:
+def test_an_invalid_schedule_is_rejected_with_its_field(
+    http: httpx.Client, definition: dict[str, Any], field: str
+) -> None:
     """When it is made, not when it fires; nothing is kept."""
     before = http.get(API, params={"limit": 1}).json()["schedules"]
-    problem = assert_problem(http.post(API, json=SUM | wishes), 422)
+    problem = assert_problem(http.post(API, json=SUM | definition), 422)
     assert field in [error["field"] for error in problem["errors"]]
     assert http.get(API, params={"limit": 1}).json()["schedules"] == before
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "definition",
     [
         {"every": "18300d"},
         {"trigger_at": "8999-12-31T23:59:59-23:59"},
@@ -141,10 +143,10 @@ def test_an_invalid_schedule_is_rejected_with_its_field(http: httpx.Client, wish
     ],
 )
 def test_a_schedule_near_the_end_of_the_calendar_is_shown_and_can_be_deleted(
-    http: httpx.Client, wishes: dict[str, Any]
+    http: httpx.Client, definition: dict[str, Any]
 ) -> None:
     """In the list too."""
-    made = make(http, **wishes)
+    made = make(http, **definition)
     path = f"{API}/{made['schedule_id']}"
     shown, listed = http.get(path).json(), http.get(API, params={"limit": 1}).json()["schedules"][0]
     # each response searches for the later times anew, for a moment only

@@ -24,12 +24,12 @@ def each(request: pytest.FixtureRequest) -> Tasks:
 
 
 def look_up(tasks: Tasks, job_id: str) -> Job[Any]:
-    """Return the representation of a job, its traceback included."""
+    """Return a job as clients see it, with its traceback."""
     return Job[Any].from_record(job_id, records.read(tasks.redis, job_id) or {}, traceback=True)
 
 
 def in_status(tasks: Tasks, job_id: str, status: str) -> Job[Any]:
-    """Wait until a job has a status, and return its representation."""
+    """Wait until a job has a status, and return it as clients see it."""
     wait_until(lambda: tasks.record(job_id).get("status") == status, 30, f"{job_id} is {status}")
     return look_up(tasks, job_id)
 
