@@ -201,7 +201,7 @@ class Running(BaseModel):
 
 
 class Consumer(BaseModel):
-    """A consumer whose heartbeat is at most 8 seconds old."""
+    """A consumer that sent a heartbeat in the last 8 seconds."""
 
     name: str = Field(examples=["consumer.1@host"])
     pool: str = Field(examples=["prefork"])

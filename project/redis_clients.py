@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from redis import Redis, asyncio
+from redis import BlockingConnectionPool, Redis, asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
@@ -21,6 +21,13 @@ def options(settings: Settings) -> dict[str, Any]:
 def client(settings: Settings, url: str = "", **changes: Any) -> Redis:
     """Return a client of the Redis that holds the job records, or of the one at *url*."""
     return Redis.from_url(url or settings.records, **options(settings) | changes)
+
+
+def bounded_client(settings: Settings, url: str, connections: int) -> Redis:
+    """Return a client for many threads; while all its connections are in use, a thread waits at most REDIS_TIMEOUT."""
+    limits = {"max_connections": connections, "timeout": settings.redis_timeout}
+    pool = BlockingConnectionPool.from_url(url, **options(settings), **limits)
+    return Redis(connection_pool=pool)
 
 
 def async_client(settings: Settings, retries: int = 0) -> asyncio.Redis:

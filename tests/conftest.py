@@ -93,7 +93,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def http(url: str) -> Iterator[httpx.Client]:
-    """A client whose paths start at NGINX."""
+    """An HTTP client with NGINX as its base URL."""
     with httpx.Client(base_url=url, timeout=30) as client:
         yield client
 

@@ -61,7 +61,7 @@ class Feed:
 
 
 async def chunks(listener: Listener) -> AsyncIterator[bytes]:
-    """Yield a listener's chunks endlessly, with a comment when there are none for a while."""
+    """Yield a listener's chunks endlessly, and a comment after 15 seconds without one."""
     while True:
         try:
             yield await asyncio.wait_for(listener.get(), KEEPALIVE)

@@ -1,10 +1,10 @@
 """The brokers: one class for each kind, all with the shape of `base.Broker`.
 
-leased       the leased Redis transport (`redis://`), the default
-stock        Celery's own Redis transport (`redis+stock://`)
-rabbitmq     RabbitMQ (`amqp://`)
-unleased     what stock and rabbitmq share, with job_records
-switching    moves jobs here after a switch from another kind of broker
+leased         the leased Redis transport (`redis://`), the default
+stock          Celery's own Redis transport (`redis+stock://`)
+rabbitmq       RabbitMQ (`amqp://`)
+celery_broker  what stock and rabbitmq share, with job_records
+switching      moves jobs here after a switch from another kind of broker
 
 The Celery app has its broker as `app.broker`.
 """

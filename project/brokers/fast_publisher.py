@@ -17,8 +17,8 @@ from celery._state import get_current_worker_task
 from celery.utils.nodenames import anon_nodename
 from celery.utils.saferepr import saferepr
 from kombu.serialization import dumps
-from redis import BlockingConnectionPool, Redis
 
+from project import redis_clients
 from project.brokers.base import library_errors
 from project.leased_transport import admission
 from project.leased_transport.script_batch import LARGEST, ScriptBatch
@@ -37,13 +37,12 @@ NOTHING_FOLLOWS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
 
 
 class FastPublisher:
-    """Publishes the jobs of one app: a bounded pool of connections with the transport's own timeouts."""
+    """Publishes the jobs of one app: it has a bounded pool of connections."""
 
     def __init__(self, app: Celery, channel: Any) -> None:
-        """Take over what the transport was configured with."""
-        params = channel._connparams()
-        params |= {"max_connections": app.conf.broker_pool_limit, "timeout": app.conf.broker_pool_acquire_timeout}
-        self.client = Redis(connection_pool=BlockingConnectionPool(**params))  # type: ignore[no-untyped-call]
+        """Use as many connections as Celery would."""
+        broker = app.broker
+        self.client = redis_clients.bounded_client(broker.settings, broker.url, app.conf.broker_pool_limit)
         self.channel, self.queues = channel, app.amqp.queues
 
     def admit(self, task: Any, args: Any, kwargs: Any, job_id: str, options: dict[str, Any]) -> None:

@@ -23,8 +23,8 @@ from kombu.utils.text import version_string_as_tuple
 
 from project.addresses import in_url
 from project.brokers.base import PublishRefused
+from project.brokers.celery_broker import CeleryBroker
 from project.brokers.job_records import Message
-from project.brokers.unleased import UnleasedBroker
 from project.check import CHECK_TIMEOUT, Check
 from project.leased_transport import QueueFull
 
@@ -50,7 +50,7 @@ class PublishersBlocked(PublishRefused):
         )
 
 
-class RabbitMQBroker(UnleasedBroker):
+class RabbitMQBroker(CeleryBroker):
     """Messages wait in RabbitMQ, which also delays them and counts the deliveries of poison jobs."""
 
     kind = "amqp"

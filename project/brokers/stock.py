@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from project.brokers.base import transport_options
+from project.brokers.celery_broker import CeleryBroker
 from project.brokers.job_records import OF_ONE_SENDING, Message
 from project.brokers.queue_depths import STOCK_PREFIX
-from project.brokers.unleased import UnleasedBroker
 from project.leased_transport import keys
 
 
-class StockBroker(UnleasedBroker):
+class StockBroker(CeleryBroker):
     """Queues are lists of messages in any Redis; their keys have a prefix, apart from those of the leased transport."""
 
     kind = "stock"

@@ -77,7 +77,7 @@ def _adopt(client: Redis, kind: str) -> int:
 
 
 def _of(client: Redis, kind: str) -> Iterator[str]:
-    """Yield the ids of the jobs whose messages a kind of broker keeps."""
+    """Yield the ids of jobs that have their messages in one kind of broker."""
     return (raw.decode() for raw in client.sscan_iter(keys.broker(kind), count=BATCH))
 
 
@@ -96,7 +96,7 @@ def _leased(client: Any, queues: list[str]) -> Iterator[str]:
 
 
 def _without_broker(client: Any, ids: list[str]) -> Iterator[str]:
-    """Yield those of the jobs whose messages no other kind of broker keeps."""
+    """Yield those jobs that have no message in another kind of broker."""
     pipeline = client.pipeline(transaction=False)
     for job_id in ids:
         pipeline.hexists(keys.job(job_id), "broker")

@@ -2,11 +2,7 @@
 
 from pkgutil import iter_modules
 from typing import Any
-from urllib.parse import urlsplit
 
-from redis.connection import parse_url
-
-from project import redis_clients
 from project.brokers import Broker
 from project.celery_config import tasks
 from project.settings import Settings
@@ -41,18 +37,10 @@ def _jobs(settings: Settings) -> dict[str, Any]:
 
 
 def _scheduler(settings: Settings) -> dict[str, Any]:
-    address = urlsplit(settings.records).netloc.rpartition("@")[2]
-    given = parse_url(settings.records)  # type: ignore[no-untyped-call]
-    credentials = {name: given[name] for name in ("username", "password") if name in given}
-    # names and values that another program wrote may hold bytes that are not UTF-8
-    text = {"decode_responses": True, "encoding_errors": "surrogateescape"}
     return {
         "beat_scheduler": "project.schedules.beat:Scheduler",
         # the scheduler notices a new schedule within this time
         "beat_max_loop_interval": 0.5,
-        # the password separately: Flower shows this URL, but hides options named password
-        "schedules_redis_url": urlsplit(settings.records)._replace(netloc=address).geturl(),
-        "schedules_redis_options": redis_clients.options(settings) | credentials | text,
         "beat_schedule": _periodic_jobs(settings),
     }
 

@@ -90,7 +90,7 @@ class Client:
             job = self._retry(ask, end)
             if job.ready or time.monotonic() >= end:
                 return job
-            # a producer whose MAX_WAITERS clients wait already responds at once
+            # a producer with MAX_WAITERS waiting clients responds immediately
             time.sleep(max(0, min(end, begun + 1) - time.monotonic()))
 
     def jobs(self, **options: Any) -> JobPage:

@@ -43,7 +43,7 @@ class Consumer(consumer.Consumer):
         return p(*args, **kwargs)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Fail a job whose message cannot be decoded; Celery would only acknowledge it, which leaves it STARTED."""
+        """Fail a job with an undecodable message; Celery would only acknowledge it, which leaves it STARTED."""
         self.keeper.release(message.delivery_tag, Rejected(f"its message cannot be decoded: {exc}"))
         super().on_decode_error(message, exc)
 

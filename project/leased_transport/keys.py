@@ -46,7 +46,7 @@ def wake_up(queue: str) -> str:
 
 
 def broker(kind: str) -> str:
-    """Return the set of the jobs whose messages another kind of broker keeps: stock or amqp."""
+    """Return the set of jobs that have their messages in another kind of broker: stock or amqp."""
     return f"broker:{kind}"
 
 

@@ -29,7 +29,7 @@ def recent(
 
 
 def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
-    """Return the consumers whose heartbeat has not expired, each with the jobs that it runs."""
+    """Return the consumers with a current heartbeat, each with the jobs that it runs."""
     members: Any = client.smembers(keys.CONSUMERS)
     names = sorted(raw.decode() for raw in members)
     known = client.mget([keys.consumer(name) for name in names]) if names else []

@@ -41,7 +41,7 @@ def recoverable(exc: Exception) -> Exception:
 ADMIT, FETCH, RENEW_AND_REAP, FINISH = map(Script, ("admit", "fetch", "renew_and_reap", "finish"))
 READ, SEARCH, SUMMARIZE = map(Script, ("read", "search", "summarize"))
 CANCEL_OR_COLLECT, REQUEUE, PURGE = map(Script, ("cancel_or_collect", "requeue", "purge"))
-# the records of jobs whose messages are in another kind of broker
+# the records of jobs with messages in another kind of broker
 REGISTER, CONFIRM_SENT, PREPARE_REQUEUE = map(Script, ("register", "confirm_sent", "prepare_requeue"))
 BEGIN, REPORT = map(Script, ("begin", "report"))
 ADOPT, CLAIM, CONFIRM_MOVE = map(Script, ("adopt", "claim", "confirm_move"))

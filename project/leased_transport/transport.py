@@ -248,7 +248,7 @@ class Channel(redis.Channel):
     def _hand_back_undelivered(self) -> None:
         """Read the answer to a fetch that was sent, and hand back all jobs that were not delivered."""
         self._closing, closing = True, self._closing
-        with suppress(Empty, *self.connection_errors):  # jobs whose answer is lost come back when their leases expire
+        with suppress(Empty, *self.connection_errors):  # jobs in a lost answer come back when their leases expire
             if self._in_poll and self._sent is Request.FETCH:
                 self._brpop_read()
             self.keeper.hand_back_backlog()

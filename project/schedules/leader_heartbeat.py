@@ -37,7 +37,7 @@ def exists(client: Any) -> bool:
 
 
 def read(client: Redis) -> Leader | None:
-    """Return the heartbeat of the leader, or None if there is none."""
+    """Return the heartbeat of the leader, or None without a leader."""
     pipe: Any = client.pipeline(transaction=False)
     text, left = pipe.get(KEY).pttl(KEY).execute()
     if not text:

@@ -21,9 +21,9 @@ from typing import Any
 
 from celery import Celery
 from pydantic import ValidationError
-from redis import Redis
 from redis.exceptions import ResponseError
 
+from project import redis_clients
 from project.errors import TooManySchedules
 from project.leased_transport.scripts import Script, recoverable
 from project.schedules.schedule import Definition, InvalidEntry, Schedule
@@ -44,8 +44,9 @@ class Store:
     """The schedules of an app."""
 
     def __init__(self, app: Celery) -> None:
-        options = app.conf.schedules_redis_options
-        self.client: Any = Redis.from_url(app.conf.schedules_redis_url, **options)
+        # names and values that another program wrote may hold bytes that are not UTF-8
+        text: dict[str, Any] = {"decode_responses": True, "encoding_errors": "surrogateescape"}
+        self.client: Any = redis_clients.client(app.broker.settings, **text)
         self._ttl = app.conf.result_expires
 
     def key(self, schedule_id: str) -> str:

@@ -9,7 +9,7 @@ from tzlocal.windows_tz import win_tz  # the table of Unicode's CLDR
 
 
 def find_zone(name: str) -> ZoneInfo:
-    """Return the time zone of that name, ignoring case; raise ValueError if there is none."""
+    """Return the time zone of that name, ignoring case; raise ValueError for an unknown name."""
     known = _names()
     # calendars may put a prefix before the name (RFC 5545, 3.2.19): /mozilla.org/20050126_1/Europe/Paris
     parts = name.strip().lower().split("/")

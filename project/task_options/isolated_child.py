@@ -63,7 +63,7 @@ def _end_with_parent() -> None:
 
 
 def _without_celery() -> ModuleType:
-    """Return a substitute for project.celery_config.task, whose `shared_task` returns the function."""
+    """Return a substitute for project.celery_config.task with a `shared_task` that returns the function."""
     job: Any = ModuleType("project.celery_config.task")
     job.shared_task = lambda **_: lambda function: function
     return job

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-INTERVAL = 0.2  # seconds between two writes of a job: nobody can follow more than five a second
+INTERVAL = 0.2  # seconds between two writes of a job: a person cannot follow more than five a second
 LONGEST = 1000  # characters of a text that are kept, because every event carries it
 Write = Callable[[dict[str, Any]], None]
 

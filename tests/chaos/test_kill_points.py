@@ -24,7 +24,7 @@ moments = pytest.mark.parametrize("moment", ["before", "after"])
 
 @pytest.fixture
 def cut(server: RedisServer, moment: str) -> Iterator[Redis]:
-    """A client whose first script call is cut at *moment*; later calls pass."""
+    """A client that loses its connection in its first script call, at *moment*; later calls pass."""
     protocol.fetch(server.client)  # so that client and server know the scripts
     seen: list[int] = []
 

@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def stack(
     request: pytest.FixtureRequest, tmp_path: Path, broker: Callable[[], dict[str, Any]]
 ) -> Iterator[NativeStack]:
-    """A stack with short leases, and with so many attempts that the kills do not make a job poison."""
+    """A stack with short leases, and with enough attempts that the kills do not make a job poison."""
     settings: dict[str, Any] = {"CONSUMERS": 2, "LEASE": LEASE, "MAX_ATTEMPTS": 50, "REDIS_APPENDFSYNC": request.param}
     with NativeStack(tmp_path / "run", **settings, **broker()) as stack:
         yield stack
@@ -107,7 +107,7 @@ def _all_ended(redis: Redis) -> bool:
 
 
 def _records(redis: Redis) -> dict[str, dict[str, str]]:
-    """Return the records of all jobs in Redis, also of those whose 202 was lost.
+    """Return the records of all jobs in Redis, also of those with a lost 202 answer.
 
     Leaves out records whose sender was killed before RabbitMQ had the message: they are no jobs, and expire.
     """

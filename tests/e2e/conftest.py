@@ -26,7 +26,7 @@ def _needs_only_nginx(item: pytest.Item) -> bool:
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
-    """A newcomer whose stack is stopped at the end."""
+    """A newcomer; their stack is stopped at the end."""
     newcomer = Newcomer(tmp_path)
     yield newcomer
     newcomer.stop()

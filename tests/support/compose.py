@@ -125,7 +125,7 @@ class ComposeStack:
         return time.monotonic() - begun
 
     def client(self) -> httpx.Client:
-        """Return an HTTP client whose paths start at NGINX."""
+        """Return an HTTP client with NGINX as its base URL."""
         return httpx.Client(base_url=self.url, timeout=30)
 
 

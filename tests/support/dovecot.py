@@ -95,7 +95,7 @@ class Dovecot(Process):
         return True
 
     def _users(self) -> dict[str, str | int]:
-        """Return who Dovecot's processes run as; as root the users that come with the package."""
+        """Return the users that Dovecot's processes run as; as root the users that come with the package."""
         if os.geteuid():
             me, group = getpass.getuser(), os.getgid()
             return {"internal": me, "internal_group": group, "login": me, "owner": os.geteuid(), "group": group}

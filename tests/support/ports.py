@@ -15,7 +15,7 @@ _LOCKS = (Path(tempfile.gettempdir()) / f"glassqueue-ports-of-{os.getuid()}").op
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, never one that this or another process of the tests was given before."""
+    """Return a free port, never one that this or another process of the tests was given before."""
     while True:
         port = random.SystemRandom().choice(CHOICE)
         if port not in _given and _is_ours(port) and _is_free(port):

@@ -26,7 +26,7 @@ def start(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def producer(start: StartProducer) -> Producer:
-    """A producer whose queues may hold five jobs."""
+    """A producer with a limit of five jobs per queue."""
     return start(queue_limit=LIMIT)
 
 

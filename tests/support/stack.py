@@ -99,7 +99,7 @@ class NativeStack:
         return psutil.Process(self._process.pid).children()
 
     def pids(self, *words: str) -> list[int]:
-        """Return the processes whose command line has all the words."""
+        """Return the processes with all the words in their command line."""
         found = []
         for process in self.processes():
             try:
@@ -121,7 +121,7 @@ class NativeStack:
         return Redis(port=settings.redis_port, password=password)
 
     def client(self) -> httpx.Client:
-        """Return an HTTP client whose paths start at NGINX."""
+        """Return an HTTP client with NGINX as its base URL."""
         return httpx.Client(base_url=self.url, timeout=30)
 
     def _process_ended(self) -> bool:

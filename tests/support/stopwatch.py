@@ -21,7 +21,7 @@ def _waits(*pids: int) -> dict[str, float]:
     """Return for how many seconds each thread was ready to run but did not (proc_pid_schedstat(5))."""
     found = {}
     for pid in (os.getpid(), *pids):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        with suppress(FileNotFoundError, ProcessLookupError):  # it may have ended
             for thread in Path(f"/proc/{pid}/task").iterdir():
                 found[thread.name] = int((thread / "schedstat").read_text().split()[1]) / 1e9
     return found

@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def header(message: Message, name: str) -> str:
-    """Return a header as one line of text, or "" if there is none."""
+    """Return a header as one line of text, or "" if the message lacks it."""
     return next((_one_line(_decoded(raw)) for raw in _raw(message, name)), "")
 
 

@@ -13,7 +13,7 @@
 -- taken                 hash        how many jobs were fetched so far, by queue   none
 -- jobs:recent           sorted set  ids of the last jobs, by submission           admit, register (the oldest);
 --                                                                                 confirm_sent, cancel_or_collect
--- broker:<kind>         set         ids of jobs whose messages are in another     fetch, adopt, claim, report,
+-- broker:<kind>         set         ids of jobs with messages in another          fetch, adopt, claim, report,
 --                                   kind of broker: stock or amqp                 cancel_or_collect
 -- consumer:<name>       string      a consumer that is up, as JSON                expiry; the consumer when it stops
 -- consumers             set         the names of such consumers                   listing.py

@@ -33,7 +33,7 @@ def consumers(redis: Any, server: RedisServer, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def http(producer: Producer) -> Iterator[httpx.Client]:
-    """A client of the producer, whose queues may hold five jobs."""
+    """A client of a producer with a limit of five jobs per queue."""
     with producer.client() as client:
         yield client
 
@@ -47,7 +47,7 @@ def _post(http: httpx.Client, task: str, arguments: dict[str, Any]) -> httpx.Res
 
 
 def _refusal(http: httpx.Client, task: str, arguments: dict[str, Any], seconds: float = 0) -> int:
-    """Submit until the queue is full, and for so many seconds more; return the last Retry-After."""
+    """Submit until the queue is full, and for *seconds* more; return the last Retry-After."""
     end = time.monotonic() + seconds
     refused: list[int] = []
 

@@ -53,7 +53,7 @@ def seconds(http: httpx.Client, path: str, body: str) -> float:
 
 @pytest.mark.parametrize("case", COSTLY)
 def test_the_answer_is_short_and_names_the_field(http: httpx.Client, case: str) -> None:
-    """However much is wrong, a client is told the first of it."""
+    """The answer names the first errors, however many there are."""
     path, body, field = COSTLY[case]
     response = http.post(path, content=json.dumps(body), headers=JSON)
     problem = assert_problem(response, 422)

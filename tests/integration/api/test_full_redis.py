@@ -146,7 +146,7 @@ def test_a_message_stays_in_the_inbox_of_a_full_redis(http: httpx.Client, server
 
 
 def test_a_replica_rejects_only_writes(http: httpx.Client, server: RedisServer) -> None:
-    """While Redis fails over jobs can be looked up, and clients are told why theirs is not accepted."""
+    """While Redis fails over jobs can be looked up, and clients learn why theirs is not accepted."""
     _submit(http, "sum", "known", number=1)
     schedule_id = _schedule(http).json()["schedule_id"]
     Redis(port=server.port, db=5).sadd("consumers", "gone@host")

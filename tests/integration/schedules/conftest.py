@@ -18,7 +18,7 @@ StartScheduler = Callable[..., SchedulerProcess]
 
 
 class Jobs:
-    """The jobs that a scheduler has submitted; nobody runs them."""
+    """The jobs that a scheduler has submitted; no consumer runs them."""
 
     def __init__(self, server: RedisServer) -> None:
         self.client: Any = server.client

@@ -32,11 +32,11 @@ DAMAGES: dict[str, tuple[str, Any, str]] = {
 }
 RULES = {
     "a kind of newer code": ({"kind": "solar"}, "rule.kind"),
-    "a rule that is none": ({"kind": "cron", "text": "0 3 * * nope"}, "'nope' is not a day of week"),
+    "an invalid rule": ({"kind": "cron", "text": "0 3 * * nope"}, "'nope' is not a day of week"),
     "no interval": ({"kind": "every", "text": "0s"}, "shorter than 10 ms"),
     "an interval of older code": ({"kind": "every", "text": "2900000d"}, "longer than 50 years"),
     "a start beyond the calendar": ({"start": "12026-01-01T00:00:00Z"}, "rule.start"),
-    "a zone that is none": ({"kind": "cron", "text": "@daily", "timezone": "Mars/Olympus"}, "no time zone"),
+    "an unknown time zone": ({"kind": "cron", "text": "@daily", "timezone": "Mars/Olympus"}, "no time zone"),
 }
 
 
@@ -159,7 +159,7 @@ def test_schedules_fire_after_the_set_of_due_times_was_deleted(
 
 
 def test_a_schedule_whose_task_was_removed_says_what_to_do(scheduler: TaskScheduler, server: RedisServer) -> None:
-    """So does one whose task takes other arguments by now."""
+    """So does one with arguments that its task no longer accepts."""
     gone, changed = (scheduler.schedule("sum", "", args=[1], cron="@yearly") for _ in range(2))
     for schedule_id, old, new in ((gone, b'"sum"', b'"nap"'), (changed, b'"number"', b'"count"')):
         definition: Any = server.client.hget(f"schedules:{schedule_id}", "definition")

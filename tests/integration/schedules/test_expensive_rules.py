@@ -1,4 +1,4 @@
-"""Rules whose times take long to find: nobody waits for them, neither clients nor other schedules."""
+"""Rules with times that take long to find delay neither clients nor other schedules."""
 
 import time
 from datetime import UTC, datetime, timedelta

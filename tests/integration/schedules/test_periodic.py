@@ -90,7 +90,7 @@ def _damaged(scheduler: TaskScheduler, names: list[str]) -> bool:
 def test_a_paused_entry_of_the_stack_stays_paused_when_it_is_restored(
     start: StartScheduler, scheduler: TaskScheduler, server: RedisServer
 ) -> None:
-    """Also when its setting has changed meanwhile."""
+    """Also after its setting has changed."""
     one = start("one", HELLO_EVERY="1", PURGE_EVERY="1")
     wait_until(lambda: one.leads and len(scheduler.page(5)[0]) == 2)
     assert scheduler.pause("hello").status == scheduler.pause("purge-records").status == "paused"

@@ -10,7 +10,7 @@ from project.schedules.cpu_limit import TooSlow, cpu_limit
 
 
 class Slow:
-    """An object whose destructor takes a while; Python drops an exception in it."""
+    """An object with a slow destructor; Python drops an exception in it."""
 
     def __del__(self) -> None:
         """Use more CPU time than the limit allows, in many calls."""

@@ -1,4 +1,4 @@
-"""What brokers without leases share: Redis has the records, the broker the messages, and nonces connect them."""
+"""Shared by the brokers with Celery's own transports: they keep the messages, and Redis keeps the records."""
 
 from abc import abstractmethod
 from typing import Any
@@ -9,8 +9,8 @@ from project.brokers.job_records import Message
 from project.leased_transport.control import Outcome
 
 
-class UnleasedBroker(Broker):
-    """A broker that keeps messages itself; see job_records.py for what happens in which order."""
+class CeleryBroker(Broker):
+    """A broker with Celery's own transport; job_records.py describes the order of the steps."""
 
     def celery_options(self) -> dict[str, Any]:
         """Return options with the result backend that writes job records."""
