@@ -50,6 +50,7 @@ def test_a_flaky_job_can_fail_for_good(http: httpx.Client) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.heavy
 def test_a_crash_kills_only_the_process_of_its_slot(http: httpx.Client) -> None:
     """With prefork the consumer goes on: the job ends as poison, and another one succeeds."""
     job = finished(http, "crash", submit(http, "crash"))

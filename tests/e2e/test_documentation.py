@@ -18,7 +18,7 @@ pytestmark = pytest.mark.stack(SHUTDOWN_TIMEOUT=1)
 DELAY = Path("docs/explanation/delay.md")
 
 
-@pytest.mark.parametrize("page", ["README.md", str(DELAY)])
+@pytest.mark.parametrize("page", ["README.md", pytest.param(str(DELAY), marks=pytest.mark.heavy)])
 def test_the_commands_of_the_page_show_what_it_shows(stack: NativeStack, page: str) -> None:
     """On a stack that runs already."""
     assert Reader(Path(), here(stack)).follow(Path(page)) >= 2

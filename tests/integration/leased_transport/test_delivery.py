@@ -149,6 +149,7 @@ def test_a_late_finisher_is_fenced_off(app: Celery, redis: Redis, workers: Start
     wait_until(lambda: nothing_left(redis))
 
 
+@pytest.mark.heavy
 def test_a_poison_job_runs_max_attempts_times_and_fails_without_harm_to_others(
     app: Celery, redis: Redis, workers
 ) -> None:

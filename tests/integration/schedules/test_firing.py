@@ -46,6 +46,7 @@ def test_a_new_schedule_fires_within_a_second_of_its_time(
     assert (ended.status, ended.fired_count, ended.job_ids) == ("ended", 1, jobs.ids())
 
 
+@pytest.mark.heavy
 def test_no_time_is_fired_twice_or_left_out_when_the_leader_is_killed(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
 ) -> None:

@@ -29,6 +29,7 @@ def test_failing_jobs_leave_nothing_behind(tasks: Tasks, pool: str, task: str, a
     assert _mebibytes(worker, pool) - before < 10
 
 
+@pytest.mark.heavy
 def test_a_slot_that_has_grown_too_large_gets_a_new_process(tasks: Tasks) -> None:
     """Earlier and later jobs succeed."""
     tasks.worker("bounded", "prefork", consumer_slot_memory=160)
