@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bare, peer
+from benchmarks import bare, http, peer
 from benchmarks.drain import drain
+from benchmarks.load import own_client
 from tests.support.processes import RedisServer
 
 pytestmark = pytest.mark.heavy
@@ -33,6 +34,26 @@ def test_the_peers_do_their_jobs(server: RedisServer) -> None:
     """All of them, or the measurement would not end."""
     assert peer.drain(server, jobs=200) > 0
     assert bare.drain(server, jobs=200) > 0
+
+
+def test_both_front_doors_answer_every_request(tmp_path: Path) -> None:
+    """The figures of each side are of requests that succeeded; load() raises for others."""
+    figures = http.accept_and_look_up(tmp_path, rounds=1, seconds=1)
+    assert all(min(values) > 0 for sides in figures.values() for values in sides.values())
+    assert (
+        {len(sides["ours"]) for sides in figures.values()} == {len(sides["plain"]) for sides in figures.values()} == {1}
+    )
+
+
+def test_the_journey_of_one_job_and_waiting_clients_are_measured(tmp_path: Path) -> None:
+    """Every job of the journey must have the right result."""
+    assert http.submit_to_result(tmp_path, jobs=5)["submit to result with ?wait, p50 ms"]["ours"][0] > 0
+
+
+def test_the_own_client_measures_as_wrk_does(tmp_path: Path) -> None:
+    """Where wrk is not installed."""
+    with http.doors(tmp_path) as (_, ours, _):
+        assert own_client(ours.url, http.BODY, connections=4, seconds=1).rate > 0
 
 
 def _endings(server: RedisServer, scheme: str) -> list[Any]:
