@@ -197,6 +197,7 @@ class Running(BaseModel):
 
     job_id: str
     task: str
+    queue: str | None = None
     since: datetime
 
 
@@ -207,4 +208,6 @@ class Consumer(BaseModel):
     pool: str = Field(examples=["prefork"])
     slots: int = Field(description="How many jobs it runs at a time", ge=1)
     queues: list[str]
+    up_since: datetime | None = Field(default=None, description="Null for a consumer of an older version")
+    done: int | None = Field(default=None, description="How many jobs it has run since then")
     busy: list[Running]

@@ -16,6 +16,8 @@ from project.api import (
     events,
     health,
     jobs,
+    metrics,
+    overview,
     queues,
     records,
     reminders,
@@ -26,7 +28,6 @@ from project.api import (
 from project.api.event_feed import Feed
 from project.api.guard import GuardMiddleware
 from project.api.head import HeadMiddleware
-from project.api.metrics import MetricsMiddleware
 from project.api.parameters import BODY_LIMIT
 from project.api.paths import API, PRODUCER
 from project.api.problems import add_error_handlers, document_problems
@@ -34,6 +35,8 @@ from project.celery_config.app import create_celery_app
 from project.health.recent_checks import RecentChecks
 from project.inbox.inbox import Inbox
 from project.integrations.database.engine import POOL
+from project.jobs.overview import Overview
+from project.jobs.producer_heartbeat import ProducerHeartbeat
 from project.jobs.service import Jobs
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import Settings, get_settings
@@ -70,7 +73,8 @@ def create_app() -> FastAPI:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Follow the changes of jobs and read the inbox while the app runs."""
     _collect_garbage_rarely()
-    async with app.state.jobs.lifespan(), app.state.inbox.lifespan():
+    state = app.state
+    async with state.jobs.lifespan(), state.inbox.lifespan(), state.heartbeat.lifespan():
         yield
 
 
@@ -98,6 +102,8 @@ def _set_up_state(app: FastAPI, settings: Settings) -> None:
     state.jobs = Jobs(celery_app, settings)
     state.scheduler = TaskScheduler(celery_app, state.jobs.available, state.jobs.admission)
     state.feed = Feed(state.jobs.changes, settings.max_event_listeners)
+    state.heartbeat = ProducerHeartbeat(settings, metrics.total, lambda: state.overview.pages)
+    state.overview = Overview(celery_app, settings, state.jobs.changes, state.heartbeat.name)
     state.inbox = Inbox(state.jobs, settings, arguments_model)
     state.catalogue = catalogue.describe(state.jobs.tasks())
     state.checks = RecentChecks(settings)
@@ -110,7 +116,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the middleware; the last one added handles a request first."""
     app.add_middleware(HeadMiddleware)
     app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix=f"{API}/")
-    app.add_middleware(MetricsMiddleware)
+    app.add_middleware(metrics.MetricsMiddleware)
     too_large.add_outermost(app)
 
 
@@ -123,6 +129,7 @@ def _add_routers(app: FastAPI) -> None:
     app.include_router(queues.router)
     app.include_router(consumers.router)
     app.include_router(events.router)
+    app.include_router(overview.router)
     app.include_router(schedules.router, max_body_size=largest)
     app.include_router(reminders.router)
     app.include_router(records.router)

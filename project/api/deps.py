@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from project.api.event_feed import Feed
 from project.errors import UnsupportedContentType
 from project.health.recent_checks import RecentChecks
+from project.jobs.overview import Overview
 from project.jobs.service import Jobs
 from project.schedules.task_scheduler import TaskScheduler
 from project.settings import Settings
@@ -35,6 +36,10 @@ async def _feed(request: Request) -> Feed:
     return request.app.state.feed
 
 
+async def _overview(request: Request) -> Overview:
+    return request.app.state.overview
+
+
 async def _checks(request: Request) -> RecentChecks:
     return request.app.state.checks
 
@@ -51,6 +56,7 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 SchedulerDep = Annotated[TaskScheduler, Depends(_scheduler)]
 FeedDep = Annotated[Feed, Depends(_feed)]
+OverviewDep = Annotated[Overview, Depends(_overview)]
 ChecksDep = Annotated[RecentChecks, Depends(_checks)]
 CheckThreads = Annotated[CapacityLimiter, Depends(_check_threads)]
 DatabaseThreads = Annotated[CapacityLimiter, Depends(_database_threads)]

@@ -40,6 +40,12 @@ class MetricsMiddleware:
             raise
 
 
+def total() -> float:
+    """Return how many requests were answered so far."""
+    samples = (sample for metric in REQUESTS.collect() for sample in metric.samples)
+    return sum(sample.value for sample in samples if sample.name.endswith("_count"))
+
+
 def _count(scope: Scope, status: int, begun: float) -> None:
     # the route's pattern and known methods only: values chosen by clients would make labels without limit
     route = getattr(scope.get("route"), "path", "unknown")

@@ -19,7 +19,10 @@ from project.job_models import Accepted, Change, Job
 from project.startup import DeclarationError
 from project.task_options.signature import arguments_model, result_type, summary
 
-RESERVED = frozenset({"consumers", "events", "jobs", "queues", "records", "remind_me", "schedules", "tasks"})
+RESERVED = frozenset(
+    {"chaos", "consumers", "events", "failures", "jobs", "overview", "queues", "records", "remind_me", "schedules"}
+    | {"tasks"}
+)
 
 
 def task_router(task: JobTask) -> APIRouter:

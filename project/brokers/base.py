@@ -61,6 +61,10 @@ class Broker(ABC):
     separate_server: ClassVar[str] = ""
     #: Whether admission takes a message out of the Redis list `inbox` in the same step that makes it a job.
     admits_in_one_step: ClassVar[bool] = False
+    #: Fields of an overview that this kind of broker cannot know.
+    unknown: ClassVar[tuple[str, ...]] = ()
+    #: Whether QUEUE_LIMIT applies.
+    has_limits: ClassVar[bool] = True
     app: Celery  # set by attach()
     scripts: ScriptBatch  # set by in_event_loop()
     _loop: asyncio.AbstractEventLoop | None = None
@@ -180,7 +184,7 @@ class Broker(ABC):
 
     def depths(self, queues: list[str]) -> dict[str, dict[str, Any]]:
         """Return how many jobs wait, are delayed and run, and the age in seconds of the oldest, for each queue."""
-        return {name: queue_depths.depths(self.redis, name) for name in queues}
+        return queue_depths.depths(self.redis, queues)
 
     def ping(self) -> None:
         """Return if jobs can be accepted; raise the library's error if not."""

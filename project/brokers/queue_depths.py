@@ -15,16 +15,35 @@ def stock_lists(queue: str) -> list[str]:
     return [STOCK_PREFIX + queue + (f"\x06\x16{step}" if step else "") for step in keys.PRIORITY_STEPS]
 
 
-def depths(client: Redis, queue: str) -> dict[str, float | None]:
-    """Return how many jobs wait, are delayed and run, and the age in seconds of the one that waits longest."""
+def depths(client: Redis, queues: list[str]) -> dict[str, dict[str, float | None]]:
+    """Return how many jobs wait, are delayed and run, and the age in seconds of the oldest one, by queue."""
     pipeline: Any = client.pipeline(transaction=False)
-    # jobs that another kind of broker left behind count until they are moved
-    for name in (*keys.waiting(queue), *stock_lists(queue)):
-        pipeline.llen(name).lindex(name, -1)
-    *waiting, delayed, running, clock = pipeline.zcard(keys.delayed(queue)).zcard(keys.leases(queue)).time().execute()
-    heads = [raw.decode() for raw in waiting[1::2] if raw]
-    for job_id in heads:
+    for queue in queues:
+        # jobs that another kind of broker left behind count until they are moved
+        for name in (*keys.waiting(queue), *stock_lists(queue)):
+            pipeline.llen(name).lindex(name, -1)
+        pipeline.zcard(keys.delayed(queue)).zcard(keys.leases(queue))
+    *answers, clock = pipeline.time().execute()
+    size = len(answers) // len(queues) if queues else 1
+    parts = [answers[start : start + size] for start in range(0, len(answers), size)]
+    heads = [[raw.decode(errors="replace") for raw in part[1:-2:2] if raw] for part in parts]
+    submitted = _submitted(pipeline, heads)
+    now = clock[0] + clock[1] / 1e6
+    return {
+        queue: _depth(part, now, min(times, default=None))
+        for queue, part, times in zip(queues, parts, submitted, strict=True)
+    }
+
+
+def _submitted(pipeline: Any, heads: list[list[str]]) -> list[list[float]]:
+    """Return when the jobs at the heads of the lists of each queue were submitted."""
+    for job_id in (job_id for part in heads for job_id in part):
         pipeline.hget(keys.job(job_id), "submitted_at")
-    submitted = [float(at) for at in pipeline.execute() if at] if heads else []
-    age = max(0.0, clock[0] + clock[1] / 1e6 - min(submitted)) if submitted else None
+    times = iter(pipeline.execute() if any(heads) else [])
+    return [[float(at) for _ in part if (at := next(times))] for part in heads]
+
+
+def _depth(part: list[Any], now: float, oldest: float | None) -> dict[str, float | None]:
+    *waiting, delayed, running = part
+    age = None if oldest is None else max(0.0, now - oldest)
     return {"waiting": sum(waiting[::2]), "delayed": delayed, "running": running, "oldest_age": age}

@@ -54,6 +54,7 @@ class RabbitMQBroker(CeleryBroker):
     """Messages wait in RabbitMQ, which also delays them and counts the deliveries of poison jobs."""
 
     kind = "amqp"
+    unknown = ("oldest_age",)
     separate_server = "RabbitMQ"
 
     def celery_options(self) -> dict[str, Any]:

@@ -14,6 +14,8 @@ class StockBroker(CeleryBroker):
     """Queues are lists of messages in any Redis; their keys have a prefix, apart from those of the leased transport."""
 
     kind = "stock"
+    unknown = ("oldest_age",)
+    has_limits = False
 
     @property
     def url(self) -> str:

@@ -11,6 +11,7 @@ DEFAULT_PRIORITY = 5  # for jobs that name none: the middle, so that others can 
 RECENT = "jobs:recent"  # the index of recent jobs
 FETCH_COUNTS = "taken"  # how many jobs were fetched so far, per queue
 INBOX = "inbox"  # the list for entries of a queue's list that are not ids
+PRODUCERS = "producers"  # the names of the producers that were up lately
 CONSUMERS = "consumers"  # the names of the consumers that were up lately
 ALL_CHANGES = "jobs"  # the channel on which every change of status is published
 
@@ -48,6 +49,16 @@ def wake_up(queue: str) -> str:
 def broker(kind: str) -> str:
     """Return the set of jobs that have their messages in another kind of broker: stock or amqp."""
     return f"broker:{kind}"
+
+
+def counts(queue: str) -> str:
+    """Return the hash that counts what has happened to the jobs of a queue."""
+    return f"counts:{queue}"
+
+
+def producer(name: str) -> str:
+    """Return the key that a producer renews while it is up."""
+    return f"producer:{name}"
 
 
 def consumer(name: str) -> str:

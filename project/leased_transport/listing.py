@@ -28,12 +28,12 @@ def recent(
             return found, cursor
 
 
-def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
-    """Return the consumers with a current heartbeat, each with the jobs that it runs."""
+def consumers(client: Redis, queues: list[str], most: int = SCAN) -> list[dict[str, Any]]:
+    """Return the consumers with a current heartbeat, each with the jobs that it runs: *most* of each queue."""
     members: Any = client.smembers(keys.CONSUMERS)
     names = sorted(raw.decode() for raw in members)
     known = client.mget([keys.consumer(name) for name in names]) if names else []
-    busy = _running(client, queues)
+    busy = _running(client, queues, most)
     for name, raw in zip(names, known, strict=True):
         if raw is None:
             with suppress(ReadOnlyError):
@@ -41,17 +41,17 @@ def consumers(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
     return [json.loads(raw) | {"busy": busy[name]} for name, raw in zip(names, known, strict=True) if raw]
 
 
-def _running(client: Redis, queues: list[str]) -> defaultdict[str, list[dict[str, str]]]:
+def _running(client: Redis, queues: list[str], most: int) -> defaultdict[str, list[dict[str, str]]]:
     """Return the jobs that are leased, by consumer."""
     pipeline: Any = client.pipeline(transaction=False)
     for queue in queues:
-        pipeline.zrange(keys.leases(queue), 0, SCAN)
+        pipeline.zrange(keys.leases(queue), 0, most - 1)
     ids = [raw.decode() for leased in pipeline.execute() for raw in leased]
     running = defaultdict(list)
     for job_id in ids:
-        pipeline.hmget(keys.job(job_id), "task", "started_at", "consumer")
+        pipeline.hmget(keys.job(job_id), "task", "started_at", "consumer", "queue")
     for job_id, values in zip(ids, pipeline.execute(), strict=True):
         if all(values):
-            task, since, consumer = (value.decode() for value in values)
-            running[consumer].append({"job_id": job_id, "task": task, "since": since})
+            task, since, consumer, queue = (value.decode() for value in values)
+            running[consumer].append({"job_id": job_id, "task": task, "queue": queue, "since": since})
     return running

@@ -3,10 +3,12 @@
 import json
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from celery import signals
+from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -38,6 +40,7 @@ def describe(consumer: Any) -> dict[str, Any]:
     """Return the description of a consumer (Celery's object) that its heartbeat carries."""
     worker = consumer.controller
     return {
+        "up_since": round(time.time(), 3),
         "name": consumer.hostname,
         "pool": worker.pool_cls.__module__.rpartition(".")[2],
         "slots": worker.concurrency,
@@ -46,9 +49,15 @@ def describe(consumer: Any) -> dict[str, Any]:
     }
 
 
+def jobs_done() -> int:
+    """Return how many jobs this consumer has run to an end, whatever it was."""
+    return max(0, sum(tuple(state.total_count.values())) - len(state.active_requests))
+
+
 def _run(client: Redis, consumer: dict[str, Any], ended: threading.Event) -> None:
-    name, text = consumer["name"], json.dumps(consumer)
+    name = consumer["name"]
     while True:
+        text = json.dumps(consumer | {"done": jobs_done()})
         try:
             HEARTBEAT(client, [keys.consumer(name), keys.CONSUMERS], [name, text, TTL])
             if ended.wait(INTERVAL):

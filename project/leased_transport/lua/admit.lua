@@ -8,9 +8,9 @@
 local key, queue = KEYS[1], KEYS[2]
 local id, nonce, task, step, message, due, limit, token, nesting, parent, kept, list, entry, n = unpack(ARGV, 1, 14)
 local old, status = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue'), 'PENDING'
+local retries = token ~= '' and token == old[3]
 if old[2] then
   if old[1] == nonce then return 'OK' end -- a retry of the same call, whose answer was lost
-  local retries = token ~= '' and token == old[3]
   local replaces = tonumber(nesting) > tonumber(old[4] or 0)
   if FINAL[old[2]] or WAITING[old[2]] or not (retries or replaces) then
     -- A run that lost its lease retries its job, or a second run of a parent publishes its children again.
@@ -38,6 +38,7 @@ if old[3] then redis.call('PERSIST', key) end -- a record that was to expire: of
 redis.call('HSETNX', key, 'submitted_at', stamp)
 if step ~= '5' or old[2] then redis.call('HSET', key, 'step', step) end
 if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
+if due ~= '' or old[2] then redis.call('HSET', key, 'due', due ~= '' and due or stamp) end
 if due ~= '' and tonumber(due) > now then
   redis.call('ZADD', 'delayed:' .. queue, due, id)
 else
@@ -53,5 +54,6 @@ if not old[2] and parent ~= '' then
     redis.call('HSET', 'job:' .. parent, 'child_ids', (siblings and siblings .. ' ' or '') .. id)
   end
 end
+count(queue, retries and 'retried' or old[2] and 'returned' or 'accepted')
 announce(id, task, queue, status)
 return 'OK'

@@ -22,6 +22,7 @@ for i = 2, #ARGV do
       redis.call('HINCRBY', key, 'returned', 1)
       redis.call('HSET', key, 'status', 'PENDING')
       redis.call('RPUSH', list_of(queue, step), id)
+      count(queue, 'returned')
       announce(id, task, queue, 'PENDING')
     end
     wake(queue)

@@ -18,5 +18,8 @@ redis.call('PERSIST', key)
 redis.call('ZREM', 'delayed:' .. queue, id)
 redis.call('ZADD', 'leases:' .. queue, 'inf', id) -- a lease that never expires: the index of running jobs
 redis.call('HINCRBY', 'taken', queue, 1) -- for Retry-After
+local token = redis.call('HINCRBY', key, 'token', 1)
+local submitted, due = unpack(redis.call('HMGET', key, 'submitted_at', 'due'))
+count(queue, 'started', waited(submitted, due, token))
 announce(id, task, queue, 'STARTED', consumer)
-return {redis.call('HINCRBY', key, 'token', 1), before}
+return {token, before}

@@ -11,12 +11,15 @@
 --                                   expires ('inf' with a broker without leases)  admit (a retry), cancel_or_collect
 -- bell:<queue>          list        at most one entry: there is a job to fetch    BRPOP of an idle consumer
 -- taken                 hash        how many jobs were fetched so far, by queue   none
+-- counts:<queue>        hash        how many jobs were accepted, started, ...     none
 -- jobs:recent           sorted set  ids of the last jobs, by submission           admit, register (the oldest);
 --                                                                                 confirm_sent, cancel_or_collect
 -- broker:<kind>         set         ids of jobs with messages in another          fetch, adopt, claim, report,
 --                                   kind of broker: stock or amqp                 cancel_or_collect
 -- consumer:<name>       string      a consumer that is up, as JSON                expiry; the consumer when it stops
 -- consumers             set         the names of such consumers                   listing.py
+-- producer:<name>       string      a producer that is up, as JSON                expiry; the producer when it stops
+-- producers             set         the names of such producers                   listing.py
 -- inbox                 list        entries of a queue's list that are not ids    the program that reads it
 -- The channels "jobs" and "job:<id>" carry every change of a job's status, as JSON.
 --
@@ -28,6 +31,7 @@ local now = time[1] + time[2] / 1000000
 local stamp = string.format('%.3f', now)
 local FINAL = {SUCCESS = true, FAILURE = true, REVOKED = true}
 local WAITING = {PENDING = true, RETRY = true}
+local ENDINGS = {SUCCESS = 'succeeded', FAILURE = 'failed', REVOKED = 'revoked'} -- as they are counted
 
 -- Return the list of a queue's waiting jobs of one priority step; 5 is the step of jobs that name no priority.
 local function list_of(queue, step)
@@ -40,6 +44,23 @@ local function announce(id, task, queue, status, consumer)
     at = tonumber(stamp), consumer = consumer or cjson.null})
   redis.call('PUBLISH', 'jobs', text)
   redis.call('PUBLISH', 'job:' .. id, text)
+end
+
+-- Count an event of a job, for rates and charts: accepted, started, succeeded, failed, revoked, retried or returned.
+-- seconds: how long the job had waited (started) or run (an end), or nothing. It selects one of four buckets for each
+-- doubling, from a millisecond on; counts.py reads them.
+local function count(queue, event, seconds)
+  if not queue or queue == '' then return end
+  if seconds then
+    event = event .. ' ' .. math.max(0, math.floor(4 * math.log(math.max(seconds, 0.001) * 1000) / math.log(2)))
+  end
+  redis.pcall('HINCRBY', 'counts:' .. queue, event, 1) -- pcall: another program may have overwritten the key
+end
+
+-- Return how long a job has waited, if this is its first run or it was delayed until `due`.
+local function waited(submitted_at, due, token)
+  local since = tonumber(due or '') or (token == 1 and tonumber(submitted_at or ''))
+  return since and now - since
 end
 
 -- Return when a job is due ('delayed:') or when its lease expires ('leases:'); '' if it is not in that set.
@@ -79,7 +100,9 @@ local function finish(id, task, queue, status, fields, ttl)
   redis.call('HSET', key, 'status', status, 'finished_at', stamp, unpack(fields))
   if status == 'SUCCESS' then redis.call('HDEL', key, 'message') end
   if tonumber(ttl) > 0 then redis.call('EXPIRE', key, ttl) end
-  announce(id, task, queue, status, redis.call('HGET', key, 'consumer'))
+  local consumer, started = unpack(redis.call('HMGET', key, 'consumer', 'started_at'))
+  count(queue, ENDINGS[status], status ~= 'REVOKED' and tonumber(started or '') and now - tonumber(started))
+  announce(id, task, queue, status, consumer)
 end
 
 -- Put a leased job back at the head of its queue. reason: return (it never ran, so this was no attempt), stop (it ran,
@@ -97,9 +120,10 @@ local function hand_back(id, queue, reason, max_attempts, ttl)
   end
   if reason == 'return' then redis.call('HINCRBY', key, 'returned', 1) end
   redis.call('HDEL', key, 'progress') -- of the run that has ended
-  redis.call('HSET', key, 'status', 'PENDING')
+  redis.call('HSET', key, 'status', 'PENDING', 'due', stamp)
   redis.call('RPUSH', list_of(queue, step), id)
   wake(queue)
+  count(queue, 'returned')
   announce(id, task, queue, 'PENDING')
   return 'PENDING'
 end

@@ -12,6 +12,7 @@ if not WAITING[status] then
   redis.call('HINCRBY', key, 'returned', 1)
   redis.call('HDEL', key, 'progress')
   redis.call('HSET', key, 'status', 'PENDING')
+  count(queue, 'returned')
   announce(id, task, queue, 'PENDING')
 end
 if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end

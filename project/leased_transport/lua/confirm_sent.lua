@@ -22,6 +22,8 @@ if asked == nonce then -- a requeued job, which waits again from now on
   status = 'PENDING'
 end
 redis.call('HSET', key, 'queued', 1)
+if due ~= '' or asked then redis.call('HSET', key, 'due', due ~= '' and due or stamp) end
+count(queue, 'accepted')
 if not FINAL[status] then redis.call('SADD', 'broker:' .. redis.call('HGET', key, 'broker'), id) end
 if not FINAL[status] then redis.call('PERSIST', key) end
 if WAITING[status] then

@@ -25,8 +25,8 @@ local function fetch(queue, list, id)
   if ours and redis.call('ZSCORE', 'delayed:' .. queue, ours) then return end
   id = ours or id
   local key = 'job:' .. id
-  local status, message, task, deaths, broker =
-    unpack(redis.call('HMGET', key, 'status', 'message', 'task', 'deaths', 'broker'))
+  local status, message, task, deaths, broker, submitted, due =
+    unpack(redis.call('HMGET', key, 'status', 'message', 'task', 'deaths', 'broker', 'submitted_at', 'due'))
   -- Another program's message; it counts as fetched, so that a call with many of them stays short.
   if not status and not id:find('^[%w._~-]+$') then want = want - 1; redis.call('LPUSH', 'inbox', id) end
   if not WAITING[status] then return end -- the job has ended, or was forgotten
@@ -43,6 +43,7 @@ local function fetch(queue, list, id)
   local token = redis.call('HINCRBY', key, 'token', 1)
   redis.call('HSET', key, 'status', 'STARTED', 'started_at', stamp, 'consumer', consumer)
   redis.call('ZADD', 'leases:' .. queue, now + lease, id)
+  count(queue, 'started', waited(submitted, due, token))
   announce(id, task, queue, 'STARTED', consumer)
   for _, value in ipairs({id, token, queue, task, message}) do fetched[#fetched + 1] = value end
   want, counts[queue] = deaths and 0 or want - 1, (counts[queue] or 0) + 1

@@ -15,6 +15,10 @@ if FINAL[new] then
 elseif status then
   redis.call('HSET', key, 'status', new, unpack(ARGV, 7))
   if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end
+  if new == 'RETRY' then
+    redis.call('HSET', key, 'due', due ~= '' and due or stamp)
+    count(queue, 'retried')
+  end
   announce(id, task, queue, new, redis.call('HGET', key, 'consumer'))
 end
 return 1

@@ -10,11 +10,12 @@ redis.call('HDEL', KEYS[1], 'finished_at', 'started_at', 'consumer', 'error', 'e
 if redis.call('HDEL', KEYS[1], 'broker', 'queued', 'asked') > 0 then -- invalidates its message in another broker
   redis.call('HSET', KEYS[1], 'nonce', 'leased')
 end
-redis.call('HSET', KEYS[1], 'status', 'PENDING')
+redis.call('HSET', KEYS[1], 'status', 'PENDING', 'due', stamp)
 redis.call('HINCRBY', KEYS[1], 'token', 1) -- fences off a run that may still go on
 redis.call('HINCRBY', KEYS[1], 'returned', 1)
 redis.call('PERSIST', KEYS[1])
 redis.call('LPUSH', list_of(queue, step), ARGV[1])
 wake(queue)
+count(queue, 'accepted')
 announce(ARGV[1], task, queue, 'PENDING')
 return 1

@@ -208,7 +208,7 @@ def test_the_inbox_works_with_the_stock_transport_too(redis: Any, server: RedisS
     producer = start(broker_url=f"redis+stock://127.0.0.1:{server.port}/2", redis_db=2)
     push(there, *[{"task": "sum", "args": [1], "job_id": "mine"}] * 2, "sum 10")
     assert [entry["reason"][:8] for entry in rejected(there, 2)] == ["A job wi", "not JSON"]
-    assert (queue_depths.depths(there, "cpu")["waiting"], there.llen(INBOX)) == (1, 0)
+    assert (queue_depths.depths(there, ["cpu"])["cpu"]["waiting"], there.llen(INBOX)) == (1, 0)
     assert there.hget("job:mine", "status") == b"PENDING"
     producer.kill()
 

@@ -32,7 +32,7 @@ def record(redis: Redis, job_id: str) -> dict[str, str]:
 
 def nothing_left(redis: Redis) -> bool:
     """Return whether no job waits, is delayed or runs."""
-    depths = queue_depths.depths(redis, "celery")
+    depths = queue_depths.depths(redis, ["celery"])["celery"]
     return not (depths["waiting"] or depths["delayed"] or depths["running"])
 
 
@@ -185,7 +185,7 @@ def test_a_stopped_consumer_hands_back_at_once(
     jobs = [app.tasks["nap"].delay(f"s{number}", 0.5) for number in range(6)]
     wait_until(lambda: runs(redis, "s0") == 1)
     assert one.stop() == 0
-    assert queue_depths.depths(redis, "celery")["running"] == 0
+    assert queue_depths.depths(redis, ["celery"])["celery"]["running"] == 0
     workers("two", pool, 2 if pool != "solo" else 1, lease=30)
     for job in jobs:
         assert job.get(timeout=30)
@@ -252,7 +252,12 @@ def test_a_delayed_job_is_due_within_a_second_and_survives_its_consumers(
     victim, _heir = workers("victim"), workers("heir")  # both must be up before the job is due
     due = time.time() + 1.5
     job = app.tasks["note"].apply_async(("later",), countdown=1.5)
-    assert queue_depths.depths(redis, "celery") == {"waiting": 0, "delayed": 1, "running": 0, "oldest_age": None}
+    assert queue_depths.depths(redis, ["celery"])["celery"] == {
+        "waiting": 0,
+        "delayed": 1,
+        "running": 0,
+        "oldest_age": None,
+    }
     victim.kill()
     assert job.get(timeout=30) == "later"
     assert -0.001 <= float(record(redis, job.id)["started_at"]) - due < 1.0  # records round to milliseconds
@@ -290,7 +295,7 @@ def test_a_job_cancelled_and_requeued_waits_once_and_for_its_retries(
     job = app.tasks["again"].apply_async(("once", 1, 30), priority=3)
     control.cancel_or_collect(redis, job.id)
     assert control.requeue(redis, [job.id])
-    assert queue_depths.depths(redis, "celery")["waiting"] == 1
+    assert queue_depths.depths(redis, ["celery"])["celery"]["waiting"] == 1
     workers()
     wait_until(lambda: job.state == "RETRY")
     assert app.tasks["add"].apply_async((1, 2), priority=9).get(timeout=30) == 3

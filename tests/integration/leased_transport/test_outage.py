@@ -37,7 +37,7 @@ def test_a_redis_restart_loses_no_job(durable: RedisServer, workers: StartWorker
     durable.kill()
     durable.start()
     wait_until(lambda: all(app.AsyncResult(job.id).state == "SUCCESS" for job in (ended, *jobs)))
-    assert queue_depths.depths(durable.client, "celery")["running"] == 0
+    assert queue_depths.depths(durable.client, ["celery"])["celery"]["running"] == 0
 
 
 def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker) -> None:

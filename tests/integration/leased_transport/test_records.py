@@ -48,10 +48,15 @@ def test_the_recent_index_keeps_its_limit(server: RedisServer, redis: Redis) -> 
 
 def test_depths_count_waiting_and_delayed_jobs_of_all_priorities(app: Celery, redis: Redis) -> None:
     """The age belongs to the job that has waited longest."""
-    assert queue_depths.depths(redis, "celery") == {"waiting": 0, "delayed": 0, "running": 0, "oldest_age": None}
+    assert queue_depths.depths(redis, ["celery"])["celery"] == {
+        "waiting": 0,
+        "delayed": 0,
+        "running": 0,
+        "oldest_age": None,
+    }
     for priority, countdown in ((0, None), (3, None), (9, None), (0, 60)):
         app.tasks["add"].apply_async((1, 2), priority=priority, countdown=countdown)
-    depths = queue_depths.depths(redis, "celery")
+    depths = queue_depths.depths(redis, ["celery"])["celery"]
     assert (depths["waiting"], depths["delayed"], depths["running"]) == (3, 1, 0)
     assert depths["oldest_age"] is not None and 0 <= depths["oldest_age"] < 5
 

@@ -1,0 +1,46 @@
+"""Some of the changes of jobs, to show them one by one: all while there are few, a sample when there are many.
+
+To hear of all changes of a busy installation would cost more than the jobs of a small consumer. So under load this
+listens only until it has enough for the next frame; how many there were in all, the counters in Redis know.
+"""
+
+import asyncio
+from typing import Any
+
+from project.jobs.job_events import ALL, Changes
+
+ENOUGH, HELD = 20, 200  # changes for a frame when there are many, and kept at most while there are few
+MANY, FEW = 100, 60  # changes per second from which on they are sampled, and below which all are heard again
+
+
+class ChangeSample:
+    """Collects changes between two frames."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._heard: list[dict[str, Any]] = []
+        self._wanted = asyncio.Event()
+        self._many = False
+
+    async def collect(self) -> None:
+        """Listen until the task is cancelled."""
+        while True:
+            async with self._changes.watch(ALL) as changes:
+                while not (self._many and len(self._heard) >= ENOUGH):
+                    self._hear(await changes.get())
+            await self._wanted.wait()
+
+    def take(self, rate: float) -> list[dict[str, Any]]:
+        """Return the changes since the last call; rate: how many there are per second."""
+        self._many = rate > (FEW if self._many else MANY)
+        heard, self._heard = self._heard, []
+        self._wanted.set()
+        self._wanted.clear()
+        return heard
+
+    def _hear(self, change: Any) -> None:
+        if isinstance(change, dict) and isinstance(change.get("job_id"), str) and len(self._heard) < HELD:
+            self._heard.append({name: change.get(name) for name in FIELDS})
+
+
+FIELDS = ("job_id", "task", "queue", "status", "at", "consumer")

@@ -1,0 +1,184 @@
+"""The overview of the installation: one sampler per producer feeds all pages, and rests while nobody listens."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from project.errors import BrokerUnavailable, TooManyEventListeners
+from project.jobs import frame, sample
+from project.jobs.change_sample import ChangeSample
+from project.jobs.job_events import Changes
+from project.jobs.window import Point, Window
+from project.settings import Settings
+
+INTERVALS = 0.25, 0.5  # seconds between two samples: while there are few changes, and many
+MANY = 300  # changes per second
+IDLE = 1  # seconds between two frames while nothing changes
+SHARE = 10  # a sample that takes long is followed by a pause of so many times its duration
+PATIENCE = 3  # seconds that a single look waits for its samples
+
+log = logging.getLogger(__name__)
+
+Listener = asyncio.Queue[bytes]
+
+
+class Overview:
+    """Samples while somebody listens, and sends each frame to at most *limit* listeners."""
+
+    def __init__(self, app: Celery, settings: Settings, changes: Changes, name: str) -> None:
+        self._broker, self._settings, self._name = app.broker, settings, name
+        self._queues = sorted(app.amqp.queues)
+        self._limit = settings.max_event_listeners
+        self._listeners: set[Listener] = set()
+        self._looking = 0
+        self._sampler: asyncio.Task[None] | None = None
+        self._dots = ChangeSample(changes)
+        self._window = Window()
+        self._thread = CapacityLimiter(1)
+        self._sampled = asyncio.Condition()
+        self._stale_since: float | None = None
+        self._snapshot: frame.Snapshot | None = None
+
+    @property
+    def pages(self) -> int:
+        """Return how many clients follow the overview."""
+        return len(self._listeners)
+
+    @asynccontextmanager
+    async def listener(self) -> AsyncIterator[Listener]:
+        """Listen while the block runs: the queue has the newest frame only. Raise TooManyEventListeners."""
+        if len(self._listeners) >= self._limit:
+            raise TooManyEventListeners
+        listener: Listener = asyncio.Queue(1)
+        self._listeners.add(listener)
+        self._begin()
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+            self._end()
+
+    async def look(self) -> frame.Snapshot:
+        """Return the overview as it is now, with the chart of the last minutes; raise BrokerUnavailable."""
+        self._looking += 1
+        self._begin()
+        try:
+            async with asyncio.timeout(PATIENCE), self._sampled:
+                await self._sampled.wait_for(lambda: len(self._window) > 1 and self._is_recent())
+        except TimeoutError:
+            raise BrokerUnavailable from None
+        finally:
+            self._looking -= 1
+            self._end()
+        assert self._snapshot
+        return self._snapshot | {"history": self._window.history()}
+
+    def _is_recent(self) -> bool:
+        return bool(self._snapshot) and time.time() - self._window.newest.at < 2 * IDLE
+
+    def _begin(self) -> None:
+        if self._sampler is None or self._sampler.done():
+            self._sampler = asyncio.create_task(self._run())
+
+    def _end(self) -> None:
+        if not self._listeners and not self._looking and self._sampler:
+            self._sampler.cancel()
+
+    async def _run(self) -> None:
+        collector = asyncio.create_task(self._dots.collect())
+        try:
+            while True:
+                begun = time.monotonic()
+                await self._sample()
+                took = time.monotonic() - begun
+                interval = INTERVALS[self._rate() > MANY] if self._stale_since is None else IDLE
+                await asyncio.sleep(max(interval - took, SHARE * took if took < interval else 0))
+        finally:
+            collector.cancel()
+            with suppress(asyncio.CancelledError):
+                await collector
+
+    async def _sample(self) -> None:
+        point = None
+        try:
+            taken = await run_sync(sample.take, self._broker, self._queues, limiter=self._thread)
+            point, self._stale_since = self._window.add(taken), None
+        except (RedisError, OperationalError) as error:
+            log.debug("no sample: %r", error)
+            self._stale_since = self._stale_since or time.time()
+        except Exception:  # one bad entry must not stop the overview
+            log.exception("no sample")
+            self._stale_since = self._stale_since or time.time()
+        if len(self._window):
+            self._send(self._describe(point))
+        async with self._sampled:
+            self._sampled.notify_all()
+
+    def _rate(self) -> float:
+        """Return the number of changes per second."""
+        return sum(rate or 0 for rate in self._window.rates().values()) if len(self._window) else 0
+
+    def _send(self, snapshot: frame.Snapshot) -> None:
+        """Send a frame to all listeners, unless it says the same as the last one."""
+        last, self._snapshot = self._snapshot, snapshot
+        if last and not _has_news(last, snapshot) and all(listener.qsize() for listener in self._listeners):
+            return
+        encoded = frame.encode(snapshot)
+        for listener in self._listeners:
+            if listener.full():
+                listener.get_nowait()
+            listener.put_nowait(encoded)
+
+    def _describe(self, point: Point | None) -> frame.Snapshot:
+        newest = self._window.newest
+        stale = self._stale_since is not None
+        jobs = self._dots.take(self._rate())
+        rates: dict[str, Any] = self._window.rates()
+        rates["requests"] = round(sum(each["requests"] for each in newest.producers), 1)
+        return {
+            "at": round(time.time() if stale else newest.at, 3),
+            "producer": self._name,
+            "broker": self._broker.kind,
+            "stale_since": self._stale_since,
+            "unknown": list(self._broker.unknown),
+            "pages": self.pages,
+            "queues": [self._queue(name, depth) for name, depth in newest.queues.items()],
+            "queues_total": len(newest.queues),
+            "consumers": [_consumer(each) for each in newest.consumers],
+            "consumers_total": len(newest.consumers),
+            "producers": newest.producers,
+            "producers_total": len(newest.producers),
+            "rates": rates,
+            "changes": {"total": 0 if stale else self._window.changes(), "jobs": jobs, "shown": len(jobs)},
+            "point": point,
+            "theory": self._window.theory(),
+        }
+
+    def _queue(self, name: str, depth: dict[str, Any]) -> dict[str, Any]:
+        limit = self._settings.queue_limit if self._broker.has_limits else 0
+        known = {field: None if field in self._broker.unknown else value for field, value in depth.items()}
+        if known["oldest_age"] is not None:
+            known["oldest_age"] = round(known["oldest_age"], 1)
+        return {"queue": name, **known, "limit": limit or None, "rates": self._window.rates(name)}
+
+
+def _consumer(consumer: dict[str, Any]) -> dict[str, Any]:
+    busy = [each | {"since": float(each["since"])} for each in consumer["busy"]]
+    names = ("name", "pool", "slots", "queues", "up_since", "done")
+    return {name: consumer.get(name) for name in names} | {"busy": busy, "busy_total": len(busy)}
+
+
+def _has_news(last: frame.Snapshot, snapshot: frame.Snapshot) -> bool:
+    """Tell whether something has changed except for the time."""
+    changed = snapshot["changes"]["total"] or snapshot["changes"]["jobs"] or snapshot["point"]
+    names = ("stale_since", "pages", "queues", "consumers", "producers", "rates")
+    return bool(changed) or any(last[name] != snapshot[name] for name in names)
