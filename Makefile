@@ -14,6 +14,12 @@ down: .venv/native ## stop the stack, from another terminal
 reset: .venv/native ## delete all jobs, results and schedules of a stopped stack; keep the database, mail and backups
 	@python -m project.native reset
 
+lab: .venv/native ## list the labs of docs/labs/; N=04 does one with you
+	@python -m docs.tools.labs $(N)
+
+labs: .venv/native ## do all labs in random order, without questions (10 minutes)
+	@python -m docs.tools.labs --all $(if $(SEED),--seed $(SEED))
+
 test: lint test-light ## lint, and run the tests that need no Docker (5 minutes)
 
 test-light: .venv/dev
@@ -82,4 +88,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean
+.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean

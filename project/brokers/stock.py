@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from project.brokers.base import transport_options
 from project.brokers.celery_broker import CeleryBroker
 from project.brokers.job_records import OF_ONE_SENDING, Message
 from project.brokers.queue_depths import STOCK_PREFIX
 from project.leased_transport import keys
+
+TIMEOUT = "visibility_timeout"
 
 
 class StockBroker(CeleryBroker):
@@ -19,14 +22,27 @@ class StockBroker(CeleryBroker):
 
     @property
     def url(self) -> str:
-        """The broker's URL, as Celery reads it."""
-        return self.settings.broker.replace("redis+stock://", "redis://", 1)
+        """The broker's URL, as Celery reads it: without the option that kombu does not accept in a URL."""
+        url = urlsplit(self.settings.broker)
+        query = [(name, value) for name, value in parse_qsl(url.query) if name != TIMEOUT]
+        return url._replace(scheme="redis", query=urlencode(query)).geturl()
 
     def celery_options(self) -> dict[str, Any]:
         """Return the options of kombu's transport."""
         transport = transport_options(self.settings)
         transport |= {"global_keyprefix": STOCK_PREFIX, "priority_steps": keys.PRIORITY_STEPS}
+        transport |= self._visibility_timeout()
         return super().celery_options() | {"broker_transport_options": transport}
+
+    def _visibility_timeout(self) -> dict[str, float]:
+        """Return the options for ?visibility_timeout=SECONDS in BROKER_URL.
+
+        kombu then looks for such jobs each second: every 100 seconds, its default, hides what a short timeout does.
+        """
+        query = dict(parse_qsl(urlsplit(self.settings.broker).query))
+        if TIMEOUT not in query:
+            return {}
+        return {TIMEOUT: float(query[TIMEOUT]), "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
 
     def send(self, message: Message) -> Any:
         """Send a message; QUEUE_LIMIT does not apply."""

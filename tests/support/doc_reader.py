@@ -29,12 +29,17 @@ _SHOWN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _VARY
 _ASKS = ("curl http", "make redis-cli", "cat ")
 
 
+def _ignore(*_: object) -> None:
+    """Do nothing: a hook that the page does not need."""
+
+
 @dataclass
 class Reader:
     """Someone who follows a page in a folder.
 
     replace: words that are different here, such as ports. special: what to do for commands that begin so. sessions: what to
-    do with blocks of other languages.
+    do with blocks of other languages. on_block, before, after: called with each block, each command, and each command and
+    its output.
     """
 
     folder: Path
@@ -42,11 +47,15 @@ class Reader:
     special: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
     sessions: Mapping[str, Callable[[str], None]] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    on_block: Callable[[Block], object] = _ignore
+    before: Callable[[str], object] = _ignore
+    after: Callable[[str, str], object] = _ignore
 
     def follow(self, page: Path) -> int:
         """Do what the page says from top to bottom; return how many commands that were."""
         commands = 0
         for block in blocks(page):
+            self.on_block(block)
             if block.language in ("python", "js"):
                 write_code(self.folder, block)
             if block.language in self.sessions:
@@ -57,6 +66,7 @@ class Reader:
         return commands
 
     def _type(self, command: str, shown: str, where: str) -> None:
+        self.before(command)
         typed, pattern = self._as_here(command), self._pattern(self._as_here(shown))
         seen = ""
 
@@ -69,6 +79,7 @@ class Reader:
             match = wait_until(as_shown, 30 if command.startswith(_ASKS) else 0)
         except AssertionError:
             raise AssertionError(f"{where}\n$ {typed}\nshown:\n{shown}\nseen:\n{seen}") from None
+        self.after(command, seen)
         if match:
             self.ids |= {group[3:].replace("_", "-"): value for group, value in match.groupdict().items()}
 

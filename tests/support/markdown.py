@@ -12,12 +12,13 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its text, where it stands and the line of prose before it."""
+    """A fenced block: its language, its text, where it stands, the line of prose before it, and all prose before it."""
 
     language: str
     text: str
     where: str
     intro: str
+    prose: str
 
 
 def pages() -> list[Path]:
@@ -27,11 +28,12 @@ def pages() -> list[Path]:
 
 def blocks(page: Path) -> Iterator[Block]:
     """Yield the fenced blocks of a page from top to bottom."""
-    text = page.read_text()
+    text, end = page.read_text(), 0
     for fence in _FENCE.finditer(text):
-        before = text[: fence.start()]
-        prose = before.strip().rpartition("\n")[2]
-        yield Block(fence[1], fence[2], f"{page}:{before.count(chr(10)) + 1}", prose)
+        before, prose = text[: fence.start()], text[end : fence.start()].strip()
+        intro = before.strip().rpartition("\n")[2]
+        yield Block(fence[1], fence[2], f"{page}:{before.count(chr(10)) + 1}", intro, prose)
+        end = fence.end()
 
 
 def links(page: Path) -> list[str]:

@@ -3,9 +3,11 @@
 import re
 import shlex
 import shutil
+import signal
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.support.debugger import debug
 from tests.support.doc_reader import Reader
@@ -17,41 +19,52 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".run", "__pycache__", ".*_
 class Newcomer:
     """A user with a fresh copy of the project who starts and restarts the stack as a page says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder / "glassqueue"
         shutil.copytree(".", self.folder, ignore=NOT_COPIED)
         (self.folder / ".venv").symlink_to(sys.prefix)
-        self._stack = NativeStack(folder / "run", folder=self.folder, SHUTDOWN_TIMEOUT="1")
+        self.stack = NativeStack(folder / "run", folder=self.folder, **{"SHUTDOWN_TIMEOUT": "1"} | settings)
+        self._settings = self.stack.settings
+        self.needs: dict[str, str] = {}  # settings of the page: what it needs besides a small stack
         self._running = False
 
     def follow(self, page: str, **settings: str) -> int:
         """Follow a page in the copy; return the number of commands. The settings add what it needs of the stack."""
-        self._stack.settings |= settings
-        special = {"make up": self._make_up, "pkill": self._pkill}
-        sessions = {"pdb": partial(debug, self._stack)}
-        reader = Reader(self.folder, here(self._stack), special, sessions)
-        return reader.follow(self.folder / page)
+        self.needs = settings
+        return self.reader().follow(self.folder / page)
+
+    def reader(self, **hooks: Any) -> Reader:
+        """Return the reader that follows pages in the copy."""
+        special = {"make up": self._make_up, "make down": self._make_down, "pkill": self._pkill}
+        sessions = {"pdb": partial(debug, self.stack)} | hooks.pop("sessions", {})
+        return Reader(self.folder, here(self.stack), special, sessions, **hooks)
 
     def stop(self) -> None:
         """Stop the stack, if it runs."""
         if self._running:
-            self._stack.stop()
+            self.stack.stop()
         self._running = False
 
     def _make_up(self, command: str) -> str:
         """Do what `make up NAME=value` does, after Ctrl-C if it runs already; return what it prints."""
         self.stop()
-        self._stack.settings |= dict(word.split("=") for word in command.split()[2:])
-        self._stack.start()
+        given = dict(word.split("=", 1) for word in shlex.split(command)[2:])
+        self.stack.settings = self._settings | self.needs | given
+        self.stack.start()
         self._running = True
-        return self._stack.log
+        return self.stack.log
+
+    def _make_down(self, command: str) -> str:
+        self.stop()
+        return f"glassqueue: stopped the stack in {self.stack.run_dir}"
 
     def _pkill(self, command: str) -> str:
-        """Kill what `pkill -KILL --oldest --full PATTERN` finds, looking at this stack only."""
-        *options, pattern = shlex.split(command)
-        assert options == ["pkill", "-KILL", "--oldest", "--full"]
-        found = [process for process in self._stack.processes() if re.search(pattern, " ".join(process.cmdline()))]
-        min(found, key=lambda process: process.create_time()).kill()
+        """Send a signal as `pkill -KILL [--oldest] --full PATTERN` does, to processes of this stack only."""
+        _, number, *options, pattern = shlex.split(command)
+        found = [process for process in self.stack.processes() if re.search(pattern, " ".join(process.cmdline()))]
+        assert found, f"no process matches {pattern}"
+        for process in [min(found, key=lambda each: each.create_time())] if "--oldest" in options else found:
+            process.send_signal(getattr(signal, f"SIG{number[1:]}"))
         return ""
 
 
@@ -65,7 +78,10 @@ def here(stack: NativeStack) -> dict[str, str]:
     client = ".venv/bin/python -m project.client"
     in_redis = f"REDIS_PORT={stack.settings['REDIS_PORT']} RUN_DIR={stack.run_dir}"
     in_its_folder = f"RUN_DIR={stack.run_dir} .venv/bin/"
+    measured = ".venv/bin/python -m docs.labs.measure"
     return ports | {
+        measured: f"HTTP_PORT={stack.settings['HTTP_PORT']} {in_redis} {measured}",
+        "make reset": f"{in_redis} make --silent reset",
         ".run/redis-6379.password": f"{stack.run_dir}/redis-{stack.settings['REDIS_PORT']}.password",
         ".run/stack.log": f"{stack.run_dir}/stack.log",
         "make redis-cli": f"{in_redis} make --silent redis-cli",

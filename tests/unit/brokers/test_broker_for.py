@@ -34,6 +34,17 @@ def test_the_scheme_of_broker_url_chooses_the_class(url: str, chosen: type[Broke
     assert type(_broker(url)) is chosen
 
 
+def test_the_visibility_timeout_of_the_stock_transport_comes_from_its_url() -> None:
+    """Celery gets it as an option, because it refuses unknown parameters of a URL."""
+    broker = _broker("redis+stock://redis:6379/0?visibility_timeout=6")
+    assert broker.url == "redis://redis:6379/0"
+    options = broker.celery_options()["broker_transport_options"]
+    assert (options["visibility_timeout"], options["unacked_restore_interval"]) == (6, 1)
+    assert (
+        "visibility_timeout" not in _broker("redis+stock://redis:6379/0").celery_options()["broker_transport_options"]
+    )
+
+
 def test_no_other_room_asks_which_broker_it_is() -> None:
     """A difference between brokers is a method or an attribute of their classes."""
     question = re.compile(
