@@ -6,6 +6,7 @@ backend       writes and reads results and statuses (Celery's result backend)
 consumer      the worker's side (Celery's consumer class)
 lease_keeper  holds the leases of a consumer, in a thread that renews them
 standby       a process that renews them while a job holds the interpreter's lock (standby_process)
+events        sends Celery's events: event_feed in batches, event_selection for as many jobs as Flower can show
 control       cancels, collects and requeues jobs
 records       reads the record of a job; messages reads the message in it
 listing       finds recent jobs and consumers; summaries reads what lists show of jobs

@@ -8,6 +8,7 @@ from celery.concurrency import solo, thread
 from celery.worker import consumer, state
 
 from .errors import Rejected
+from .events import Dispatcher
 from .lease_keeper import LeaseKeeper
 
 
@@ -18,12 +19,13 @@ class Consumer(consumer.Consumer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Make the lease keeper."""
+        """Make the lease keeper, and choose how events are sent."""
         super().__init__(*args, **kwargs)
         # A prefork child takes longer to reach than Redis, so its consumer gains nothing from fetching ahead.
         runs_jobs = isinstance(self.pool, solo.TaskPool | thread.TaskPool)
         self.keeper = LeaseKeeper(self.hostname, runs_jobs=runs_jobs, hard_limit=self._hard_limit)
         self.app.lease_keeper = self.keeper
+        self.app.events.dispatcher_cls = Dispatcher
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
         """Give the channel that jobs come through the keeper, after each (re)connect."""

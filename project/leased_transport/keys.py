@@ -14,6 +14,7 @@ INBOX = "inbox"  # the list for entries of a queue's list that are not ids
 PRODUCERS = "producers"  # the names of the producers that were up lately
 CONSUMERS = "consumers"  # the names of the consumers that were up lately
 ALL_CHANGES = "jobs"  # the channel on which every change of status is published
+EVENT_RATE = "events:rate"  # how many jobs began, per second; only while Flower or another program listens
 
 
 def job(job_id: str) -> str:

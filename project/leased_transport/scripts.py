@@ -45,3 +45,4 @@ CANCEL_OR_COLLECT, REQUEUE, PURGE = map(Script, ("cancel_or_collect", "requeue",
 REGISTER, CONFIRM_SENT, PREPARE_REQUEUE = map(Script, ("register", "confirm_sent", "prepare_requeue"))
 BEGIN, REPORT = map(Script, ("begin", "report"))
 ADOPT, CLAIM, CONFIRM_MOVE = map(Script, ("adopt", "claim", "confirm_move"))
+PUBLISH_EVENTS = Script("publish_events")

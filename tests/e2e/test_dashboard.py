@@ -57,6 +57,19 @@ def test_the_dashboard_keeps_its_history_across_a_restart(stack: NativeStack, ht
     assert job_id in _tasks(http)
 
 
+def test_a_dashboard_that_starts_late_shows_consumers_and_the_next_jobs(stack: NativeStack, http: httpx.Client) -> None:
+    """Consumers notice within a second that somebody listens; their heartbeats are sent always."""
+    flower = stack.pids("flower")[0]
+    os.kill(flower, signal.SIGTERM)
+    wait_until(lambda: flower not in stack.pids("flower"))
+    finished(http, "sum", submit(http, "sum", number=10))  # nobody listens to this one's events
+    wait_until(lambda: stack.pids("flower"))
+    wait_until(lambda: http.get("/dashboard/healthcheck").status_code == 200)
+    wait_until(lambda: any(row["status"] for row in http.get("/dashboard/workers", params={"json": 1}).json()["data"]))
+    job_id = submit(http, "sum", number=10)
+    wait_until(lambda: _tasks(http).get(job_id, {"state": None})["state"] == "SUCCESS")
+
+
 def _row(http: httpx.Client, queue: str) -> list[str]:
     """Return the cells of a queue on Flower's page of the broker."""
     rows = re.findall(rf'<tr id="{queue}">(.*?)</tr>', http.get("/dashboard/broker").text, re.DOTALL)

@@ -21,6 +21,8 @@
 -- producer:<name>       string      a producer that is up, as JSON                expiry; the producer when it stops
 -- producers             set         the names of such producers                   listing.py
 -- inbox                 list        entries of a queue's list that are not ids    the program that reads it
+-- events:rate:<second>  string      how many jobs began, while a program listens  expiry, after 3 s
+--                                   to Celery's events
 -- The channels "jobs" and "job:<id>" carry every change of a job's status, as JSON.
 --
 -- A script that a consumer calls begins with commands that can only free memory (RPOP, ZREM, HDEL), even if there is
