@@ -10,19 +10,20 @@ from project.brokers import switching
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
 from project.startup import explained
-from project.worker import breakpoints, heartbeat, job_log, liveness, rejected_jobs, shutdown, stopping
+from project.worker import announce, breakpoints, heartbeat, job_log, liveness, rejected_jobs, shutdown, stopping
 
 settings = get_settings()
 if settings.in_containers:
     misspelt.warn_of_misspelt_settings()
 with explained():
-    app = create_celery_app(settings)
+    app = create_celery_app(settings, settings.modules_of_tasks)
 job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
 breakpoints.connect()
 stopping.connect()
 shutdown.connect(app)
 heartbeat.connect()
+announce.connect(settings.card_ttl)
 switching.connect()
 rejected_jobs.connect()
 

@@ -210,4 +210,5 @@ class Consumer(BaseModel):
     queues: list[str]
     up_since: datetime | None = Field(default=None, description="Null for a consumer of an older version")
     done: int | None = Field(default=None, description="How many jobs it has run since then")
+    tasks: list[str] = Field(default=[], description="The tasks with a route that it runs")
     busy: list[Running]

@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 
 from project import __version__, logs, misspelt
 from project.api import (
+    announced,
     catalogue,
     consumers,
     events,
@@ -63,9 +64,9 @@ def create_app() -> FastAPI:
     )
     _set_up_state(app, settings)
     add_error_handlers(app)
-    document_problems(app)
     _add_middleware(app, settings)
     _add_routers(app)
+    document_problems(app)
     return app
 
 
@@ -74,7 +75,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Follow the changes of jobs and read the inbox while the app runs."""
     _collect_garbage_rarely()
     state = app.state
-    async with state.jobs.lifespan(), state.inbox.lifespan(), state.heartbeat.lifespan():
+    following = announced.following(state.jobs.app.announced, state.settings)
+    async with following, state.jobs.lifespan(), state.inbox.lifespan(), state.heartbeat.lifespan():
         yield
 
 
@@ -105,7 +107,7 @@ def _set_up_state(app: FastAPI, settings: Settings) -> None:
     state.heartbeat = ProducerHeartbeat(settings, metrics.total, lambda: state.overview.pages)
     state.overview = Overview(celery_app, settings, state.jobs.changes, state.heartbeat.name)
     state.inbox = Inbox(state.jobs, settings, arguments_model)
-    state.catalogue = catalogue.describe(state.jobs.tasks())
+    state.catalogue = catalogue.Catalogue(state.jobs, state.jobs.app.announced)
     state.checks = RecentChecks(settings)
     # their own threads, so that a check or a database that hangs does not block the endpoints of jobs
     state.check_threads = CapacityLimiter(4)
@@ -136,3 +138,4 @@ def _add_routers(app: FastAPI) -> None:
     for task in tasks:
         app.include_router(task_routes.task_router(task))
     app.include_router(health.router)
+    announced.add_to(app, app.state.jobs.app.announced, BODY_LIMIT)

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     consumer_slots: PositiveInt = 2
     consumer_slot_memory: NonNegativeInt = 200
     consumer_queues: str = ""
+    task_modules: str = ""
+    task_path: str = ""
+    card_ttl: PositiveInt = 7 * 24 * 60 * 60
     shutdown_timeout: PositiveInt = 10
     notification_consumers: NonNegativeInt = 1
     maintenance_consumers: NonNegativeInt = 1
@@ -314,6 +317,16 @@ class Settings(BaseSettings):
         """Return the URL for migrations: DATABASE_OWNER_URL with POSTGRES_PASSWORD, else the database URL."""
         url = self.database_owner_url.get_secret_value()
         return with_password(url, self.postgres_password) if url else self.database
+
+    @property
+    def modules_of_tasks(self) -> list[str]:
+        """Return the modules of TASK_MODULES."""
+        return [name.strip() for name in self.task_modules.split(",") if name.strip()]
+
+    @property
+    def folders_of_tasks(self) -> list[str]:
+        """Return the folders of TASK_PATH; relative ones are relative to the project."""
+        return [str(ROOT / Path(name).expanduser()) for name in self.task_path.split(os.pathsep) if name]
 
     @property
     def backups(self) -> Path:

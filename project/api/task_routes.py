@@ -13,16 +13,12 @@ from project.api.long_poll import long_poll
 from project.api.parameters import HowToLookUp, JobId, SubmitParameters
 from project.api.paths import API
 from project.api.problems import problem_responses
+from project.cards.card import RESERVED
 from project.celery_config.task import JobTask
 from project.errors import UnknownJob
 from project.job_models import Accepted, Change, Job
 from project.startup import DeclarationError
-from project.task_options.signature import arguments_model, result_type, summary
-
-RESERVED = frozenset(
-    {"chaos", "consumers", "events", "failures", "jobs", "overview", "queues", "records", "remind_me", "schedules"}
-    | {"tasks"}
-)
+from project.task_options.signature import arguments_model, is_optional, result_type, summary
 
 
 def task_router(task: JobTask) -> APIRouter:
@@ -37,8 +33,7 @@ def task_router(task: JobTask) -> APIRouter:
 
 def _add_submit(router: APIRouter, task: JobTask) -> None:
     model: Any = arguments_model(task)
-    optional = not any(field.is_required() for field in model.model_fields.values())
-    body = Body(default_factory=model) if optional else Body()
+    body = Body(default_factory=model) if is_optional(model) else Body()
 
     @router.post(
         "",

@@ -12,7 +12,6 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 from kombu.exceptions import OperationalError
-from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from project import redis_clients
@@ -27,6 +26,7 @@ from project.jobs.service import Jobs
 from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import keys
 from project.settings import Settings
+from project.task_options.signature import Arguments
 
 WAIT = 1  # seconds: how long to block, and how often to look for Celery's messages
 PAUSES = (0.1, 2.0)  # seconds until the next attempt: the first, and the longest
@@ -42,11 +42,10 @@ class Inbox:
     or become two jobs, even if producers crash or several read it: the second one finds it gone.
     """
 
-    def __init__(self, jobs: Jobs, settings: Settings, arguments_model: Callable[[JobTask], type[BaseModel]]) -> None:
+    def __init__(self, jobs: Jobs, settings: Settings, arguments_model: Callable[[JobTask], type[Arguments]]) -> None:
         self._jobs = jobs
         broker: Broker = jobs.app.broker
-        self._tasks = {task.name: (task, arguments_model(task)) for task in jobs.tasks()}
-        self._queues = {name for task in jobs.tasks() for name in task.app.amqp.queues}
+        self._arguments_model, self._queues = arguments_model, jobs.app.amqp.queues
         of_celery = [] if messages.CELERY_QUEUE in self._queues else keys.waiting(messages.CELERY_QUEUE)
         self._one_step = broker.admits_in_one_step
         self._redis = redis_clients.client(
@@ -152,13 +151,14 @@ class Inbox:
                 raise BrokerUnavailable("the producer is stopping") from error
             raise
 
-    def _task_of(self, message: Message) -> tuple[JobTask, type[BaseModel]]:
-        if message.task not in self._tasks:
+    def _task_of(self, message: Message) -> tuple[JobTask, type[Arguments]]:
+        tasks = {task.name: task for task in self._jobs.tasks()}
+        if message.task not in tasks:
             raise BadMessage(f"no task is called {message.task!r}; GET /producer/api/tasks lists them")
-        task, model = self._tasks[message.task]
         if message.queue is not None and message.queue not in self._queues:
             raise BadMessage(f"no queue is called {message.queue!r}; GET /producer/api/queues lists them")
-        return task, model
+        task = tasks[message.task]
+        return task, self._arguments_model(task)
 
     def _remove_and(self, submit: Callable[[], object], text: bytes) -> None:
         """Submit in two steps, as other brokers require; if the producer is killed in between, the message is lost."""

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from project.jobs.submit_options import ChosenId
+from project.task_options.signature import Arguments, parameter_names
 
 # bytes: the largest mail, with every letter escaped for ASCII, in the base64 of a Celery client
 LONGEST = 4 * 2**20
@@ -39,9 +40,9 @@ class Message(BaseModel):
     eta: datetime | None = Field(default=None, strict=False)
     priority: int | None = Field(default=None, ge=0, le=9)
 
-    def arguments(self, model: type[BaseModel]) -> dict[str, Any]:
+    def arguments(self, model: type[Arguments]) -> dict[str, Any]:
         """Return the arguments by name, validated against the task's model, as JSON values."""
-        names = list(model.model_fields)
+        names = parameter_names(model)
         if len(self.args) > len(names):
             raise BadMessage(f"args: {self.task} takes {len(names)} arguments, not {len(self.args)}")
         by_position = dict(zip(names, self.args, strict=False))

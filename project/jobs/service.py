@@ -67,7 +67,7 @@ class Jobs:
 
     def tasks(self) -> list[JobTask]:
         """Return the tasks that have a public route, by route."""
-        public = [task for task in self.app.tasks.values() if getattr(task, "route", None)]
+        public = [task for task in list(self.app.tasks.values()) if getattr(task, "route", None)]
         return sorted(public, key=lambda task: task.name)
 
     @contextmanager

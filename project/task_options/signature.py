@@ -26,8 +26,23 @@ class Arguments(Limited):
         return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in body.items()}
 
 
-@cache
 def arguments_model(task: Task) -> type[Arguments]:
+    """Return the model of the request body: an announced task (celery_config/announced.py) has its own."""
+    return getattr(task, "arguments_model", None) or _model_of_signature(task)
+
+
+def is_optional(model: type[Arguments]) -> bool:
+    """Tell whether a request may leave out the body, because no argument is required."""
+    return getattr(model, "__optional__", not any(field.is_required() for field in model.model_fields.values()))
+
+
+def parameter_names(model: type[Arguments]) -> tuple[str, ...]:
+    """Return the names of the arguments in the order of the declaration."""
+    return getattr(model, "__announced__", tuple(model.model_fields))
+
+
+@cache
+def _model_of_signature(task: Task) -> type[Arguments]:
     """Return a model with one field per parameter of the task."""
     hints = get_type_hints(task.run, include_extras=True)
     parameters = inspect.signature(task.run).parameters.values()
@@ -38,11 +53,15 @@ def arguments_model(task: Task) -> type[Arguments]:
 
 def result_type(task: Task) -> Any:
     """Return the annotation of the task's return value."""
+    if announced := getattr(task, "result_type", None):
+        return announced
     return get_type_hints(task.run).get("return", Any)
 
 
 def summary(task: Task) -> str:
     """Return the first line of the task's docstring, without its full stop."""
+    if announced := getattr(task, "summary", None):
+        return str(announced)
     return (inspect.getdoc(task.run) or task.name).splitlines()[0].removesuffix(".")
 
 

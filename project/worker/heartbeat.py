@@ -46,12 +46,20 @@ def describe(consumer: Any) -> dict[str, Any]:
         "slots": worker.concurrency,
         "broker": consumer.app.broker.kind,
         "queues": sorted(consumer.app.amqp.queues.consume_from),
+        "tasks": [task.name for task in served_tasks(consumer)],
     }
 
 
 def jobs_done() -> int:
     """Return how many jobs this consumer has run to an end, whatever it was."""
     return max(0, sum(tuple(state.total_count.values())) - len(state.active_requests))
+
+
+def served_tasks(consumer: Any) -> list[Any]:
+    """Return the tasks with a route whose queue a consumer serves, by name."""
+    queues = consumer.app.amqp.queues.consume_from
+    tasks = [task for task in consumer.app.tasks.values() if getattr(task, "route", None)]
+    return sorted((task for task in tasks if task.queue_name in queues), key=lambda task: task.name)
 
 
 def _run(client: Redis, consumer: dict[str, Any], ended: threading.Event) -> None:

@@ -8,7 +8,7 @@ import pytest
 from celery import states
 from redis import Redis
 
-from project.api.task_routes import RESERVED
+from project.cards.card import RESERVED
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.wait import wait_until
 
