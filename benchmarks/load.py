@@ -11,8 +11,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 SCRIPT = """
-wrk.method, wrk.body = "{method}", '{body}'
-wrk.headers["Content-Type"] = "application/json"
+if '{body}' ~= '' then
+  wrk.method, wrk.body, wrk.headers["Content-Type"] = 'POST', '{body}', 'application/json'
+end
 local threads = {{}}
 function setup(thread) table.insert(threads, thread) end
 function init() failed = 0 end
@@ -45,7 +46,7 @@ def load(url: str, body: str = "", connections: int = 16, seconds: int = 3) -> L
 
 def _wrk(url: str, body: str, connections: int, seconds: int) -> Load:
     with NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(SCRIPT.format(method="POST" if body else "GET", body=body))
+        script.write(SCRIPT.format(body=body))
         script.flush()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=10s", "-s", script.name, url]
         run = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -60,7 +61,7 @@ def own_client(url: str, body: str, connections: int, seconds: int) -> Load:
 async def _load(url: str, body: str, connections: int, seconds: int) -> Load:
     address, end = urlsplit(url), time.perf_counter() + seconds
     head = f"{'POST' if body else 'GET'} {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n" if body else "\r\n"
     times: list[float] = []
     clients = (_client(address.port or 80, (head + body).encode(), end, times) for _ in range(connections))
     failures = sum(await asyncio.gather(*clients))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
 
 from project import __version__, logs, misspelt
 from project.api import (
@@ -24,14 +25,15 @@ from project.api import (
     reminders,
     schedules,
     task_routes,
-    too_large,
 )
 from project.api.event_feed import Feed
+from project.api.express import ExpressMiddleware
 from project.api.guard import GuardMiddleware
 from project.api.head import HeadMiddleware
 from project.api.parameters import BODY_LIMIT
 from project.api.paths import API, PRODUCER
 from project.api.problems import add_error_handlers, document_problems
+from project.api.too_large import TooLargeMiddleware
 from project.celery_config.app import create_celery_app
 from project.health.recent_checks import RecentChecks
 from project.inbox.inbox import Inbox
@@ -115,11 +117,17 @@ def _set_up_state(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """Add the middleware; the last one added handles a request first."""
+    """Add the middleware; the last one added handles a request first, after the two outermost."""
     app.add_middleware(HeadMiddleware)
     app.add_middleware(GuardMiddleware, hosts=settings.hosts, private_prefix=f"{API}/")
     app.add_middleware(metrics.MetricsMiddleware)
-    too_large.add_outermost(app)
+    build = app.build_middleware_stack
+
+    def build_middleware_stack() -> ASGIApp:
+        """Put two outside of Starlette's own, which add_middleware() cannot."""
+        return ExpressMiddleware(TooLargeMiddleware(build()), app.state.jobs, settings.hosts)
+
+    app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]
 
 
 def _add_routers(app: FastAPI) -> None:

@@ -21,7 +21,7 @@ class GuardMiddleware:
             return await self.app(scope, receive, send)
         if refusal := self._check(scope):
             return await problem(refusal.status, refusal.detail)(scope, receive, send)
-        await self.app(scope, receive, _with_headers(send, scope["path"].startswith(self._private_prefix)))
+        await self.app(scope, receive, with_headers(send, scope["path"].startswith(self._private_prefix)))
 
     def _check(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)
@@ -35,9 +35,10 @@ def _joined(headers: Headers, name: str) -> str | None:
     return ", ".join(values) if values else None
 
 
-def _with_headers(send: Send, private: bool) -> Send:
+def with_headers(send: Send, private: bool) -> Send:
+    """Return a `send` that adds the headers of a response, which no cache keeps if it is private."""
+
     async def send_with_headers(message: Message) -> None:
-        """Add the headers when the response starts."""
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["Content-Security-Policy"] = NO_FRAMES

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
-from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -100,9 +99,15 @@ async def _look_up(query: Annotated[LookUpQuery, Query()], prefer: Prefer = None
 
 
 def _request_id(request: Request) -> str | None:
-    """Return the id that NGINX gave the request (32 hexadecimal digits), as a UUID."""
-    given = request.headers.get("x-request-id", "")
-    return str(UUID(given)) if re.fullmatch("[0-9a-f]{32}", given) else None
+    """Return the id that NGINX gave the request, as a UUID."""
+    return as_uuid(request.headers.get("x-request-id", ""))
+
+
+def as_uuid(request_id: str) -> str | None:
+    """Return 32 hexadecimal digits as a UUID, and None for any other text."""
+    if not re.fullmatch("[0-9a-f]{32}", request_id):
+        return None
+    return "-".join((request_id[:8], request_id[8:12], request_id[12:16], request_id[16:20], request_id[20:]))
 
 
 SubmitParameters = Annotated[SubmitOptions, Depends(_submission)]

@@ -61,14 +61,15 @@ def _title(status: int) -> str:
 
 def add_error_handlers(app: FastAPI) -> None:
     """Respond to every error in the app with a problem."""
-    app.add_exception_handler(GlassqueueError, _own_error)
+    app.add_exception_handler(GlassqueueError, own_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(InvalidSchedule, _invalid_schedule)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _bug)
+    app.add_exception_handler(Exception, internal_error)
 
 
-def _own_error(_: Request, error: Any) -> JSONResponse:
+def own_error(_: Any, error: Any) -> JSONResponse:
+    """Return the response to one of this project's errors."""
     return problem(error.status, str(error), headers=error.headers, checks=getattr(error, "checks", None))
 
 
@@ -102,7 +103,8 @@ def _invalid_schedule(_: Request, error: Any) -> JSONResponse:
     return problem(422, INVALID_REQUEST, errors=[InvalidField(field=f"body.{error.field}", message=error.message)])
 
 
-def _bug(_: Request, __: Exception) -> JSONResponse:
+def internal_error(_: Any, __: Any) -> JSONResponse:
+    """Return the response to an error that is a bug."""
     return problem(
         500, "Internal server error; see the server log.", headers={"Cache-Control": "no-store"}
     )  # GuardMiddleware does not see this response

@@ -3,7 +3,6 @@
 Starlette refuses one whose Content-Length says so in plain text, and outside of all middleware of an app.
 """
 
-from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,9 +33,3 @@ class TooLargeMiddleware:
 
 def _is_plain_413(message: Message) -> bool:
     return message["status"] == 413 and Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain")
-
-
-def add_outermost(app: FastAPI) -> None:
-    """Put the middleware outside of Starlette's own, which add_middleware() cannot."""
-    build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: TooLargeMiddleware(build())  # type: ignore[method-assign]
