@@ -11,6 +11,9 @@ up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three con
 down: .venv/native ## stop the stack, from another terminal
 	@python -m project.native down
 
+logs: .venv/native ## print the log of the stack; JOB=id prints all lines about a job, PART=consumer those of some parts
+	@python -m project.native.logs
+
 reset: .venv/native ## delete all jobs, results and schedules of a stopped stack; keep the database, mail and backups
 	@python -m project.native reset
 
@@ -88,4 +91,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean
+.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean logs

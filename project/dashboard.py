@@ -12,6 +12,7 @@ from flower.views import BaseHandler
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform, RequestHandler
 
+from project import logs
 from project.api.request_guard import NO_FRAMES, Refusal, check_request
 from project.consumer import app, settings
 from project.jobs.service import Jobs
@@ -97,6 +98,8 @@ class RedisQueues:
         ]
 
 
+# with --logging=none, which turns off Tornado's own format
+logs.to_stdout(settings.log_level)
 # Flower's command has no option for another class or another kind of broker
 flower.command.Flower = GuardedFlower
 if not app.broker.management_api:

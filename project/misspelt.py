@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from project.settings import Settings
 
-MAKES_OWN = {"ARGS", "QUEUE", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile
+MAKES_OWN = {"ARGS", "JOB", "PART", "QUEUE", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile
 SETTINGS = {name.upper() for name in Settings.model_fields}
 SETTINGS |= {f"{name}_FILE" for name in SETTINGS} | {"GLASSQUEUE_ENV_FILE", "GLASSQUEUE_URL"}
 # similarity, 0 to 1; a developer's shell has names such as PG_PASSWORD, a container hardly any

@@ -94,6 +94,9 @@ def _collect_garbage_rarely() -> None:
 
 def _set_up_logs(settings: Settings) -> None:
     logs.to_stdout(settings.log_level)
+    general = logging.getLogger("uvicorn")
+    general.handlers.clear()  # its lines get the format of all others
+    general.propagate = True
     logging.getLogger("uvicorn.error").setLevel(settings.log_level)  # the name of uvicorn's general logger
     if settings.in_containers:
         misspelt.warn_of_misspelt_settings()

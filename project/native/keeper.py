@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from project.native.output import Lines, Output
@@ -40,7 +41,7 @@ class Keeper:
                 last_lines = b"\n".join(self._last_lines).decode(errors="replace")
                 self._gave_up(self.part.name, f"{_describe(code)}, the {EXITS}th time within {WITHIN} s", last_lines)
                 return
-            self._say(f"{_describe(code)}, restarting in {pause} s")
+            self._tell(f"{_describe(code)}, restarting in {pause} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
@@ -66,29 +67,35 @@ class Keeper:
     async def _run_once(self) -> int:
         """Start the process, forward its output, and return its exit code."""
         self._ended.clear()
-        pipe, output_end = os.pipe()
-        alive, alive_end = os.pipe()
-        command = [*TIED, str(alive), *self.part.command]
-        process = self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output_end,
-            stderr=output_end,
-            cwd=self.part.folder,
-            env=self._environment(),
-            pass_fds=[alive],
-            start_new_session=True,
-        )
-        os.close(output_end)
-        os.close(alive)
-        lines, loop = Lines(pipe, self._line), asyncio.get_running_loop()
-        loop.add_reader(pipe, lambda: lines.read() or loop.remove_reader(pipe))
-        await self._ended.wait()
-        loop.remove_reader(pipe)
-        lines.read()
-        os.close(pipe)
-        os.close(alive_end)
+        with ExitStack() as open_ends, ExitStack() as open_pipes:
+            alive, alive_end = os.pipe()
+            open_ends.callback(os.close, alive)
+            open_pipes.callback(os.close, alive_end)
+            stderr = self._pipe(self._line, open_ends, open_pipes)
+            stdout = self._pipe(self._file_line, open_ends, open_pipes) if self.part.stdout else stderr
+            process = self._process = subprocess.Popen(
+                [*TIED, str(alive), *self.part.command],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=self.part.folder,
+                env=self._environment(),
+                pass_fds=[alive],
+                start_new_session=True,
+            )
+            open_ends.close()
+            await self._ended.wait()
         return process.returncode
+
+    def _pipe(self, pass_on: Callable[[bytes], None], open_ends: ExitStack, open_pipes: ExitStack) -> int:
+        """Return the end of a new pipe for the process; pass on its lines until *open_pipes* is closed."""
+        pipe, end = os.pipe()
+        open_ends.callback(os.close, end)
+        lines, loop = Lines(pipe, pass_on), asyncio.get_running_loop()
+        loop.add_reader(pipe, lambda: lines.read() or loop.remove_reader(pipe))
+        for last in (partial(os.close, pipe), lines.read, partial(loop.remove_reader, pipe)):  # in reverse order
+            open_pipes.callback(last)
+        return end
 
     def _environment(self) -> dict[str, str]:
         shared = {name: value for name, value in os.environ.items() if name not in self.part.hidden}
@@ -115,8 +122,14 @@ class Keeper:
         self._last_lines.append(line)
         self._output.line(self.part.name, line)
 
-    def _say(self, text: str) -> None:
-        self._output.line(self.part.name, text.encode())
+    def _file_line(self, line: bytes) -> None:
+        self._output.line_in_file(self.part.stdout, self.part.name, line)
+
+    def _tell(self, text: str) -> None:
+        """Print what happens to the process, after its last lines if they were not printed."""
+        for line in self._last_lines if self._output.quiet else ():
+            self._output.line(self.part.name, line, always=True)
+        self._output.line(self.part.name, text.encode(), always=True)
 
 
 def _describe(code: int) -> str:

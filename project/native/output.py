@@ -1,13 +1,17 @@
-"""Print the output of all processes, each line with the time and the process name, and write it to a log file."""
+"""Print the output of all processes, each line with the time and the process name, and write it to log files."""
 
 import os
 import queue
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from project.native.line_format import LineFormat, wants_colour
+
+STACK_LOG = "stack.log"
 KEPT = 10_000  # lines buffered for a slow terminal or disk; further lines are dropped
 FULL, OLD = 20 * 2**20, 4  # bytes of a log file, and the number of old files kept
 
@@ -77,31 +81,63 @@ class Writer:
 
 
 class Output:
-    """Print lines and write them to the log file, if there is one; neither output blocks the other."""
+    """Print lines and write them to log files, if there is a folder for them; neither output blocks the other."""
 
-    def __init__(self, width: int, log: LogFile | None = None, stdout: int = 1) -> None:
-        self._width = width
+    def __init__(self, names: Iterable[str], folder: Path | None = None, stdout: int = 1) -> None:
+        """Open the log file; raise OSError if it cannot be written."""
+        self.format = LineFormat(names)
+        self.is_terminal = os.isatty(stdout)
+        self.quiet = False  # lines of processes go to the log file only, while the stack starts
+        self._colour = wants_colour(stdout)
+        self._listed = 0  # lines of the list that is shown last
         self._terminal = Writer(partial(_write_all, stdout))
-        self._log = Writer(log.write) if log else None
+        self._folder = folder
+        self._files: dict[str, Writer] = {}
+        if folder:
+            self._file(STACK_LOG)
 
     def say(self, text: str) -> None:
         """Print a text of the launcher, without a prefix."""
-        self._put("", text.encode(errors="backslashreplace") + b"\n")
+        line = text.encode(errors="backslashreplace") + b"\n"
+        self._print(line)
+        self._write(STACK_LOG, line)
 
-    def line(self, name: str, line: bytes) -> None:
-        """Print a line of a process."""
-        self._put("%H:%M:%S ", f"{name:{self._width}} | ".encode() + line + b"\n")
+    def line(self, name: str, line: bytes, *, always: bool = False) -> None:
+        """Print a line of a process, or what happens to the process (*always*)."""
+        full = self.format.line(datetime.now(), name, line) + b"\n"
+        if always or not self.quiet:
+            self._print(self.format.shown(full, colour=self._colour))
+        self._write(STACK_LOG, full)
+
+    def line_in_file(self, file: str, name: str, line: bytes) -> None:
+        """Write a line of a process to a log file of its own."""
+        self._write(file, self.format.line(datetime.now(), name, line) + b"\n")
+
+    def show(self, lines: list[str]) -> None:
+        """Show a list on the terminal, in the place of the one before if nothing was printed since."""
+        up = f"\x1b[{self._listed}A" if self._listed else ""
+        self._print((up + "".join(f"\x1b[K{line}\n" for line in lines)).encode())
+        self._listed = len(lines)
 
     def close(self, patience: float = 2) -> None:
         """Write the queued texts, for at most *patience* seconds each."""
-        for writer in (self._log, self._terminal):
-            if writer:
-                writer.close(patience)
+        for writer in (*self._files.values(), self._terminal):
+            writer.close(patience)
 
-    def _put(self, clock: str, text: bytes) -> None:
-        self._terminal.put(time.strftime(clock).encode() + text)
-        if self._log:  # with the date
-            self._log.put(time.strftime(clock and f"%Y-%m-%d {clock}").encode() + text)
+    def _file(self, name: str) -> Writer:
+        assert self._folder
+        if name not in self._files:
+            self._files[name] = Writer(LogFile(self._folder / name).write)
+        return self._files[name]
+
+    def _write(self, file: str, text: bytes) -> None:
+        if self._folder:
+            with suppress(OSError):  # a file that cannot be opened now; the launcher says so for the first one
+                self._file(file).put(text)
+
+    def _print(self, text: bytes) -> None:
+        self._listed = 0
+        self._terminal.put(text)
 
 
 def _write_all(file: int, text: bytes) -> None:

@@ -55,8 +55,12 @@ def _literal(file: Path) -> str:
 
 
 def _nginx(settings: Settings, run_dir: Path, programs: Programs) -> Part:
+    """Return NGINX, which starts last: it would answer 502 as long as there is no producer."""
     command, folder = nginx_files.command(programs.nginx), f"{run_dir}/nginx"
-    return Part("nginx", command, probe=f"{settings.url}/", folder=folder, hidden=Settings.secret_names())
+    hidden = Settings.secret_names()
+    return Part(
+        "nginx", command, probe=f"{settings.url}/", folder=folder, hidden=hidden, needs="producer", stdout="access.log"
+    )
 
 
 def _producer(settings: Settings) -> Part:
@@ -95,7 +99,7 @@ def _flower(settings: Settings, run_dir: Path) -> Part:
     port = settings.flower_port
     options = ["--address=127.0.0.1", f"--port={port}", "--url_prefix=dashboard", "--persistent=True"]
     options += [f"--db={run_dir}/flower.db", "--state_save_interval=5000", "--max_tasks=10000"]
-    options += ["--purge_offline_workers=60"]
+    options += ["--purge_offline_workers=60", "--logging=none"]
     # in the environment: the URL contains a password, and Flower does not read our settings
     environment = {"FLOWER_BROKER_API": settings.flower_broker_api.get_secret_value()}
     probe = f"http://127.0.0.1:{port}/dashboard/healthcheck"
@@ -117,7 +121,7 @@ def _locust(settings: Settings) -> Part:
 
 
 def _celery(app: str, *arguments: str) -> list[str]:
-    return [*_script("celery"), "--app", app, *arguments]
+    return [*_script("celery"), "--quiet", "--app", app, *arguments]
 
 
 def _script(name: str) -> list[str]:

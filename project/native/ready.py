@@ -1,7 +1,7 @@
 """Wait until the stack answers, and compose the banner with its addresses."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -10,6 +10,7 @@ from project.native.part import Part
 
 DEADLINE = 60  # seconds
 PATIENCE = 2  # seconds to wait for one response
+USER_AGENT = "healthcheck"  # whose requests NGINX does not log (nginx/includes/log.conf)
 
 BANNER = """
   Glassqueue is up.
@@ -34,12 +35,20 @@ def banner(url: str, *, catches_mail: bool) -> str:
     return BANNER.format(url=url, curl=curl, mail=f"    mail        {url}/mail/\n" if catches_mail else "")
 
 
-async def all_up(parts: Iterable[Part], failed: set[str]) -> list[str]:
-    """Wait until all parts answer, except failed ones; return the names of those that do not answer in time."""
+async def all_up(parts: Iterable[Part], failed: set[str], tell: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Wait until all parts answer, except failed ones; return the names of those that do not answer in time.
+
+    tell: called with the name of each part that answers.
+    """
     waiting = {part.name: part.probe for part in parts if part.probe}
     end = asyncio.get_running_loop().time() + DEADLINE
     while True:
-        waiting = {name: probe for name, probe in waiting.items() if name not in failed and not await is_up(probe)}
+        for name, probe in list(waiting.items()):
+            if name in failed:
+                del waiting[name]
+            elif await is_up(probe):
+                del waiting[name]
+                tell(name)
         if not waiting or asyncio.get_running_loop().time() > end:
             return list(waiting)
         await asyncio.sleep(0.1)
@@ -48,8 +57,7 @@ async def all_up(parts: Iterable[Part], failed: set[str]) -> list[str]:
 async def is_up(probe: str) -> bool:
     """Tell whether a file exists, a port accepts connections, or a GET succeeds.
 
-    The request goes directly to each part, not through NGINX, which would log a 502 while parts start, nor through a
-    proxy.
+    The request goes directly to each part, not through NGINX nor through a proxy.
     """
     if probe.startswith("/"):
         return Path(probe).exists()
@@ -66,7 +74,7 @@ async def is_up(probe: str) -> bool:
 
 
 async def _succeeds(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, path: str) -> bool:
-    writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n\r\n".encode())
     status = (await reader.readline()).split()[1:2]
     await reader.read()  # to the end: a server logs an error if the connection closes earlier
     return status == [b"200"]

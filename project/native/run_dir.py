@@ -13,7 +13,7 @@ from project.settings import get_settings
 
 PRIVATE = 0o077  # the umask of the whole stack, because its files contain jobs, mail and secrets
 #: Files that are not created with this umask: those of earlier versions, and copies of project files.
-UNMASKED = ("nginx", "redis", "mail", "backups", "*.db", "*.db-*", "stack.log*", "launcher.pid")
+UNMASKED = ("nginx", "redis", "mail", "backups", "*.db", "*.db-*", "stack.log*", "access.log*", "launcher.pid")
 
 
 def lock(folder: Path) -> int:

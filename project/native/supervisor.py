@@ -7,7 +7,7 @@ import select
 import signal
 import stat
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 from project.health import given_up
 from project.native import ready
 from project.native.keeper import Keeper
-from project.native.output import LogFile, Output
+from project.native.output import Output
 from project.native.part import Part
+from project.native.progress import Progress
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEBOUNCE = 1  # seconds in which a second signal counts as the same one: `timeout` and a closed terminal send two
@@ -41,22 +42,34 @@ class Supervisor:
         self._failed: set[str] = set()  # the names of the parts that are not restarted
         self._stop, self._kill = asyncio.Event(), asyncio.Event()
         self._stopped_at = 0.0
+        self._progress = Progress([part.name for part in plan.parts], output)
 
     async def run(self) -> None:
         """Start everything, wait for a signal, stop everything."""
         self._listen()
         watching = asyncio.create_task(self._watch_terminal())
+        self._progress.begin()
         first = [keeper for keeper in self._keepers if keeper.part.first]
         others = [keeper for keeper in self._keepers if not keeper.part.first]
         firsts = [asyncio.create_task(keeper.run()) for keeper in first]
-        await _race(ready.all_up([keeper.part for keeper in first], self._failed), self._stop.wait())
-        rest = [asyncio.create_task(keeper.run()) for keeper in others]
+        await _race(self._up(keeper.part.name for keeper in first), self._stop.wait())
+        rest = [asyncio.create_task(self._run(keeper)) for keeper in others]
         await _race(self._announce(), self._stop.wait())
         await self._stop.wait()
         watching.cancel()
         await self._end(others, rest)
         await self._end(first, firsts)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # everything has ended: ignore another Ctrl-C
+
+    async def _run(self, keeper: Keeper) -> None:
+        """Run a part as soon as the one that it needs is up."""
+        await _race(self._up([keeper.part.needs]), self._stop.wait())
+        await keeper.run()
+
+    async def _up(self, names: Iterable[str]) -> None:
+        """Wait until the parts with these names are up, or have failed."""
+        names = set(names)
+        await ready.all_up([part for part in self._plan.parts if part.name in names], self._failed)
 
     def _listen(self) -> None:
         """Handle signals from now on, including those that have arrived since the process started."""
@@ -98,7 +111,8 @@ class Supervisor:
 
     async def _announce(self) -> None:
         """Print the banner once all parts answer, or name the parts that do not."""
-        silent = await ready.all_up(self._plan.parts, self._failed)
+        silent = await ready.all_up(self._plan.parts, self._failed, self._progress.ready)
+        self._output.quiet = False
         if silent:
             self._output.say(f"glassqueue: no answer after {ready.DEADLINE} s: {', '.join(silent)}")
         else:
@@ -129,13 +143,13 @@ async def _race(*several: Awaitable[Any]) -> None:
         task.cancel()
 
 
-def _output(width: int, log: Path) -> Output:
-    """Return the output with its log file, or without one if it cannot be written."""
+def _output(names: list[str], run_dir: Path) -> Output:
+    """Return the output with its log files, or without them if they cannot be written."""
     try:
-        return Output(width, LogFile(log))
+        return Output(names, run_dir)
     except OSError as error:
-        output = Output(width)
-        output.say(f"glassqueue: cannot write {log}: {error.strerror}; continuing without a log file")
+        output = Output(names)
+        output.say(f"glassqueue: cannot write {error.filename}: {error.strerror}; continuing without log files")
         return output
 
 
@@ -144,7 +158,7 @@ def main(plan_file: int) -> None:
     with open(plan_file) as file:
         written = json.load(file)
     plan = Plan(**written | {"parts": [Part(**part) for part in written["parts"]]})
-    output = _output(max(len(part.name) for part in plan.parts), Path(plan.run_dir) / "stack.log")
+    output = _output([part.name for part in plan.parts], Path(plan.run_dir))
     asyncio.run(Supervisor(plan, output).run())
     output.close()
 

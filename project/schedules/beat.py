@@ -28,6 +28,7 @@ ROUND = 1.0  # seconds after which the lock is renewed, even if more schedules a
 MEND = 5.0  # seconds between two checks for damage in Redis
 POSTPONED = 60.0  # seconds until an invalid entry is checked again
 BEAT = 1.0  # seconds between two heartbeats
+PERIODIC = "periodic"  # the header of jobs of periodic schedules; project/worker/job_log.py reads it
 
 log = logging.getLogger(__name__)
 
@@ -134,11 +135,15 @@ class Scheduler(beat.Scheduler):
         if reason := outdated(self.app, schedule):
             self._report(schedule.schedule_id, reason)
             jobs = []
+        is_periodic = schedule.schedule_id in self.app.conf.beat_schedule
+        options = {"headers": {PERIODIC: True}} if is_periodic else {}
         for job_id in jobs:
             with suppress(JobExists):  # a scheduler that crashed since has submitted it
-                self.app.tasks[schedule.task].apply_async(kwargs=schedule.arguments, task_id=job_id)
+                self.app.tasks[schedule.task].apply_async(kwargs=schedule.arguments, task_id=job_id, **options)
         if self._store.advance(schedule, coming, moments, jobs) and jobs:
-            log.info("schedule_id=%s fired task=%s job_ids=%s", schedule.schedule_id, schedule.task, ",".join(jobs))
+            level = logging.DEBUG if is_periodic else logging.INFO
+            ids = ",".join(jobs)
+            log.log(level, "schedule_id=%s fired task=%s job_ids=%s", schedule.schedule_id, schedule.task, ids)
 
     def close(self) -> None:
         """Let another scheduler lead at once."""

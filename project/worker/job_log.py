@@ -10,6 +10,7 @@ from typing import Any
 
 from billiard.process import current_process
 from celery import Task, signals
+from celery.states import SUCCESS
 
 from project import job_output, logs
 from project.leased_transport.errors import LONGEST_TRACEBACK, bounded
@@ -48,7 +49,7 @@ def _belong_to_one_job(**_: Any) -> None:
 def _started(task_id: str, task: Task, **_: Any) -> None:
     job_output.begin(task_id, inside=bool(task.request.is_eager))
     _begun[task_id] = time.monotonic()
-    log.info("started %s", _fields(task.request, task.name))
+    log.log(_level(task.request), "started %s", _fields(task.request, task.name))
 
 
 def _failed(sender: Task, task_id: str, exception: BaseException, einfo: Any = None, **_: Any) -> None:
@@ -82,8 +83,13 @@ def _ended(task_id: str, task: Task, state: str | None = None, retval: Any = Non
     if isinstance(retval, BaseException):
         log.warning("%s error=%s", line, _text_of(retval))
     else:
-        log.info("%s", line)
+        log.log(_level(task.request) if state == SUCCESS else logging.INFO, "%s", line)
     job_output.end()
+
+
+def _level(request: Any) -> int:
+    """Return DEBUG for periodic jobs, whose lines would bury all others; the scheduler marks them with a header."""
+    return logging.DEBUG if getattr(request, "periodic", False) else logging.INFO
 
 
 def _text_of(error: BaseException) -> str:

@@ -100,6 +100,24 @@ def test_a_closed_terminal_stops_the_stack(tmp_path: Path) -> None:
     assert terminal.left() == []
 
 
+def test_a_terminal_shows_the_parts_in_colour_and_no_periodic_jobs(tmp_path: Path) -> None:
+    """The list of parts is updated in place; a job's lines follow after the addresses, periodic jobs only in DEBUG."""
+    stack = NativeStack(tmp_path / "run", whole=True, SHUTDOWN_TIMEOUT="1", HELLO_EVERY="1", TERM="xterm")
+    terminal = Terminal(stack)
+    terminal.read(60, until="Glassqueue is up")
+    assert "  producer                  starting" in terminal.seen and "\x1b[10A" in terminal.seen
+    with stack.client() as http:
+        wait_until(lambda: len(http.get("/producer/api/jobs?task=hello&status=SUCCESS").json()["jobs"]) > 1)
+        job_id = submit(http, "sum", number=10)
+    terminal.read(10, until=f"success job_id={job_id}")
+    assert re.search(
+        rf"\x1b\[\d\dm[\d:]{{8}} consumer\.1 +\x1b\[0m \| INFO glassqueue.job: success job_id={job_id}", terminal.seen
+    )
+    assert "hello" not in terminal.seen
+    terminal.type("\x03")
+    terminal.wait()
+
+
 def test_a_killed_launcher_leaves_nothing_running(tmp_path: Path) -> None:
     """NGINX's workers and the pools of consumers end with it."""
     stack = NativeStack(tmp_path / "run", whole=True).start()

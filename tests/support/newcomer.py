@@ -84,6 +84,7 @@ def here(stack: NativeStack) -> dict[str, str]:
         "make reset": f"{in_redis} make --silent reset",
         ".run/redis-6379.password": f"{stack.run_dir}/redis-{stack.settings['REDIS_PORT']}.password",
         ".run/stack.log": f"{stack.run_dir}/stack.log",
+        "make logs": f"RUN_DIR={stack.run_dir} make --silent logs",
         "make redis-cli": f"{in_redis} make --silent redis-cli",
         ".venv/bin/python -m project.native.redis_cli": f"{in_redis} .venv/bin/python -m project.native.redis_cli",
         ".venv/bin/alembic": f"{in_its_folder}alembic",

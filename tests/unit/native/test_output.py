@@ -35,13 +35,13 @@ def test_a_halted_terminal_does_not_stop_the_log_file(tmp_path: Path) -> None:
     """Nobody reads the pipe in the terminal's place; the file has all lines all the same."""
     reading, writing = os.pipe()
     log = tmp_path / "stack.log"
-    both = Output(4, LogFile(log), writing)
+    both = Output(["part"], tmp_path, writing)
     for _ in range(3):
         both.line("part", b"x" * 60_000)
     both.say("the end")
     both.close(0.2)
     lines = log.read_text().splitlines()
-    assert [len(line) for line in lines[:3]] == [len("2026-11-27 05:00:00 part | ") + 60_000] * 3
+    assert [len(line) for line in lines[:3]] == [len("2026-11-27 05:00:00.000 part | ") + 60_000] * 3
     assert lines[3:] == ["the end"]
     os.close(reading)  # which ends the thread that writes: else it would keep this process
     os.close(writing)

@@ -1,0 +1,31 @@
+"""Show how far the stack has started: one line per part."""
+
+from project.native.output import Output
+
+
+class Progress:
+    """The list of parts, each starting or ready: updated in place on a terminal, else a line for each that is ready."""
+
+    def __init__(self, names: list[str], output: Output) -> None:
+        self._states = dict.fromkeys(names, "starting")
+        self._output = output
+
+    def begin(self) -> None:
+        """Show the list; until the stack is up, lines of the parts go to the log file only."""
+        self._output.quiet = True
+        if self._output.is_terminal:
+            self._show()
+
+    def ready(self, name: str) -> None:
+        """Show that a part is ready."""
+        self._states[name] = "ready"
+        if self._output.is_terminal:
+            self._show()
+        else:
+            self._output.say(self._line(name))
+
+    def _show(self) -> None:
+        self._output.show([self._line(name) for name in self._states])
+
+    def _line(self, name: str) -> str:
+        return f"  {self._output.format.pad(name)}  {self._states[name]}"
