@@ -8,6 +8,9 @@ help: ## list the commands
 up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three consumers
 	@python -m project.native
 
+dev: .venv/native ## start the stack as `make up` does, and restart what runs the code when it changes
+	@RELOAD=1 python -m project.native
+
 down: .venv/native ## stop the stack, from another terminal
 	@python -m project.native down
 
@@ -91,4 +94,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean logs
+.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean logs dev

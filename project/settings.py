@@ -148,6 +148,7 @@ class Settings(BaseSettings):
     locust_port: PortOrNone = 8089
     locust_users: PositiveInt = 200
     port_offset: NonNegativeInt = 0
+    reload: bool = False
     run_dir: Path = Path(".run")
 
     # Checks

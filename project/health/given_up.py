@@ -21,6 +21,11 @@ def note(folder: str, name: str, how: str) -> None:
     Path(folder, f"{name}{SUFFIX}").write_text(how)
 
 
+def forget(folder: str, name: str) -> None:
+    """Record that a part runs again."""
+    Path(folder, f"{name}{SUFFIX}").unlink(missing_ok=True)
+
+
 def check(settings: Settings) -> Check:
     """Name the parts that are not restarted."""
     if settings.in_containers:

@@ -3,30 +3,30 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from functools import partial
-from pathlib import Path
 
-from project.native.output import Lines, Output
+from project.native import ready
+from project.native.child import Child
+from project.native.output import Output
 from project.native.part import Part
+from project.native.race import race
 
-TIED = [sys.executable, "-S", str(Path(__file__).with_name("tied.py"))]
 EXITS, WITHIN = 5, 60  # a process that exits this many times within these seconds is not restarted
 LAST_LINES = 10
 
 
 class Keeper:
-    """Run a part in its own process group, and restart it when it exits."""
+    """Run a part, and restart it when it exits."""
 
     def __init__(self, part: Part, output: Output, gave_up: Callable[[str, str, str], None]) -> None:
         self.part, self._output, self._gave_up = part, output, gave_up
-        self._process: subprocess.Popen[bytes] | None = None
-        self._ended = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._first_part = part
+        self._child: Child | None = None
+        self._spare: Child | None = None
+        self._old: dict[Child, asyncio.Task[int]] = {}  # replaced, and finishing their jobs or requests
+        self._generation = 0
+        self._stopping, self._replaced = asyncio.Event(), asyncio.Event()
         self._exits: deque[float] = deque(maxlen=EXITS)
         self._last_lines: deque[bytes] = deque(maxlen=LAST_LINES)
 
@@ -34,72 +34,79 @@ class Keeper:
         """Keep the process running until stop(), or until it has exited too often."""
         while not self._stopping.is_set():
             code = await self._run_once()
-            if self._stopping.is_set():
-                return
+            if code is None:
+                continue
             pause = self._pause(code)
             if pause is None:
                 last_lines = b"\n".join(self._last_lines).decode(errors="replace")
                 self._gave_up(self.part.name, f"{_describe(code)}, the {EXITS}th time within {WITHIN} s", last_lines)
                 return
             self._tell(f"{_describe(code)}, restarting in {pause} s")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await race(self._stopping.wait(), self._replaced.wait(), asyncio.sleep(pause))
+        await asyncio.gather(*self._old.values())
 
     def stop(self) -> None:
         """Send SIGTERM to the process only: Celery's main process stops its children itself."""
         self._stopping.set()
         self._signal(os.kill, signal.SIGTERM)
+        if self._spare:
+            self._spare.signal(os.killpg, signal.SIGKILL)
 
     def kill(self) -> None:
         """Kill the process and its whole process group."""
         self._stopping.set()
-        self._signal(os.killpg, signal.SIGKILL)
+        for child in self._children():
+            child.signal(os.killpg, signal.SIGKILL)
 
     def reap(self) -> None:
-        """Reap the process if it has ended, and kill its group: a consumer killed with -9 leaves its pool behind."""
-        running = self._process
-        if running and os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            self._signal(os.killpg, signal.SIGKILL)  # before wait(), which frees the group's id for reuse
-            running.wait()
-            self._process = None
-            self._ended.set()
+        """Reap the processes that have ended."""
+        for child in self._children():
+            child.reap()
 
-    async def _run_once(self) -> int:
-        """Start the process, forward its output, and return its exit code."""
-        self._ended.clear()
-        with ExitStack() as open_ends, ExitStack() as open_pipes:
-            alive, alive_end = os.pipe()
-            open_ends.callback(os.close, alive)
-            open_pipes.callback(os.close, alive_end)
-            stderr = self._pipe(self._line, open_ends, open_pipes)
-            stdout = self._pipe(self._file_line, open_ends, open_pipes) if self.part.stdout else stderr
-            process = self._process = subprocess.Popen(
-                [*TIED, str(alive), *self.part.command],
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=self.part.folder,
-                env=self._environment(),
-                pass_fds=[alive],
-                start_new_session=True,
-            )
-            open_ends.close()
-            await self._ended.wait()
-        return process.returncode
+    async def prepare(self, preload: str) -> None:
+        """Start the process that will replace the running one, up to the point where it loads the project's code."""
+        if not self._stopping.is_set() and not (self._spare and not self._spare.ended.is_set()):
+            self._spare = self._start(self._next_part(), preload)
+            await self._spare.until_warm()
 
-    def _pipe(self, pass_on: Callable[[bytes], None], open_ends: ExitStack, open_pipes: ExitStack) -> int:
-        """Return the end of a new pipe for the process; pass on its lines until *open_pipes* is closed."""
-        pipe, end = os.pipe()
-        open_ends.callback(os.close, end)
-        lines, loop = Lines(pipe, pass_on), asyncio.get_running_loop()
-        loop.add_reader(pipe, lambda: lines.read() or loop.remove_reader(pipe))
-        for last in (partial(os.close, pipe), lines.read, partial(loop.remove_reader, pipe)):  # in reverse order
-            open_pipes.callback(last)
-        return end
+    async def replace(self) -> None:
+        """Stop the process as stop() does, and start its successor without waiting for running jobs and requests."""
+        self._exits.clear()
+        self._signal(os.kill, signal.SIGTERM)
+        while self.part.probe.startswith("http") and await ready.is_up(ready.port_of(self.part.probe)):
+            await asyncio.sleep(0.02)  # it still listens on the port that its successor needs
+        self.part = self._spare.part if self._spare else self._next_part()
+        self._replaced.set()
 
-    def _environment(self) -> dict[str, str]:
-        shared = {name: value for name, value in os.environ.items() if name not in self.part.hidden}
-        return shared | self.part.environment
+    async def _run_once(self) -> int | None:
+        """Start the process, forward its output, and return its exit code, or None if it was stopped or replaced."""
+        self._replaced.clear()
+        child = self._child = self._take_spare() or self._start(self.part)
+        await race(child.ended.wait(), self._replaced.wait())
+        if self._replaced.is_set():
+            self._old[child] = leaving = asyncio.create_task(child.wait())
+            leaving.add_done_callback(lambda _: self._old.pop(child))
+            return None
+        code = await child.wait()
+        return None if self._stopping.is_set() else code
+
+    def _next_part(self) -> Part:
+        self._generation += 1
+        return self._first_part.generation(self._generation)
+
+    def _take_spare(self) -> Child | None:
+        """Return the prepared process, if it waits."""
+        spare, self._spare = self._spare, None
+        if spare and not spare.ended.is_set():
+            spare.release()
+            return spare
+        return None
+
+    def _start(self, part: Part, preload: str = "") -> Child:
+        return Child(part, self._line, self._file_line, preload)
+
+    def _children(self) -> list[Child]:
+        return [child for child in (self._child, self._spare, *self._old) if child]
 
     def _pause(self, code: int) -> int | None:
         """Return the seconds until the next start, or None if the process has exited too often.
@@ -114,9 +121,8 @@ class Keeper:
         return None if recent == EXITS else int(2 ** max(0, recent - 2))
 
     def _signal(self, send: Callable[[int, int], None], number: int) -> None:
-        # not Popen.send_signal(): it would reap the process before reap() can kill its group
-        if self._process:
-            send(self._process.pid, number)
+        if self._child:
+            self._child.signal(send, number)
 
     def _line(self, line: bytes) -> None:
         self._last_lines.append(line)

@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from project import migrate, misspelt
 from project.addresses import in_url
 from project.health import given_up
-from project.native import binaries, nginx_files, parts, ports, ready, run_dir
+from project.native import binaries, nginx_files, parts, ports, preload, ready, run_dir
+from project.native.load_app import load_app
 from project.native.supervisor import STOP, Plan
 from project.settings import Settings, get_settings
-from project.startup import ROOT, explained
+from project.startup import ROOT
 
 UNUSED_PORT = 9  # the discard port: NGINX needs an address even for services that are not started
 GRACE = 10  # seconds that the parts may take to stop, in addition to SHUTDOWN_TIMEOUT
@@ -32,13 +33,20 @@ def up() -> None:
     lock = run_dir.lock(folder)
     ports.refuse_ports_in_use(settings)
     _choose_password(settings)
-    _load_app()
+    load_app()
     migrate.main()
     _write_files(settings, folder)
     programs = parts.Programs(binaries.redis_server() if settings.own_redis else "", binaries.nginx())
     banner = ready.banner(settings.url, catches_mail=not settings.smtp_host)
     plan = Plan(parts.parts(settings, folder, programs), str(folder), banner, settings.shutdown_timeout + GRACE)
-    _become_supervisor(plan, lock, os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"})
+    environment = os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    if settings.reload:
+        plan = replace(
+            plan, watched=[str(ROOT / "project"), *settings.folders_of_tasks], preload=str(preload.write(folder))
+        )
+        # two changes within a second may have the same time and size, by which Python recognizes its compiled files
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    _become_supervisor(plan, lock, environment)
 
 
 def _choose_password(settings: Settings) -> None:
@@ -49,15 +57,6 @@ def _choose_password(settings: Settings) -> None:
     if settings.own_redis and not settings.redis_password.get_secret_value():
         settings.redis_password = SecretStr(secrets.token_urlsafe(32))
         run_dir.write_private(settings.password_file, settings.redis_password.get_secret_value())
-
-
-def _load_app() -> None:
-    """Exit if producer or consumers could not start: a typo in a task, or two tasks with one route."""
-    with explained():
-        # imported here, so that an error in these modules is explained too
-        from project import consumer, producer  # noqa: F401, PLC0415
-
-        producer.create_app()
 
 
 def _become_supervisor(plan: Plan, lock: int, environment: dict[str, str]) -> None:

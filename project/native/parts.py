@@ -66,8 +66,9 @@ def _nginx(settings: Settings, run_dir: Path, programs: Programs) -> Part:
 def _producer(settings: Settings) -> Part:
     port = str(settings.producer_port)
     command = [*_script("uvicorn"), "--factory", "project.producer:create_app", "--host", "127.0.0.1", "--port", port]
-    command += ["--no-access-log", "--timeout-graceful-shutdown", "31"]
-    return Part("producer", command, probe=f"http://127.0.0.1:{port}/producer/health/ready")
+    # with RELOAD, a page that follows all jobs must not delay a restart
+    command += ["--no-access-log", "--timeout-graceful-shutdown", "1" if settings.reload else "31"]
+    return Part("producer", command, probe=f"http://127.0.0.1:{port}/producer/health/ready", reload=True)
 
 
 def _consumers(settings: Settings, run_dir: Path) -> list[Part]:
@@ -77,22 +78,24 @@ def _consumers(settings: Settings, run_dir: Path) -> list[Part]:
         ("consumer-notifications", settings.notification_consumers, NOTIFICATIONS),
         ("consumer-maintenance", settings.maintenance_consumers, MAINTENANCE),
     ]
+    options = ["--without-mingle"] if settings.reload else []  # which takes a second
     return [
-        _consumer(run_dir, f"{kind}.{number}", environment)
+        _consumer(run_dir, f"{kind}.{number}", environment, options)
         for kind, count, environment in kinds
         for number in range(1, count + 1)
     ]
 
 
-def _consumer(run_dir: Path, name: str, environment: dict[str, str]) -> Part:
+def _consumer(run_dir: Path, name: str, environment: dict[str, str], options: list[str]) -> Part:
     """Return a consumer that maps SIGTERM to SIGQUIT, which starts Celery's soft shutdown."""
-    command = _celery("project.consumer", "worker", "--hostname", f"{name}@%h")
-    return Part(name, command, {"REMAP_SIGTERM": "SIGQUIT"} | environment, probe=str(run_dir / f"{name}.alive"))
+    command = _celery("project.consumer", "worker", "--hostname", f"{name}@%h", *options)
+    environment = {"REMAP_SIGTERM": "SIGQUIT"} | environment
+    return Part(name, command, environment, probe=str(run_dir / f"{name}.alive"), reload=True)
 
 
 def _scheduler(run_dir: Path) -> Part:
     command = _celery("project.consumer", "beat", "--pidfile=")
-    return Part("scheduler", command, probe=str(run_dir / "scheduler.alive"))
+    return Part("scheduler", command, probe=str(run_dir / "scheduler.alive"), reload=True)
 
 
 def _flower(settings: Settings, run_dir: Path) -> Part:

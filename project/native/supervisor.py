@@ -7,10 +7,9 @@ import select
 import signal
 import stat
 import sys
-from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from project.health import given_up
 from project.native import ready
@@ -18,6 +17,8 @@ from project.native.keeper import Keeper
 from project.native.output import Output
 from project.native.part import Part
 from project.native.progress import Progress
+from project.native.race import race
+from project.native.reload import Reloader
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEBOUNCE = 1  # seconds in which a second signal counts as the same one: `timeout` and a closed terminal send two
@@ -25,12 +26,17 @@ DEBOUNCE = 1  # seconds in which a second signal counts as the same one: `timeou
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts to run, their RUN_DIR, the text to print when they are up, and the seconds to wait for their end."""
+    """The parts to run, their RUN_DIR, the text to print when they are up, and the seconds to wait for their end.
+
+    watched: the folders whose changes restart parts. preload: a file with the libraries that these parts load.
+    """
 
     parts: list[Part]
     run_dir: str
     banner: str
     patience: float
+    watched: list[str] = field(default_factory=list)
+    preload: str = ""
 
 
 class Supervisor:
@@ -42,6 +48,8 @@ class Supervisor:
         self._failed: set[str] = set()  # the names of the parts that are not restarted
         self._stop, self._kill = asyncio.Event(), asyncio.Event()
         self._stopped_at = 0.0
+        self._tasks: dict[Keeper, asyncio.Task[None]] = {}
+        self._reloader: Reloader | None = None
         self._progress = Progress([part.name for part in plan.parts], output)
 
     async def run(self) -> None:
@@ -51,20 +59,39 @@ class Supervisor:
         self._progress.begin()
         first = [keeper for keeper in self._keepers if keeper.part.first]
         others = [keeper for keeper in self._keepers if not keeper.part.first]
-        firsts = [asyncio.create_task(keeper.run()) for keeper in first]
-        await _race(self._up(keeper.part.name for keeper in first), self._stop.wait())
-        rest = [asyncio.create_task(self._run(keeper)) for keeper in others]
-        await _race(self._announce(), self._stop.wait())
+        self._start(first)
+        await race(self._up(keeper.part.name for keeper in first), self._stop.wait())
+        self._start(others)
+        await race(self._announce(), self._stop.wait())
+        reloading = asyncio.create_task(self._reload())
         await self._stop.wait()
-        watching.cancel()
-        await self._end(others, rest)
-        await self._end(first, firsts)
+        for task in (watching, reloading):
+            task.cancel()
+        await self._end(others)
+        await self._end(first)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # everything has ended: ignore another Ctrl-C
+
+    def _start(self, keepers: list[Keeper]) -> None:
+        self._tasks |= {keeper: asyncio.create_task(self._run(keeper)) for keeper in keepers}
 
     async def _run(self, keeper: Keeper) -> None:
         """Run a part as soon as the one that it needs is up."""
-        await _race(self._up([keeper.part.needs]), self._stop.wait())
+        await race(self._up([keeper.part.needs]), self._stop.wait())
         await keeper.run()
+
+    async def _reload(self) -> None:
+        """Restart the parts with the project's code when it changes, if RELOAD is set."""
+        if self._plan.watched and not self._stop.is_set():
+            self._reloader = Reloader(self._keepers, self._plan.preload, self._output, self._replace, self._failed)
+            await self._reloader.run(self._plan.watched)
+
+    async def _replace(self, keeper: Keeper) -> None:
+        """Replace the process of a part, also of one that was given up."""
+        if self._tasks[keeper].done():
+            self._failed.discard(keeper.part.name)
+            given_up.forget(self._plan.run_dir, keeper.part.name)
+            self._start([keeper])
+        await keeper.replace()
 
     async def _up(self, names: Iterable[str]) -> None:
         """Wait until the parts with these names are up, or have failed."""
@@ -103,6 +130,8 @@ class Supervisor:
     def _reap(self) -> None:
         for keeper in self._keepers:
             keeper.reap()
+        if self._reloader:
+            self._reloader.reap()
 
     def _gave_up(self, name: str, how: str, last_lines: str) -> None:
         self._failed.add(name)
@@ -120,11 +149,12 @@ class Supervisor:
         if self._failed:
             self._output.say(f"glassqueue: not running: {', '.join(sorted(self._failed))}; the reason is above")
 
-    async def _end(self, keepers: list[Keeper], tasks: list[asyncio.Task[None]]) -> None:
+    async def _end(self, keepers: list[Keeper]) -> None:
         """Stop processes; kill those that have not ended in time, or at the second Ctrl-C."""
+        tasks = [self._tasks[keeper] for keeper in keepers if keeper in self._tasks]
         for keeper in keepers:
             keeper.stop()
-        await _race(asyncio.gather(*tasks), self._kill.wait(), asyncio.sleep(self._plan.patience))
+        await race(asyncio.gather(*tasks), self._kill.wait(), asyncio.sleep(self._plan.patience))
         for keeper in keepers:
             keeper.kill()
         await asyncio.gather(*tasks)
@@ -133,14 +163,6 @@ class Supervisor:
 def _survives_terminal() -> bool:
     """Tell whether SIGHUP is ignored, as in `nohup make up`."""
     return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-
-
-async def _race(*several: Awaitable[Any]) -> None:
-    """Wait until the first one has ended, and cancel the others."""
-    tasks = [asyncio.ensure_future(one) for one in several]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
 
 
 def _output(names: list[str], run_dir: Path) -> Output:

@@ -11,7 +11,7 @@ import httpx
 import psutil
 from redis import Redis
 
-from project.native.keeper import TIED
+from project.native.child import TIED
 from project.settings import Settings
 from tests.support.env_file import env_file_of
 from tests.support.ports import free_port
