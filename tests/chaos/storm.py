@@ -122,7 +122,11 @@ class Clients:
         self.refused: Counter[str] = Counter()
         self.unexpected: list[str] = []
         self._url, self._jobs, self._killer = url, jobs, killer
-        self._threads = [threading.Thread(target=self._run, args=(random.Random(seed + n),)) for n in range(clients)]
+        # daemons, because a storm that Ctrl-C interrupts must not go on submitting
+        threads = (
+            threading.Thread(target=self._run, args=(random.Random(seed + n),), daemon=True) for n in range(clients)
+        )
+        self._threads = list(threads)
 
     def run(self) -> Self:
         """Submit all jobs and return."""
