@@ -1,10 +1,13 @@
-// Calls the producer's HTTP API; no other module does.
+// Calls the producer's HTTP API; no other module does, except live.js for the stream.
+
+export const API = "/producer/api";
+const PATIENCE = 15_000; // milliseconds until a request without an answer is given up
 
 /** An error response (RFC 9457); status 0 means that there was no response. */
 export class Problem extends Error {
-  constructor({ status, title, detail, errors = [] }, retryAfter = null) {
+  constructor({ status, title, detail, errors = [] }) {
     super(detail);
-    Object.assign(this, { status, title, errors, retryAfter });
+    Object.assign(this, { status, title, errors });
   }
 
   /** Whether the same request may succeed later. */
@@ -13,36 +16,72 @@ export class Problem extends Error {
   }
 }
 
-/** Return the catalogue of tasks. */
-export const listTasks = async () => (await call("producer/api/tasks")).json();
-
-/** Return the current state of a job. */
-export const lookUp = async (location, signal) => (await call(location, { signal })).json();
-
-/** Submit a job; return the accepted job and its location. */
-export async function submit(task, args) {
-  const headers = { "Content-Type": "application/json" };
-  const response = await call(task.submit, { method: "POST", headers, body: JSON.stringify(args) });
-  return { ...(await response.json()), location: response.headers.get("Location") };
+/** Describe a problem in one line. */
+export function describe(problem) {
+  if (!(problem instanceof Problem)) return String(problem.message ?? problem);
+  return `${problem.status || ""} ${problem.title}: ${problem.message}`.trim();
 }
 
-/** Return the shell command that submits the same job. */
-export function curl(task, args) {
-  const body = JSON.stringify(args).replaceAll("'", String.raw`'\''`);
-  return `curl -X POST ${new URL(task.submit, document.baseURI)} -H 'Content-Type: application/json' -d '${body}'`;
+/** Return the body of a GET; the query leaves out empty values. */
+export const get = async (path, query, signal) => (await send({ method: "GET", path: withQuery(path, query) }, signal)).body;
+
+/**
+ * Send a request {method, path, body, headers}; return {status, location, body, text}.
+ * The text is the answer as it came.
+ */
+export async function send(request, signal) {
+  const response = await fetchResponse(request, signal);
+  const text = await response.text();
+  const body = parse(text);
+  if (!response.ok) throw Object.assign(problemOf(response, body), { answer: { status: response.status, text } });
+  return { status: response.status, location: response.headers.get("Location"), body, text };
 }
 
-async function call(address, options) {
-  const response = await fetch(address, { cache: "no-store", ...options }).catch((error) => {
+/** Return a path with the query parameters that have a value. */
+export function withQuery(path, query = {}) {
+  const filled = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return filled.length ? `${path}?${new URLSearchParams(filled)}` : path;
+}
+
+/** Return the shell command that sends the same request. */
+export function curl({ method, path, body, headers = {} }) {
+  const words = ["curl"];
+  if (method !== "GET") words.push("-X", method);
+  words.push(quote(new URL(path, location.origin).href));
+  if (body !== undefined) words.push("-H", quote("Content-Type: application/json"), "-d", quote(JSON.stringify(body)));
+  for (const [name, value] of Object.entries(headers)) words.push("-H", quote(`${name}: ${value}`));
+  return words.join(" ");
+}
+
+/** Return a job's address in the API. */
+export const jobPath = (id, rest = "") => `${API}/jobs/${encodeURIComponent(id)}${rest}`;
+
+const quote = (word) => (/^[\w:/.-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`);
+
+async function fetchResponse({ method, path, body, headers = {} }, signal) {
+  const limit = AbortSignal.timeout(PATIENCE);
+  const options = { method, headers: { ...headers }, cache: "no-store", signal: signal ? AbortSignal.any([signal, limit]) : limit };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  try {
+    return await fetch(path, options);
+  } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ status: 0, title: "No response", detail: "NGINX does not answer. Is the stack running?" });
-  });
-  if (response.ok) return response;
-  const seconds = Number(response.headers.get("Retry-After"));
-  throw new Problem(await body(response), seconds > 0 ? seconds * 1000 : null);
+    throw new Problem({ status: 0, title: "No response", detail: "The producer does not answer. Is the stack running?" });
+  }
 }
 
-async function body(response) {
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function problemOf(response, body) {
   const nothing = { status: response.status, title: response.statusText, detail: "The response has no explanation." };
-  return { ...nothing, ...(await response.json().catch(() => ({}))) };
+  return new Problem({ ...nothing, ...body });
 }

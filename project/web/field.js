@@ -1,58 +1,88 @@
 // Creates one input of a form from the JSON Schema of one argument.
 
-import { copy } from "./template.js";
+import { h } from "./dom.js";
 
 const INPUTS = { integer: "number", number: "number", boolean: "checkbox" };
+const LONG = 500; // characters from which a text gets several lines
 const number = new Intl.NumberFormat("en");
 
-/** Return {element, name, input, complain, read} for an argument; formId makes the ids unique. */
+/** Return {element, name, input, complain, read, start} for an argument; formId makes the ids unique. */
 export function createField(formId, name, schema, required) {
-  const { element, slots } = copy("field");
-  const input = element.querySelector("input");
-  input.id = `${formId}-${name}`;
-  slots.help.id = `${input.id}-help`;
-  slots.wrong.id = `${input.id}-wrong`;
-  input.setAttribute("aria-describedby", `${slots.help.id} ${slots.wrong.id}`);
-  element.querySelector("label").htmlFor = input.id;
-  slots.name.textContent = name;
-  slots.type.textContent = schema.type ?? "JSON";
-  slots.help.textContent = help(schema, required);
-  prepare(input, name, schema, required);
-
+  const id = `${formId}-${name}`;
+  const input = createInput(schema);
+  for (const [key, value] of Object.entries({ id, name, autocomplete: "off", "aria-describedby": `${id}-help ${id}-wrong` })) {
+    input.setAttribute(key, value);
+  }
+  if (required) input.setAttribute("aria-required", "true");
+  prepare(input, schema, schema.examples?.[0] ?? schema.default);
+  const wrong = h("p", { class: "wrong", id: `${id}-wrong` });
+  const element = h(
+    "div",
+    { class: "field" },
+    h("label", { for: id }, name, " ", h("small", {}, schema.type ?? "JSON")),
+    input,
+    h("p", { class: "help", id: `${id}-help` }, help(schema, required)),
+    wrong,
+  );
   const complain = (message) => {
-    slots.wrong.textContent = message;
+    wrong.textContent = message;
     element.classList.toggle("invalid", Boolean(message));
     input.setAttribute("aria-invalid", String(Boolean(message)));
   };
-  return { element, name, input, complain, read: () => read(input, schema) };
+  return { element, name, input, complain, read: () => read(input, schema, required), start: (value) => prepare(input, schema, value) };
 }
 
-function prepare(input, name, schema, required) {
-  input.name = name;
-  input.type = INPUTS[schema.type] ?? "text";
-  input.required = required;
-  const start = schema.examples?.[0] ?? schema.default;
+function createInput(schema) {
+  const type = INPUTS[schema.type] ?? "text";
+  if (type === "text" && (schema.type !== "string" || schema.maxLength > LONG)) return h("textarea", { rows: 2 });
+  return h("input", { type });
+}
+
+/** Put a value into the input, and its limits. */
+function prepare(input, schema, start) {
   if (input.type === "checkbox") input.checked = Boolean(start);
-  else if (start !== undefined) input.value = schema.type === "string" ? start : JSON.stringify(start);
-  if (input.type !== "number") return;
-  for (const [limit, key] of [["min", "minimum"], ["max", "maximum"]]) {
-    if (schema[key] !== undefined) input[limit] = schema[key];
-  }
-  input.step = schema.type === "integer" ? 1 : "any";
+  else if (start !== undefined) input.value = schema.type === "string" ? (start ?? "") : JSON.stringify(start);
+  if (input.type === "number") input.step = schema.type === "integer" ? 1 : "any";
 }
 
-/** Return the argument's value; undefined leaves it out, so that the task's default applies. */
-function read(input, schema) {
+/**
+ * Return the argument's value; undefined leaves it out, so that the task's default applies.
+ * Throw an error with the server's words for what the server would refuse.
+ */
+function read(input, schema, required) {
   if (input.type === "checkbox") return input.checked;
-  if (input.validity.badInput) throw new Error("Enter a number.");
-  if (input.value === "") return undefined;
-  if (input.type === "number") return input.valueAsNumber;
-  if (schema.type === "string") return input.value;
+  if (input.validity.badInput) throw new Error(`Input should be a valid ${schema.type}`);
+  if (input.value === "") {
+    if (required && schema.type !== "string") throw new Error("Field required");
+    return required ? "" : undefined;
+  }
+  if (input.type === "number") return checkNumber(input.valueAsNumber, schema);
+  if (schema.type === "string") return checkText(input.value, schema);
   try {
     return JSON.parse(input.value);
   } catch {
-    throw new Error("Enter valid JSON.");
+    throw new Error("Input should be valid JSON");
   }
+}
+
+function checkNumber(value, { type, minimum, maximum, exclusiveMinimum, exclusiveMaximum }) {
+  const should = (words) => {
+    throw new Error(`Input should be ${words}`);
+  };
+  if (type === "integer" && !Number.isInteger(value)) should("a valid integer");
+  if (value < minimum) should(`greater than or equal to ${minimum}`);
+  if (value > maximum) should(`less than or equal to ${maximum}`);
+  if (value <= exclusiveMinimum) should(`greater than ${exclusiveMinimum}`);
+  if (value >= exclusiveMaximum) should(`less than ${exclusiveMaximum}`);
+  return value;
+}
+
+function checkText(value, { minLength, maxLength }) {
+  const length = [...value].length; // code points, as the server counts
+  const characters = (limit) => `${limit} character${limit === 1 ? "" : "s"}`;
+  if (length < minLength) throw new Error(`String should have at least ${characters(minLength)}`);
+  if (length > maxLength) throw new Error(`String should have at most ${characters(maxLength)}`);
+  return value;
 }
 
 function help(schema, required) {

@@ -1,57 +1,32 @@
-// Creates the form of one task from its entry in the catalogue.
+// Creates the fields of a task's arguments, reads them, and shows errors beside them.
 
-import { submit } from "./api.js";
 import { createField } from "./field.js";
-import { jobElementId } from "./job.js";
-import { copy, describe } from "./template.js";
+import { h } from "./dom.js";
 
-/** Return a form that submits jobs of the task; onAccepted gets the task, the arguments and the accepted job. */
-export function createForm(task, onAccepted) {
-  const { element, slots } = copy("form");
+/** Return {element, read, peek, complain}: the fields of a task; start has the first values by name. */
+export function argumentFields(formId, task, start = null) {
   const { properties = {}, required = [] } = task.arguments;
-  const fields = Object.entries(properties).map(([name, schema]) =>
-    createField(`form-${task.task}`, name, schema, required.includes(name)),
-  );
-  slots.task.textContent = task.task;
-  slots.task.id = `form-${task.task}`;
-  element.setAttribute("aria-labelledby", slots.task.id);
-  slots.address.textContent = `POST ${task.submit}`;
-  slots.summary.textContent = task.summary;
-  slots.button.ariaLabel = `Submit ${task.task}`;
-  slots.fields.append(...fields.map((field) => field.element));
-
-  element.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(task, element, slots, fields, onAccepted);
-  });
-  return element;
+  const fields = Object.entries(properties).map(([name, schema]) => createField(formId, name, schema, required.includes(name)));
+  for (const field of fields) if (start && Object.hasOwn(start, field.name)) field.start(start[field.name]);
+  const empty = h("p", { class: "hint" }, "This task has no arguments.");
+  const element = h("div", { class: "fields" }, ...(fields.length ? fields.map((field) => field.element) : [empty]));
+  return { element, read: () => readAll(fields), peek: () => peek(fields), complain: (problem) => complain(fields, problem) };
 }
 
-async function send(task, element, slots, fields, onAccepted) {
-  complain(fields, slots.problem, null);
-  slots.accepted.hidden = true;
-  const args = readAll(fields);
-  if (!args || element.ariaBusy === "true") return;
-  // not `disabled`: that would move the focus away from keyboard users
-  element.ariaBusy = "true";
-  try {
-    const accepted = await submit(task, args);
-    onAccepted(task, args, accepted);
-    slots.accepted.href = `#${jobElementId(accepted)}`;
-    slots.accepted.hidden = false;
-  } catch (problem) {
-    complain(fields, slots.problem, problem);
-  } finally {
-    element.ariaBusy = "false";
-  }
+/** Return the arguments by name; throw an error for an invalid one. */
+function peek(fields) {
+  const values = fields.map((field) => [field.name, field.read()]);
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
-/** Return the arguments by name, or show the first invalid one and return null. */
+/** Return the arguments by name; or show the first invalid one and return null. */
 function readAll(fields) {
+  complain(fields, null);
   const args = {};
   for (const field of fields) {
     try {
-      args[field.name] = field.read();
+      const value = field.read();
+      if (value !== undefined) args[field.name] = value;
     } catch (error) {
       field.complain(error.message);
       field.input.focus();
@@ -61,13 +36,12 @@ function readAll(fields) {
   return args;
 }
 
-/** Show a problem: errors of fields next to the fields, other errors next to the button. */
-function complain(fields, place, problem) {
-  const errors = new Map((problem?.errors ?? []).map(({ field, message }) => [field, message]));
-  for (const field of fields) field.complain(errors.get(`body.${field.name}`) ?? "");
-  const named = fields.filter((field) => errors.has(`body.${field.name}`));
-  // the details are shown beside the fields, unless an error belongs to no field
-  const shown = named.length > 0 && named.length === errors.size;
-  place.textContent = problem ? (shown ? `${problem.status} ${problem.title}` : describe(problem)) : "";
+/** Show the errors that belong to fields; return whether those were all. */
+function complain(fields, problem) {
+  const errors = new Map((problem?.errors ?? []).map(({ field, message }) => [field.replace(/^body\.(arguments\.|kwargs\.)?/, ""), message]));
+  const find = (name) => errors.get(name) ?? Array.from(errors).find(([path]) => path.startsWith(`${name}.`))?.[1];
+  for (const field of fields) field.complain(find(field.name) ?? "");
+  const named = fields.filter((field) => find(field.name));
   named[0]?.input.focus();
+  return named.length > 0;
 }

@@ -1,0 +1,166 @@
+// The panel that submits jobs: a form for each task, options, "send 1 / 10 / 100 / 1000", and the answer as it came.
+
+import { announce } from "./announce.js";
+import { describe, get, API, jobPath, send, withQuery } from "./api.js";
+import { byId, h, replace } from "./dom.js";
+import { curlLine, exchangePanel } from "./exchange.js";
+import { argumentFields } from "./form.js";
+import { count, oneLine, plural } from "./format.js";
+import { refresher } from "./refresh.js";
+import { badge, stateOf } from "./states.js";
+import { recall, remember } from "./store.js";
+
+const AT_A_TIME = 6; // requests under way when many jobs are sent, as many as browsers allow
+const STORE = "task";
+const FIRST = "count_primes";
+
+const panel = byId("submit");
+const exchange = exchangePanel();
+const followed = h("p", { class: "followed", hidden: true });
+let tasks = [];
+let following = null;
+
+/** Load the catalogue, again whenever the stack comes back, and show the form of a task. */
+export function startSubmit() {
+  const loading = refresher({ load: () => get(`${API}/tasks`), show: arrange, fail: complain, wanted: () => !tasks.length });
+  loading.start();
+  panel.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit(Number(event.submitter?.value ?? 1));
+  });
+}
+
+/** Return the catalogue, once it is loaded. */
+export const catalogue = () => tasks;
+
+/** Submit a job of a task as a visitor would; return the followed job (the tour). */
+export async function submitTask(name, args) {
+  choose(name, args);
+  await submit(1);
+  return following;
+}
+
+function complain(problem) {
+  byId("submit-problem").textContent = `${describe(problem)} Retrying soon.`;
+}
+
+function arrange(loaded) {
+  tasks = loaded;
+  byId("submit-problem").textContent = "";
+  const queues = Map.groupBy ? Map.groupBy(tasks, (task) => task.queue) : groupByQueue();
+  const groups = Array.from(queues, ([queue, some]) =>
+    h("optgroup", { label: `queue ${queue}` }, ...some.map((task) => h("option", { value: task.task }, task.task))),
+  );
+  byId("task").replaceChildren(...groups);
+  byId("task").onchange = () => choose(byId("task").value);
+  const names = tasks.map((task) => task.task);
+  choose([recall(STORE), FIRST, names[0]].find((name) => names.includes(name)));
+  panel.ariaBusy = "false";
+}
+
+function groupByQueue() {
+  const groups = new Map();
+  for (const task of tasks) groups.set(task.queue, [...(groups.get(task.queue) ?? []), task]);
+  return groups;
+}
+
+const current = { task: null, fields: null };
+
+function choose(name, start = null) {
+  const task = tasks.find((each) => each.task === name);
+  if (!task) return;
+  remember(STORE, name);
+  byId("task").value = name;
+  panel.setAttribute("aria-label", name);
+  byId("task-summary").textContent = task.summary;
+  Object.assign(current, { task, fields: argumentFields("submit", task, start) });
+  byId("task-fields").replaceChildren(current.fields.element);
+  for (const button of panel.querySelectorAll("button[value]")) button.setAttribute("aria-label", `Send ${Number(button.value).toLocaleString("en")} of ${name}`);
+  byId("submit-answer").replaceChildren(exchange.element, followed);
+  showCurl();
+  panel.oninput = showCurl;
+}
+
+/** Show the curl line of what the form would send. */
+function showCurl() {
+  try {
+    replace(byId("submit-curl"), curlLine(requestOf(current.fields.peek())));
+  } catch {
+    // an invalid value has no request
+  }
+}
+
+function requestOf(args) {
+  const value = (id) => byId(id).value.trim();
+  const query = { job_id: value("option-id"), countdown: value("option-delay"), priority: value("option-priority") };
+  const key = value("option-key");
+  return { method: "POST", path: withQuery(current.task.submit, query), body: args, headers: key ? { "Idempotency-Key": key } : {} };
+}
+
+async function submit(wanted) {
+  const args = current.fields?.read();
+  byId("submit-problem").textContent = "";
+  if (!args || panel.ariaBusy === "true") return;
+  const request = requestOf(args);
+  const one = byId("option-id").value || byId("option-key").value; // an id is for one job
+  // not `disabled`: that would move the focus away from keyboard users
+  panel.ariaBusy = "true";
+  try {
+    const { body } = await exchange.send(request);
+    follow(body);
+    if (wanted > 1 && !one) await sendMany(request, wanted);
+  } catch (problem) {
+    const beside = current.fields.complain(problem);
+    byId("submit-problem").textContent = beside ? `${problem.status} ${problem.title}` : describe(problem);
+  } finally {
+    panel.ariaBusy = "false";
+  }
+}
+
+/** Send the rest of many jobs, a few at a time; the first error ends it. */
+async function sendMany(request, wanted) {
+  const progress = h("p", { class: "hint", role: "status" });
+  exchange.element.append(progress);
+  let [sent, accepted] = [1, 1];
+  const sender = async () => {
+    while (sent < wanted) {
+      sent++;
+      await send(request).catch((problem) => {
+        sent = wanted;
+        throw problem;
+      });
+      accepted++;
+      progress.textContent = `${count(accepted)} of ${count(wanted)} accepted`;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, sender));
+  announce(`${plural(accepted, "job")} accepted`);
+}
+
+/** Show beside the form what becomes of the newest job. */
+function follow(job) {
+  following?.refresher.stop();
+  const id = job.job_id;
+  const link = h("a", { href: `#/jobs/${encodeURIComponent(id)}` }, "its story");
+  const mine = refresher({
+    load: () => get(jobPath(id)),
+    show: (found) => {
+      showFollowed(found, link);
+      if (found.ready) mine.stop();
+    },
+    fail: () => {},
+    wanted: (frame) => frame.changes.jobs.some((change) => change.job_id === id) || frame.changes.total > frame.changes.shown,
+    every: 300,
+  });
+  following = { id, refresher: mine };
+  showFollowed(job, link);
+  mine.start();
+}
+
+function showFollowed(job, link) {
+  const outcome = job.status === "SUCCESS" ? oneLine(job.result) : job.error ? `${job.error.type}: ${job.error.message}` : "";
+  const progress = job.progress && !job.ready ? `${Math.round(job.progress.fraction * 100)} % ${job.progress.text}` : "";
+  replace(followed, badge(job.status), " ", outcome ? h("b", { class: "outcome" }, outcome) : h("span", {}, progress), " ", link);
+  followed.hidden = false;
+  announce(`${job.task} job ${stateOf(job.status).label}${outcome ? `: ${outcome}` : ""}`);
+}
