@@ -7,6 +7,9 @@ from project.brokers import Broker
 from project.celery_config import tasks
 from project.settings import Settings
 
+#: Pools that Celery does not know by their names.
+OWN_POOLS = {"forked": "project.leased_transport.forked:TaskPool"}
+
 
 def celery_options(settings: Settings, broker: Broker) -> dict[str, Any]:
     """Return Celery's configuration; the broker adds the options that depend on it."""
@@ -58,7 +61,7 @@ def _periodic_jobs(settings: Settings) -> dict[str, Any]:
 
 def _consumers(settings: Settings) -> dict[str, Any]:
     return {
-        "worker_pool": settings.consumer_pool,
+        "worker_pool": OWN_POOLS.get(settings.consumer_pool, settings.consumer_pool),
         "worker_concurrency": settings.consumer_slots,
         "worker_max_memory_per_child": settings.consumer_slot_memory * 1024 or None,
         "worker_soft_shutdown_timeout": settings.shutdown_timeout,

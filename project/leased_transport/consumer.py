@@ -7,8 +7,11 @@ from typing import Any
 from celery.concurrency import solo, thread
 from celery.worker import consumer, state
 
+from . import forked
 from .errors import Rejected
 from .events import Dispatcher
+from .forked_front import Commands, SlotCommands, choose_commands
+from .forked_slot import SlotPool
 from .lease_keeper import LeaseKeeper
 
 
@@ -23,14 +26,28 @@ class Consumer(consumer.Consumer):
         super().__init__(*args, **kwargs)
         # A prefork child takes longer to reach than Redis, so its consumer gains nothing from fetching ahead.
         runs_jobs = isinstance(self.pool, solo.TaskPool | thread.TaskPool)
-        self.keeper = LeaseKeeper(self.hostname, runs_jobs=runs_jobs, hard_limit=self._hard_limit)
+        options: dict[str, Any] = {}
+        if isinstance(self.pool, forked.TaskPool):
+            self.pool.consumer, options = self, {"neglected": self.pool.neglected}
+        elif isinstance(self.pool, SlotPool):
+            options = {"board": self.pool.slot.leases}
+            choose_commands(self, SlotCommands(), answers=False)
+        self.keeper = LeaseKeeper(self.hostname, runs_jobs=runs_jobs, hard_limit=self._hard_limit, **options)
         self.app.lease_keeper = self.keeper
         self.app.events.dispatcher_cls = Dispatcher
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
         """Give the channel that jobs come through the keeper, after each (re)connect."""
         self.task_consumer.channel.keeper = self.keeper
+        if isinstance(self.pool, forked.TaskPool):
+            self._leave_jobs_to_slots()
         return super().create_task_handler(*args, **kwargs)
+
+    def _leave_jobs_to_slots(self) -> None:
+        """Fetch no jobs, but reap expired leases; this is the front process of a forked pool."""
+        self.task_consumer.consume = lambda *_, **__: None
+        self.task_consumer.channel._open_keeper([queue.name for queue in self.task_consumer.queues])
+        choose_commands(self, Commands(self.pool.front), answers=True)
 
     def _hard_limit(self, headers: dict[str, Any]) -> float:
         """Return the hard time limit of a job in seconds: its own, its task's or the app's."""

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from . import scripts
 from .errors import describe
+from .lease_board import LeaseBoard
 from .records import RECENT_LIMIT
 from .standby import Standby
 
@@ -69,12 +70,20 @@ class LeaseKeeper:
     """
 
     def __init__(
-        self, consumer: str, *, runs_jobs: bool = False, hard_limit: Callable[[dict[str, Any]], float] = _no_limit
+        self,
+        consumer: str,
+        *,
+        runs_jobs: bool = False,
+        hard_limit: Callable[[dict[str, Any]], float] = _no_limit,
+        board: LeaseBoard | None = None,
+        neglected: Callable[[float], list[Lease]] = lambda _: [],
     ) -> None:
         """Note which consumer has the leases.
 
         runs_jobs: jobs run in this process, and may hold the interpreter's lock for longer than a lease.
         hard_limit: returns the hard time limit of a job in seconds, given the headers of its message.
+        board: shows the leases to a process that renews them in this case; without one, a standby process is started.
+        neglected: returns leases of other processes that were not renewed for this number of seconds, to renew them.
         """
         self.consumer, self.runs_jobs, self.hard_limit = consumer, runs_jobs, hard_limit
         self.leaving = False  # the worker was asked to stop, so jobs that come back from now on are no failed attempts
@@ -87,7 +96,7 @@ class LeaseKeeper:
         self._delivered_at = 0.0
         self._backlog_handed_back = False
         self._endings: deque[list[Any]] = deque()  # arguments of finish.lua that are not written yet
-        self._standby: Standby | None = None
+        self._board, self._neglected = board, neglected
         self._closed = False
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -96,6 +105,12 @@ class LeaseKeeper:
     def is_open(self) -> bool:
         """Return whether this process renews leases."""
         return self._pid == os.getpid()
+
+    @property
+    def client(self) -> Redis:
+        """Return a client of the Redis that has the leases."""
+        assert self._client is not None
+        return self._client
 
     @property
     def leases(self) -> list[Lease]:
@@ -109,9 +124,9 @@ class LeaseKeeper:
     def open(self, client: Redis, options: Options) -> None:
         """Begin to renew leases, in a thread."""
         self.connect(client, options)
-        if self.runs_jobs:
+        if self.runs_jobs and self._board is None:
             known = options.lease, options.max_attempts, options.result_ttl
-            self._standby = Standby(client.connection_pool, self.consumer, *known)
+            self._board = Standby(client.connection_pool, self.consumer, *known)
         threading.Thread(target=self._run, name="leases", daemon=True).start()
 
     def reap_from(self, queues: list[str]) -> None:
@@ -168,8 +183,8 @@ class LeaseKeeper:
         """Let fetched jobs wait until the worker has room for them; those that wait too long are handed back."""
         self._delivered_at = time.monotonic()
         self._backlog.extend(jobs)
-        if self._standby:
-            self._standby.show(self.leases)
+        if self._board:
+            self._board.show(self.leases)
         if len(self._backlog) > 1:
             self._wake.set()
 
@@ -215,11 +230,12 @@ class LeaseKeeper:
 
     def renew_and_reap(self) -> None:
         """Renew all leases, and hand back the jobs of any consumer whose leases have expired."""
-        for tag in self._renew_or_hand_back("renew", self.leases, self._queues):
+        leases = self.leases + self._neglected(0.4 * self._options.lease)
+        for tag in self._renew_or_hand_back("renew", leases, self._queues):
             if (lease := self._leases.pop(tag, None)) and not lease.ended:
                 logger.warning("lost the lease of job_id=%s: it has expired", lease.job_id)
-        if self._standby:
-            self._standby.renewed(self.leases)
+        if self._board:
+            self._board.renewed(self.leases)
 
     def close(self) -> None:
         """Write the last endings and hand back all jobs: the process is about to stop."""
@@ -228,8 +244,8 @@ class LeaseKeeper:
             self.flush()
             self.hand_back_backlog()
             self.hand_back(list(self._leases), "stop")
-            if self._standby:
-                self._standby.close()
+            if self._board:
+                self._board.close()
 
     def _write(self, ending: list[Any]) -> None:
         self._endings.append(ending)

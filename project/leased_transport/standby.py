@@ -7,8 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 from redis.connection import SSLConnection
 
 from . import scripts
-from .standby_process import HALF, HEAD, SEQUENCE, half
+from .lease_board import SIZE, LeaseBoard
 
 logger = logging.getLogger(__name__)
 
@@ -25,15 +23,14 @@ AUTHORITIES = {"cafile": "ca_certs", "capath": "ca_path", "cadata": "ca_data"}  
 VERIFY = {None: 0, "none": 0, "optional": 1, "required": 2}  # the numbers of ssl
 
 
-class Standby:
+class Standby(LeaseBoard):
     """Shows the leases of this process to a second process, which renews them if this one does not."""
 
     def __init__(self, pool: Any, consumer: str, lease: float, max_attempts: int, result_ttl: int) -> None:
         """Start the second process; it connects to the Redis of *pool* and calls renew_and_reap.lua."""
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open until this process ends
-        self._file.truncate(SEQUENCE.size + 2 * HALF)
-        self._board = mmap.mmap(self._file.fileno(), 0)
-        self._sequence, self._renewed, self._lock = 0, time.monotonic(), threading.Lock()
+        self._file.truncate(SIZE)
+        super().__init__(mmap.mmap(self._file.fileno(), 0))
         self._process: subprocess.Popen[bytes] | None = None
         kwargs = pool.connection_kwargs
         self._config = {
@@ -61,8 +58,7 @@ class Standby:
 
     def renewed(self, leases: Iterable[Any]) -> None:
         """Note that this process has just renewed its leases; start the second process again if it was killed."""
-        self._renewed = time.monotonic()
-        self.show(leases)
+        super().renewed(leases)
         if self._process is None or self._process.poll() is not None:
             self._start()
 
@@ -71,18 +67,6 @@ class Standby:
         if self._process and self._process.stdin:
             self._process.stdin.close()
             self._process.wait(5)
-
-    def show(self, leases: Iterable[Any]) -> None:
-        """Write the leases to the shared memory, as many as there is room for."""
-        text = "\n".join(f"{each.job_id}\0{each.token}\0{each.queue}\0{each.time_limit}" for each in leases).encode()
-        if len(text) > HALF - HEAD.size:
-            text = text[: text.rindex(b"\n", 0, HALF - HEAD.size)]
-        with self._lock:
-            begin = half(self._sequence + 1)
-            HEAD.pack_into(self._board, begin, self._renewed, len(text))
-            self._board[begin + HEAD.size : begin + HEAD.size + len(text)] = text
-            self._sequence += 1
-            SEQUENCE.pack_into(self._board, 0, self._sequence)
 
 
 def _greeting(kwargs: dict[str, Any]) -> list[list[Any]]:

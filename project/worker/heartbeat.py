@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
-from project.leased_transport import keys
+from project.leased_transport import forked, keys
 from project.leased_transport.scripts import Script
 
 INTERVAL, TTL = 2, 8  # seconds between two heartbeats, and until one expires
@@ -28,7 +29,7 @@ def connect() -> None:
 
     @signals.worker_ready.connect(weak=False)
     def _start(sender: Any, **_: Any) -> None:
-        arguments = (sender.app.broker.redis, describe(sender), ended)
+        arguments = (sender.app.broker.redis, describe(sender), _counter(sender), ended)
         threading.Thread(target=_run, args=arguments, name="heartbeat", daemon=True).start()
 
     @signals.worker_shutting_down.connect(weak=False)
@@ -62,10 +63,15 @@ def served_tasks(consumer: Any) -> list[Any]:
     return sorted((task for task in tasks if task.queue_name in queues), key=lambda task: task.name)
 
 
-def _run(client: Redis, consumer: dict[str, Any], ended: threading.Event) -> None:
+def _counter(consumer: Any) -> Callable[[], int]:
+    """Return what counts the jobs of a consumer."""
+    return consumer.pool.jobs_done if isinstance(consumer.pool, forked.TaskPool) else jobs_done
+
+
+def _run(client: Redis, consumer: dict[str, Any], count: Callable[[], int], ended: threading.Event) -> None:
     name = consumer["name"]
     while True:
-        text = json.dumps(consumer | {"done": jobs_done()})
+        text = json.dumps(consumer | {"done": count()})
         try:
             HEARTBEAT(client, [keys.consumer(name), keys.CONSUMERS], [name, text, TTL])
             if ended.wait(INTERVAL):

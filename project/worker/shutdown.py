@@ -16,6 +16,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from project.leased_transport.forked_front import handed_back
 from project.leased_transport.lease_keeper import LeaseKeeper
 
 log = logging.getLogger("glassqueue.job")
@@ -63,15 +64,20 @@ def _wait_until(idle: Callable[[], bool], timeout: float) -> None:
 def _leave(keeper: LeaseKeeper) -> None:
     """End this process although jobs still run in it, and hand them back."""
     for request in tuple(state.active_requests):
-        log.warning("handed back job_id=%s task=%s", request.id, request.task.name)
+        _log_handed_back(request.id, request.task.name)
     with suppress(RedisError):
         keeper.close()
     os._exit(EX_FAILURE)
 
 
+def _log_handed_back(job_id: str, task: str, **_: Any) -> None:
+    log.warning("handed back job_id=%s task=%s", job_id, task)
+
+
 def connect(app: Celery) -> None:
     """Make the app's consumers stop promptly."""
     app.Worker = app.subclass_with_self(PromptWorker, name="Worker")
+    handed_back.connect(_log_handed_back)  # by the forked pool
     signals.worker_process_init.connect(_free)
     signals.task_prerun.connect(_busy)
     signals.task_postrun.connect(_free)

@@ -116,7 +116,7 @@ def test_a_cut_cancel_is_all_or_nothing(cut: Redis, redis: Redis, moment: str) -
 
 
 @moments
-@pytest.mark.parametrize("pool", ["solo", "prefork", "threads"])
+@pytest.mark.parametrize("pool", ["solo", "prefork", "forked", "threads"])
 def test_a_worker_behind_a_breaking_line_loses_no_job(
     app: Celery, server: RedisServer, redis: Redis, workers: StartWorker, pool: str, moment: str
 ) -> None:

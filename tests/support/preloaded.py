@@ -1,6 +1,11 @@
 # ruff: noqa: F401
 """The libraries that the programs of tests/support/fork_server.py find imported; nothing of the project."""
 
+import os
+
+# read when celery.concurrency is imported: lets `-P custom` choose our pool
+os.environ["CELERY_CUSTOM_WORKER_POOL"] = "project.leased_transport.forked:TaskPool"
+
 import celery.apps.beat
 import celery.apps.worker
 import celery.bin.celery

@@ -86,6 +86,7 @@ class Worker(Process):
     def __init__(self, url: str, folder: Path, name: str, pool: str = "solo", slots: int = 1, *args: str,
                  app: str = "tests.support.transport_app", **env: Any) -> None:  # fmt: skip
         self.log = folder / f"{name}.log"
+        pool = "custom" if pool == "forked" else pool  # as tests/support/preloaded.py has it
         command = ["celery", "-A", app, "worker", "-P", pool, "-c", str(slots)]
         command += ["-n", f"{name}@test", "-l", "info", "--without-mingle", "--without-gossip", *args]
         environment = (

@@ -14,7 +14,7 @@ from tests.support.stopwatch import takes_less_than
 from tests.support.transport_fixtures import LEASE, StartWorker
 from tests.support.wait import wait_until
 
-POOLS = [("solo", 1), ("prefork", 2), ("threads", 2)]
+POOLS = [("solo", 1), ("prefork", 2), ("threads", 2), pytest.param("forked", 2, marks=pytest.mark.heavy)]
 every_pool = pytest.mark.parametrize(("pool", "slots"), POOLS)
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
 
-POOLS = ["prefork", "threads", "solo"]
+POOLS = ["prefork", pytest.param("forked", marks=pytest.mark.heavy), "threads", "solo"]
 
 
 def lines_with(tasks: Tasks, worker: str, text: str) -> list[str]:

@@ -25,7 +25,7 @@ def app(settings: Settings) -> Iterator[Celery]:
     app.close()
 
 
-@pytest.fixture(params=["prefork", "threads", "solo"])
+@pytest.fixture(params=["prefork", pytest.param("forked", marks=pytest.mark.heavy), "threads", "solo"])
 def start(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[StartConsumer]:
     """Start consumers by name and SHUTDOWN_TIMEOUT; all are killed when the test is over."""
     running: list[Worker] = []

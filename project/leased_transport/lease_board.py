@@ -1,0 +1,44 @@
+"""Show the leases of a process to another one, in shared memory."""
+
+import mmap
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from .standby_process import HALF, HEAD, SEQUENCE, LeaseFields, half, read
+
+SIZE = SEQUENCE.size + 2 * HALF
+
+
+class LeaseBoard:
+    """The leases of one process, and when it renewed them; standby_process.py describes the format."""
+
+    def __init__(self, memory: mmap.mmap) -> None:
+        """Use the first SIZE bytes of shared memory."""
+        self._memory, self._lock = memory, threading.Lock()
+        self._renewed = time.monotonic()
+
+    def renewed(self, leases: Iterable[Any]) -> None:
+        """Note that this process has just renewed its leases."""
+        self._renewed = time.monotonic()
+        self.show(leases)
+
+    def show(self, leases: Iterable[Any]) -> None:
+        """Write the leases, as many as there is room for."""
+        text = "\n".join(f"{each.job_id}\0{each.token}\0{each.queue}\0{each.time_limit}" for each in leases).encode()
+        if len(text) > HALF - HEAD.size:
+            text = text[: text.rindex(b"\n", 0, HALF - HEAD.size)]
+        with self._lock:
+            (sequence,) = SEQUENCE.unpack_from(self._memory)
+            begin = half(sequence + 1)
+            HEAD.pack_into(self._memory, begin, self._renewed, len(text))
+            self._memory[begin + HEAD.size : begin + HEAD.size + len(text)] = text
+            SEQUENCE.pack_into(self._memory, 0, sequence + 1)
+
+    def read(self) -> tuple[float, list[LeaseFields]]:
+        """Return when the leases were renewed, and the leases; any process may call this."""
+        return read(self._memory)
+
+    def close(self) -> None:
+        """Do nothing: the memory belongs to another process too."""
