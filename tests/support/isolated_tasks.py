@@ -20,7 +20,7 @@ class OwnError(Exception):
 def inspect_process(text: str) -> list[object]:
     """Return where it runs, what it got, and whether Celery is there."""
     print(f"isolated: {text}", flush=True)
-    logging.getLogger("a.library").info("isolated too: %s", text)
+    logging.getLogger("a.package").info("isolated too: %s", text)
     report_progress(0.5, text)
     return [os.getppid(), text, "celery" in sys.modules]
 

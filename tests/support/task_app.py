@@ -98,7 +98,7 @@ def talk(name: str, fail: bool = False) -> None:
     print("print", name, "in parts", end="")
     print(", then the rest\nand a second line")
     print("error of", name, file=sys.stderr)
-    logging.getLogger("a.library").info("library of %s\nin two lines", name)
+    logging.getLogger("a.package").info("library of %s\nin two lines", name)
     pass_gate(name)
     print("no end of line of", name, end="")
     if fail:
@@ -110,7 +110,7 @@ async def talk_later(name: str) -> None:
     """Write to standard output and a log from the event loop."""
     await asyncio.sleep(0)
     print("coroutine of", name)
-    logging.getLogger("a.library").info("library of the coroutine of %s", name)
+    logging.getLogger("a.package").info("library of the coroutine of %s", name)
 
 
 @shared_task()

@@ -50,7 +50,7 @@ def test_threads_and_isolated_processes_of_a_job_have_its_job_id_too(tasks: Task
     tasks.ended(isolated)
     assert marked(tasks, "prefork", "thread of prefork", thread)
     assert marked(tasks, "prefork", "isolated: marked", isolated)
-    assert marked(tasks, "prefork", f"INFO a.library: job_id={isolated}", isolated)
+    assert marked(tasks, "prefork", f"INFO a.package: job_id={isolated}", isolated)
 
 
 @pytest.mark.parametrize("pool", POOLS)
