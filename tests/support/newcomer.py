@@ -83,6 +83,7 @@ def here(stack: NativeStack) -> dict[str, str]:
         measured: f"HTTP_PORT={stack.settings['HTTP_PORT']} {in_redis} {measured}",
         "make reset": f"{in_redis} make --silent reset",
         ".run/redis-6379.password": f"{stack.run_dir}/redis-{stack.settings['REDIS_PORT']}.password",
+        ".run/mail": f"{stack.run_dir}/mail",
         ".run/stack.log": f"{stack.run_dir}/stack.log",
         "make logs": f"RUN_DIR={stack.run_dir} make --silent logs",
         "make redis-cli": f"{in_redis} make --silent redis-cli",

@@ -9,13 +9,15 @@ from docs.labs.measure import answers, experiments, load
 EXPERIMENTS = {
     "watch": (experiments.watch, "job_id"),
     "burst": (experiments.burst, "task arguments --jobs --name --priority"),
+    "report": (experiments.report, "job_id --name"),
     "waves": (experiments.waves, "task arguments --jobs --name"),
     "load": (load.load, "--utilisation --seconds --name"),
-    "fill": (answers.fill, "task arguments --jobs --name"),
+    "fill": (answers.fill, "task arguments --jobs --limit --name"),
     "cut": (answers.cut, "task arguments --key"),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "--jobs": {"type": int, "default": 1, "help": "how many jobs"},
+    "--limit": {"type": int, "help": "QUEUE_LIMIT: submit as many jobs and go on until they are refused"},
     "--name": {"default": "burst", "help": "the name before what is printed"},
     "--priority": {"type": int, "help": "0 is the most urgent, 9 the least"},
     "--utilisation": {"type": float, "default": 0.5, "help": "arrivals per second, times seconds per job"},

@@ -11,7 +11,7 @@ from project import redis_clients
 from project.client.api import ProblemError
 from project.settings import get_settings
 
-WARM_UP = 4  # seconds: the producer needs two refusals that are a second apart to know how fast the queue drains
+WARM_UP = 5  # seconds: the producer needs two refusals that are a second apart to know how fast the queue drains
 
 
 def cut(chosen: Namespace) -> None:
@@ -27,30 +27,35 @@ def cut(chosen: Namespace) -> None:
 
 
 def fill(chosen: Namespace) -> None:
-    """Submit jobs until the queue is full; then compare Retry-After with when a tenth of the queue is really free."""
-    api, memory = jobs.client(), _memory()
-    api._retry_for = 0  # show refusals instead of waiting
-    accepted, problem = 0, None
+    """Submit jobs; with --limit, then compare Retry-After with when a tenth of that limit is really free."""
+    memory, limit = _memory(), chosen.limit
+    jobs.submit_all([(chosen.task, chosen.arguments)] * (limit or chosen.jobs))
+    refusal = _refusal(chosen) if limit else None
+    jobs.show(chosen.name, submitted=limit or chosen.jobs, memory_kib=(_memory() - memory) / 1024)
+    if refusal:
+        jobs.show(chosen.name, status=refusal.status, retry_after=refusal.retry_after, really=_until_room(limit))
+
+
+def _refusal(chosen: Namespace) -> ProblemError | None:
+    """Keep the queue full for WARM_UP seconds, and return the last refusal."""
+    refusal, end = None, time.monotonic() + WARM_UP
+    with jobs.client(retry_for=0) as api:
+        while time.monotonic() < end or not refusal:
+            try:
+                api.submit(chosen.task, chosen.arguments)
+            except ProblemError as problem:
+                refusal = problem
+                time.sleep(0.02)
+    return refusal
+
+
+def _until_room(limit: int) -> float:
+    """Return the seconds until a tenth of the limit is free."""
     begun = time.monotonic()
-    while accepted < chosen.jobs and not (problem and time.monotonic() > begun + WARM_UP):
-        try:
-            api.submit(chosen.task, chosen.arguments)
-            accepted += 1
-        except ProblemError as refusal:
-            problem = refusal
-            time.sleep(0.2)
-    jobs.show(chosen.name, accepted=accepted, status=problem.status if problem else 202)
-    jobs.show(chosen.name, memory=(_memory() - memory) / 1024)
-    if problem:
-        _compare(chosen.name, problem.retry_after)
-
-
-def _compare(name: str, promised: float) -> None:
-    limit, begun = get_settings().queue_limit, time.monotonic()
     with jobs.client() as api:
         while max(queue.waiting for queue in api.queues()) > limit * 0.9:
             time.sleep(0.05)
-    jobs.show(name, retry_after=promised, really=time.monotonic() - begun)
+    return time.monotonic() - begun
 
 
 def _memory() -> int:

@@ -2,11 +2,14 @@
 
 import time
 from argparse import Namespace
+from bisect import bisect_left
 from collections import Counter
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
 from docs.labs.measure import jobs
-from project.job_models import Change, Job
+from project.job_models import ENDED, Change
 
 
 def watch(chosen: Namespace) -> None:
@@ -36,31 +39,43 @@ def burst(chosen: Namespace) -> None:
     jobs.show(chosen.name, succeeded=sum(job.status == "SUCCESS" for job in done))
 
 
+def report(chosen: Namespace) -> None:
+    """Wait for one job and print how long it waited and ran."""
+    with jobs.client() as api:
+        job = jobs.finished(api, [chosen.job_id])[0]
+    jobs.show(chosen.name, wait=jobs.waited(job), ran=jobs.ran(job))
+
+
 def waves(chosen: Namespace) -> None:
     """Submit jobs that are retried, and draw how many attempts start in each second."""
-    starts: list[datetime] = []
     with jobs.client() as api, jobs.client() as events:
-        stream = events.follow()
-        ids = set(jobs.submit_all([(chosen.task, chosen.arguments)] * chosen.jobs))
-        open_jobs = set(ids)
-        for event in stream:
-            if isinstance(event, Job) or event.job_id not in ids:
-                continue
-            if event.status == "STARTED":
-                starts.append(event.at)
-            if event.status in ("SUCCESS", "FAILURE"):
-                open_jobs.discard(event.job_id)
-            if not open_jobs:
-                break
+        # delayed, because the stream begins only when it is read
+        ids = jobs.submit_all([(chosen.task, chosen.arguments)] * chosen.jobs, countdown=2)
+        starts = _starts(events.follow(), set(ids))
         jobs.finished(api, ids)
-    _draw(chosen, starts)
+    _draw(starts)
+    retries = sorted(start for job in starts.values() for start in job[1:])
+    largest = max(bisect_left(retries, start + timedelta(seconds=1)) - n for n, start in enumerate(retries))
+    jobs.show(chosen.name, retries=len(retries), largest_wave=largest)
 
 
-def _draw(chosen: Namespace, starts: list[datetime]) -> None:
-    """Print a bar for each second after the first attempt of all, and the share of the largest wave of retries."""
-    first = min(starts)
-    seconds = Counter(int((start - first).total_seconds()) for start in starts)
+def _starts(stream: Iterator[Any], ids: set[str]) -> dict[str, list[datetime]]:
+    """Return when each attempt of each job has started, after all jobs have ended."""
+    starts: dict[str, list[datetime]] = {job_id: [] for job_id in ids}
+    going = set(ids)
+    for event in stream:
+        if event.job_id in going and event.status == "STARTED":
+            starts[event.job_id].append(event.at)
+        if event.status in ENDED:
+            going.discard(event.job_id)
+        if not going:
+            break
+    return starts
+
+
+def _draw(starts: dict[str, list[datetime]]) -> None:
+    """Print a bar for each second after the first attempt of all."""
+    moments = [start for job in starts.values() for start in job]
+    seconds = Counter(int((moment - min(moments)).total_seconds()) for moment in moments)
     for second in range(max(seconds) + 1):
         print(f"{second:3} s  {seconds[second]:3}  {'#' * seconds[second]}")
-    retries = [count for second, count in seconds.items() if second >= 1]
-    jobs.show(chosen.name, largest_wave=max(retries), retries=len(starts) - chosen.jobs)

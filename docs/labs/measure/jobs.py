@@ -10,9 +10,9 @@ from project.job_models import Job
 from project.settings import get_settings
 
 
-def client() -> Client:
+def client(retry_for: float = 30) -> Client:
     """Return a client of the stack that the settings name, as `make up` started it."""
-    return Client(get_settings().url)
+    return Client(get_settings().url, retry_for)
 
 
 def finished(api: Client, job_ids: Iterable[str], patience: float = 100) -> list[Job[Any]]:
