@@ -48,6 +48,18 @@ class NotRequeueable(GlassqueueError):
     status = 409
 
 
+class NotEnded(GlassqueueError):
+    """The job has not ended; cancel it first."""
+
+    status = 409
+
+
+class ArgumentsGone(GlassqueueError):
+    """The arguments of this job are not known any more, or its task has no endpoint; submit a new job instead."""
+
+    status = 409
+
+
 class UnknownSchedule(GlassqueueError):
     """No schedule has this id: it was never created, was deleted, or ended some time ago."""
 

@@ -151,11 +151,25 @@ def _load(text: str | None) -> Any:
 class ListedJob(Job[Any]):
     """A job in a list: a result of more than 2 KiB is left out, an error of that length is shortened."""
 
-    omitted: list[Literal["result", "error"]] = Field(
+    arguments: dict[str, Any] | None = Field(
+        default=None,
+        description="Without secrets; null if they are long, or gone because the job has succeeded some time ago",
+    )
+    omitted: list[Literal["result", "error", "arguments"]] = Field(
         default=[],
         exclude_if=lambda omitted: not omitted,
         description="The long fields that are null or shortened here; look up the job to see them. Absent if none",
     )
+
+
+class Searched(BaseModel):
+    """What a search has covered: only the recent jobs can be searched."""
+
+    jobs: int = Field(description="How many jobs were looked at")
+    of: int = Field(description="How many recent jobs there are")
+    limit: int = Field(description="How many recent jobs are kept at most; older ones are found by their id only")
+    oldest: datetime | None = Field(description="When the oldest of them was submitted or last retried")
+    complete: bool = Field(description="False if the time limit ended the search; `next` goes on")
 
 
 class JobPage(BaseModel):
@@ -163,12 +177,34 @@ class JobPage(BaseModel):
 
     jobs: list[ListedJob]
     next: float | None = Field(description="Send it as `before` to get the next page; null on the last page")
+    searched: Searched | None = None
 
 
 class Requeued(BaseModel):
     """The requeued jobs."""
 
+    count: int = Field(default=0, description="How many jobs match (dry run), or were requeued")
     job_ids: list[str]
+
+
+class FailureGroup(BaseModel):
+    """Failed jobs of one task with the same type of error."""
+
+    task: str
+    error_type: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+    latest: str = Field(description="The job that failed last")
+    message: str = Field(description="Its error")
+
+
+class Failures(BaseModel):
+    """The failures among the recent jobs, the last ones first."""
+
+    groups: list[FailureGroup]
+    groups_total: int
+    searched: Searched
 
 
 class Change(BaseModel):

@@ -16,6 +16,7 @@ from project.api import (
     catalogue,
     consumers,
     events,
+    failures,
     health,
     jobs,
     metrics,
@@ -138,7 +139,8 @@ def _add_routers(app: FastAPI) -> None:
     tasks = app.state.jobs.tasks()
     largest = max((task.body_limit or BODY_LIMIT for task in tasks), default=BODY_LIMIT)
     app.include_router(catalogue.router)
-    app.include_router(jobs.router)
+    app.include_router(jobs.router, max_body_size=largest)
+    app.include_router(failures.router)
     app.include_router(queues.router)
     app.include_router(consumers.router)
     app.include_router(events.router)

@@ -1,38 +1,79 @@
-"""Jobs of any task: list the recent ones, look one up, requeue failed ones."""
+"""Jobs of any task: search the recent ones, look one up, cancel, forget and requeue them."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import ConfigDict, Field
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
-from project.api.deps import JobsDep
+from project.api.deps import JobsDep, SettingsDep, require_json
 from project.api.long_poll import long_poll
-from project.api.parameters import HowToLookUp, JobId
+from project.api.parameters import HowToLookUp, JobId, Moment, RequestId
 from project.api.paths import API
 from project.api.problems import problem_responses
 from project.job_models import Accepted, Job, JobPage, Requeued, Status
+from project.jobs import recent_jobs
+from project.jobs.search import Criteria
+from project.jobs.service import Jobs
+from project.jobs.submit_options import SubmitOptions
+from project.redaction import restored
+from project.story_models import RawRecord, Story
 from project.task_options.body_limits import Limited
+from project.task_options.signature import arguments_model
 
 router = APIRouter(prefix=f"{API}/jobs", tags=["overview"])
 
 
-class JobsQuery(Limited):
-    """Which of the recent jobs to list."""
+DRY_RUN: dict[int | str, Any] = {200: {"model": Requeued, "description": "A dry run: how many there are"}}
+
+
+class Filter(Limited):
+    """Which of the recent jobs."""
 
     model_config = ConfigDict(extra="forbid")
 
-    task: str | None = Field(default=None, description="Only jobs of this task")
+    task: str | None = Field(default=None, max_length=200, description="Only jobs of this task")
+    queue: str | None = Field(default=None, max_length=200, description="Only jobs of this queue")
+    submitted_from: Moment | None = Field(default=None, description="Submitted at this time or later (RFC 3339)")
+    submitted_to: Moment | None = Field(default=None, description="Submitted at this time or earlier (RFC 3339)")
+    error_type: str | None = Field(default=None, max_length=200, description="Only jobs with this type of error")
+    text: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Found in the arguments as they are shown, in any case of letters; "
+        "arguments of more than 16 KiB are not searched",
+    )
+
+    def criteria(self, status: str | None) -> Criteria:
+        """Return what to search for."""
+        since, until = (at.timestamp() if at else None for at in (self.submitted_from, self.submitted_to))
+        names = self.task or "", status or "", self.queue or ""
+        return Criteria(*names, since, until, self.error_type or "", self.text or "")
+
+
+class JobsQuery(Filter):
+    """Which of the recent jobs to list."""
+
     status: Status | None = None
     limit: int = Field(default=50, ge=1, le=200)
     before: float | None = Field(default=None, allow_inf_nan=False, description="The `next` of the previous page")
 
 
-class RequeueQuery(Limited):
-    """Which of the failed jobs to requeue."""
+class RequeueQuery(Filter):
+    """Which of the failed or revoked jobs to requeue."""
+
+    status: Annotated[str, Field(pattern="^(FAILURE|REVOKED)$")] = "FAILURE"
+    dry_run: bool = Field(default=False, description="`1` only counts them")
+
+
+class Edited(Limited):
+    """Arguments for a new job."""
 
     model_config = ConfigDict(extra="forbid")
 
-    task: str | None = Field(default=None, description="Only jobs of this task")
+    arguments: dict[str, Any] = Field(description="All arguments; one that is still •••• keeps its value")
 
 
 @router.get(
@@ -42,31 +83,103 @@ class RequeueQuery(Limited):
     responses=problem_responses(422, 429, 503),
 )
 def list_jobs(query: Annotated[JobsQuery, Query()], jobs: JobsDep) -> JobPage:
-    return jobs.recent(query.limit, query.before, query.task, query.status)
+    return jobs.recent(query.criteria(query.status), query.limit, query.before)
 
 
 @router.post(
     "/requeue",
     status_code=202,
-    summary="Requeue all failed jobs",
+    summary="Requeue all failed or revoked jobs that match, or count them",
     operation_id="requeue_jobs",
-    responses=problem_responses(422, 429, 503),
+    responses=DRY_RUN | problem_responses(422, 429, 503),
 )
-def requeue_failed(query: Annotated[RequeueQuery, Query()], jobs: JobsDep) -> Requeued:
-    return Requeued(job_ids=jobs.requeue_failed(query.task))
+def requeue_all(query: Annotated[RequeueQuery, Query()], jobs: JobsDep, response: Response) -> Requeued:
+    criteria = query.criteria(query.status)
+    if query.dry_run:
+        response.status_code = 200
+        return Requeued(count=recent_jobs.count(jobs, criteria), job_ids=[])
+    job_ids = recent_jobs.requeue_all(jobs, criteria)
+    return Requeued(count=len(job_ids), job_ids=job_ids)
 
 
+# the body contains a task's arguments, so create_app sets the largest body_limit of all tasks for this router
 @router.post(
     "/{job_id}/requeue",
     status_code=202,
-    summary="Requeue a failed or revoked job",
+    summary="Requeue a failed or revoked job, or submit any job again with edited arguments",
     operation_id="requeue_job",
+    dependencies=[Depends(require_json)],
+    responses=problem_responses(400, 404, 409, 413, 415, 422, 429, 503),
+)
+async def requeue(
+    job_id: JobId,
+    jobs: JobsDep,
+    request_id: RequestId,
+    response: Response,
+    edited: Annotated[Edited | None, Body()] = None,
+) -> Accepted:
+    """Without a body, the job waits again under its id. With arguments, a new job is submitted; `Location` names it."""
+    job = await _submit_edited(jobs, job_id, edited, request_id) if edited else await run_sync(jobs.requeue, job_id)
+    response.headers["Location"] = f"{API}/{job.task}/{job.job_id}"
+    return job
+
+
+async def _submit_edited(jobs: Jobs, job_id: str, edited: Edited, request_id: str | None) -> Accepted:
+    task, original, queue = await run_sync(recent_jobs.original, jobs, job_id)
+    wanted = restored(edited.arguments, original)
+    try:
+        arguments = arguments_model(task).model_validate(wanted).model_dump(mode="json")
+    except ValidationError as error:
+        raise RequestValidationError(
+            [each | {"loc": ("body", "arguments", *each["loc"])} for each in error.errors(include_context=False)]
+        ) from None
+    known = queue if queue in jobs.app.amqp.queues else None
+    options = SubmitOptions(request_id=request_id, queue=known, edited_from=job_id)
+    accepted = await jobs.submit(task, arguments, options)
+    await run_sync(recent_jobs.link_edited, jobs, job_id, accepted.job_id)
+    return Accepted(job_id=accepted.job_id, task=task.name)
+
+
+@router.post(
+    "/{job_id}/forget",
+    status_code=204,
+    summary="Delete the record of a job that has ended",
+    operation_id="forget_job",
     responses=problem_responses(404, 409, 429, 503),
 )
-def requeue(job_id: JobId, jobs: JobsDep, response: Response) -> Accepted:
-    job = jobs.requeue(job_id)
-    response.headers["Location"] = f"{API}/{job.task}/{job_id}"
-    return job
+def forget(job_id: JobId, jobs: JobsDep, settings: SettingsDep) -> None:
+    recent_jobs.forget(jobs, job_id, settings.result_ttl)
+
+
+@router.get(
+    "/{job_id}/story",
+    summary="Show the runs of a job, where its time went, its arguments and relatives",
+    operation_id="get_story",
+    responses=problem_responses(404, 429, 503),
+)
+def story(job_id: JobId, jobs: JobsDep, settings: SettingsDep) -> Story:
+    return recent_jobs.story(jobs, job_id, settings.lease)
+
+
+@router.get(
+    "/{job_id}/record",
+    summary="Show the record and the message of a job as they lie in Redis, without secrets",
+    operation_id="get_record",
+    responses=problem_responses(404, 429, 503),
+)
+def record(job_id: JobId, jobs: JobsDep) -> RawRecord:
+    return recent_jobs.raw_record(jobs, job_id)
+
+
+@router.delete(
+    "/{job_id}",
+    response_model=Job[Any],
+    summary="Cancel a job of any task, or collect and delete it after it has ended",
+    operation_id="delete_job",
+    responses=problem_responses(404, 422, 429, 503),
+)
+async def cancel_or_collect(job_id: JobId, how: HowToLookUp, jobs: JobsDep) -> Any:
+    return await jobs.cancel_or_collect(None, job_id, how.traceback)
 
 
 # after /requeue: the first route that matches a path answers a wrong method

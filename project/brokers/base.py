@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from celery import Celery, uuid
+from celery.utils.saferepr import saferepr
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 from redis import Redis
@@ -210,6 +211,14 @@ class Broker(ABC):
     def queues_for_producers(self) -> list[Queue]:
         """Return the queues of the broker that producers read, in addition to the Redis list `inbox`."""
         return []
+
+
+def hidden(task: Any, args: Any, kwargs: Any) -> dict[str, str]:
+    """Return the options of apply_async that hide secret arguments in events; none if there are no secrets."""
+    true = tuple(args or ()), dict(kwargs or {})
+    if (shown := task.shown(*true)) == true:
+        return {}
+    return {"argsrepr": saferepr(shown[0]), "kwargsrepr": saferepr(shown[1])}
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:

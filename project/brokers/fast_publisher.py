@@ -77,6 +77,7 @@ class FastPublisher:
         if task._dump_pydantic_arguments:
             args, kwargs = task._dump_pydantic_arguments(args, kwargs)
         kind, encoding, body = dumps((args, kwargs, NOTHING_FOLLOWS), "json")
+        shown = task.shown(args, kwargs)
         show = repr if len(body) < 1000 else saferepr
         headers = {
             "id": job_id,
@@ -84,8 +85,8 @@ class FastPublisher:
             "retries": 0,
             "replaced_task_nesting": 0,
             "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
-            "argsrepr": show(args),
-            "kwargsrepr": show(kwargs),
+            "argsrepr": show(shown[0]),
+            "kwargsrepr": show(shown[1]),
             "origin": anon_nodename(),
             "ignore_result": options.get("ignore_result", task.ignore_result),
             "eta": _eta(options),

@@ -19,7 +19,7 @@ from celery.exceptions import Ignore
 from kombu.exceptions import OperationalError
 from kombu.serialization import dumps
 
-from project.brokers.base import Broker, library_errors
+from project.brokers.base import Broker, hidden, library_errors
 from project.brokers.leased_backend import LeasedBackend
 from project.leased_transport import JobExists, keys, messages, records, scripts
 from project.leased_transport.admission import due_at
@@ -110,7 +110,8 @@ class Message:
         return Task.apply_async(self.task, self.args, self.kwargs, task_id=self.job_id, **options)
 
     def _kept(self) -> dict[str, Any]:
-        return {name: value for name, value in self.options.items() if name not in (*OF_ONE_SENDING, *OURS)}
+        kept = {name: value for name, value in self.options.items() if name not in (*OF_ONE_SENDING, *OURS)}
+        return hidden(self.task, self.args, self.kwargs) | kept
 
     def _headers(self) -> dict[str, Any]:
         """Return the headers, without those that are only for the record."""

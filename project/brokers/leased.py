@@ -8,7 +8,7 @@ from typing import Any
 from celery import Task, uuid
 
 from project.brokers import fast_publisher, switching
-from project.brokers.base import Broker, transport_options
+from project.brokers.base import Broker, hidden, transport_options
 from project.brokers.fast_publisher import FastPublisher, known_options
 from project.brokers.published import Published
 from project.leased_transport import celery_settings, control
@@ -48,6 +48,7 @@ class LeasedBroker(Broker):
             result.ignored = chosen.get("ignore_result", task.ignore_result)
             return result
         options.pop("nonce", None)  # Celery would not know it
+        options = hidden(task, args, kwargs) | options
         return patiently(partial(Task.apply_async, task, args, kwargs, task_id=job_id, **options))
 
     def slot(self) -> AbstractAsyncContextManager[None]:

@@ -1,6 +1,7 @@
 """The tasks that other consumers have announced: this process has no code for them, but can submit jobs for them."""
 
 import inspect
+import json
 import logging
 import threading
 from collections import Counter
@@ -49,6 +50,11 @@ class AnnouncedTask(JobTask):
         ]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect looks for it
         return run
+
+    def marked_secrets(self) -> frozenset[str]:
+        """Return the names of the arguments that the card's schema marks as secret."""
+        properties = self.arguments_model.__schema__.get("properties", {})
+        return frozenset(name for name, each in properties.items() if '"writeOnly": true' in json.dumps(each))
 
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
         """Publish a job to the queue of the card, which Celery's routes do not know."""

@@ -11,8 +11,9 @@ from celery import Task, uuid
 from celery.result import AsyncResult
 
 from project.leased_transport.errors import describe_retry
+from project.redaction import shown
 from project.startup import DeclarationError
-from project.task_options import coroutines, declaration, followers, progress
+from project.task_options import coroutines, declaration, followers, progress, secret
 from project.task_options.isolation import Isolation, isolate
 from project.task_options.retry import NEVER, RetryPolicy
 
@@ -31,6 +32,14 @@ class JobTask(Task):
         self.backend.begin(self)
         progress.report_to(partial(self.backend.store_progress, task_id, self.request))
         followers.link_follower(self)
+
+    def shown(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Return arguments as they may be shown: without secrets."""
+        return shown(args, kwargs, lambda: list(inspect.signature(self.run).parameters), self.marked_secrets())
+
+    def marked_secrets(self) -> frozenset[str]:
+        """Return the names that its signature marks as secret."""
+        return secret.marked(inspect.unwrap(self.run))
 
     def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, *more: Any, **options: Any) -> Any:
         """Request another attempt; the job's record then has the error of this one."""
@@ -124,4 +133,5 @@ def _body(function: Callable[..., Any], isolated: bool | Isolation) -> Callable[
     """Return the function that Celery calls: the body, or a wrapper that runs it isolated or as a coroutine."""
     if isolated:
         return isolate(function, Isolation() if isolated is True else isolated)
-    return coroutines.as_function(function) if inspect.iscoroutinefunction(function) else function
+    called = coroutines.as_function(function) if inspect.iscoroutinefunction(function) else function
+    return secret.with_secrets(called)

@@ -27,12 +27,14 @@ from project.errors import (
     TooManyListeners,
     UnknownJob,
 )
-from project.job_models import ENDED, Accepted, Change, Consumer, Job, JobPage, ListedJob, Queue
+from project.job_models import ENDED, Accepted, Change, Consumer, Job, JobPage, Queue
+from project.jobs import search
 from project.jobs.circuit_breaker import CircuitBreaker
 from project.jobs.job_events import PAUSE, Changes
 from project.jobs.retry_after import RetryAfter
 from project.jobs.submit_options import SubmitOptions
-from project.leased_transport import JobExists, QueueFull, control, keys, listing, records, summaries
+from project.leased_transport import JobExists, QueueFull, control, keys, listing, records
+from project.leased_transport.listing import Criteria
 from project.settings import Settings
 
 log = logging.getLogger("glassqueue.job")
@@ -92,6 +94,8 @@ class Jobs:
         if options.idempotency_key:
             job_id = derived_id("key", f"{task.name} {options.idempotency_key}")
             record = {"fingerprint": _fingerprint(arguments)}
+        if options.edited_from:
+            record["edited_from"] = options.edited_from
         wanted = task.with_options(task_id=job_id, headers=options.headers(record), **options.celery_options())
         async with self._broker.slot():
             with self._sending():
@@ -185,15 +189,17 @@ class Jobs:
                     job = await self._look_up_patiently(task, job_id)
                     yield job
 
-    async def cancel_or_collect(self, task: JobTask, job_id: str, traceback: bool = False) -> Job[Any]:
+    async def cancel_or_collect(self, task: JobTask | None, job_id: str, traceback: bool = False) -> Job[Any]:
         """Cancel a job that waits or runs, or return and forget one that has ended; UnknownJob the second time."""
         # shielded: if the client disconnects, a cancelled job must still be stopped
         outcome = await asyncio.shield(self._cancel_or_collect(task, job_id))
         return Job[Any].from_record(job_id, outcome.record, traceback=traceback)
 
-    async def _cancel_or_collect(self, task: JobTask, job_id: str) -> control.Outcome:
+    async def _cancel_or_collect(self, task: JobTask | None, job_id: str) -> control.Outcome:
         with self.available():
-            outcome = await control.cancel_or_collect_soon(self._broker.scripts, job_id, task.name, self._ttl)
+            outcome = await control.cancel_or_collect_soon(
+                self._broker.scripts, job_id, task.name if task else "", self._ttl
+            )
             if outcome is None:
                 raise UnknownJob
             if outcome.action == "stopped":
@@ -210,18 +216,10 @@ class Jobs:
                 raise NotRequeueable
         return Accepted(job_id=job_id, task=record["task"])
 
-    def requeue_failed(self, task: str | None) -> list[str]:
-        """Let all failed jobs (of a task) among the recent ones wait again; return their ids."""
-        with self.admission():
-            failed, _ = listing.recent(self._redis, records.RECENT_LIMIT, task=task, status="FAILURE")
-            return self._broker.requeue(failed)
-
-    def recent(self, limit: int, before: float | None, task: str | None, status: str | None) -> JobPage:
+    def recent(self, criteria: Criteria, limit: int, before: float | None) -> JobPage:
         """Return recent jobs, newest first."""
         with self.available():
-            found, cursor = listing.recent(self._redis, limit, before, task, status)
-            jobs = summaries.read(self._redis, found)
-        return JobPage(jobs=[ListedJob.from_record(record["job_id"], record) for record in jobs], next=cursor)
+            return search.page(self.app, criteria, limit, before)
 
     def queues(self) -> list[Queue]:
         """Return how deep each queue is."""

@@ -33,6 +33,7 @@ class SubmitOptions:
     idempotency_key: names the client's intent; the same key means the same job.
     countdown: seconds from now; eta: the moment itself. priority: 0 is the most urgent, 9 the least; None counts as 5.
     queue: another one than the task's own.
+    edited_from: the job whose arguments were edited to make this one.
     taken_from: a list in Redis and the entry of it that becomes this job, in one step with its admission.
     """
 
@@ -44,6 +45,7 @@ class SubmitOptions:
     priority: int | None = None
     queue: str | None = None
     taken_from: tuple[str, bytes] | None = None
+    edited_from: str | None = None
 
     def celery_options(self) -> dict[str, Any]:
         """Return the options of apply_async."""

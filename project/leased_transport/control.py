@@ -32,6 +32,12 @@ async def cancel_or_collect_soon(batch: ScriptBatch, job_id: str, task: str, ttl
     return _decode(await batch.run(scripts.CANCEL_OR_COLLECT, [keys.job(job_id)], [job_id, task, ttl]))
 
 
+def forget(client: Redis, job_id: str, ttl: int) -> bool | None:
+    """Delete the record of a job that has ended; return False if it has not, None for an unknown job."""
+    answer = scripts.CANCEL_OR_COLLECT(client, [keys.job(job_id)], [job_id, "", ttl, 1])
+    return None if answer is None else answer[0] != b"busy"
+
+
 def _decode(answer: Any) -> Outcome | None:
     if answer is None:
         return None

@@ -11,7 +11,7 @@ from .script_batch import ScriptBatch
 #: Fields that only the protocol uses.
 INTERNAL = frozenset(
     {"message", "nonce", "token", "returned", "deaths", "step", "nesting", "exception", "meta", "left"}
-    | {"broker", "queued", "asked", "moving", "claimed", "request", "due"}
+    | {"broker", "queued", "asked", "moving", "claimed", "request", "due", "runs_dropped"}
 )
 RECENT_LIMIT = 10_000  # jobs in the index `jobs:recent`; older jobs are found only by their id
 

@@ -39,8 +39,9 @@ def recoverable(exc: Exception) -> Exception:
 
 
 ADMIT, FETCH, RENEW_AND_REAP, FINISH = map(Script, ("admit", "fetch", "renew_and_reap", "finish"))
-READ, SEARCH, SUMMARIZE = map(Script, ("read", "search", "summarize"))
+READ, SEARCH, SUMMARIZE, GROUP_FAILURES = map(Script, ("read", "search", "summarize", "group_failures"))
 CANCEL_OR_COLLECT, REQUEUE, PURGE = map(Script, ("cancel_or_collect", "requeue", "purge"))
+LINK_EDITED = Script("link_edited")
 # the records of jobs with messages in another kind of broker
 REGISTER, CONFIRM_SENT, PREPARE_REQUEUE = map(Script, ("register", "confirm_sent", "prepare_requeue"))
 BEGIN, REPORT = map(Script, ("begin", "report"))

@@ -11,7 +11,7 @@ from redis import Redis
 from . import keys, records, scripts
 
 LONGEST = 2048  # bytes of a field that a list shows
-CAN_BE_LONG = ("result", "error")
+CAN_BE_LONG = ("result", "error", "message")
 SHORT = ["task", "status", "queue", "consumer", "token", "returned", "parent", "child_ids", "progress"]
 SHORT += ["submitted_at", "started_at", "finished_at"]
 TIMES = ("due_at", "leased_until")  # as records.read() has them
@@ -33,7 +33,15 @@ def _summary(fields: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if "error" in omitted:
         record["error"] = json.dumps(_cut(omitted["error"][0]))
-    return {**record, "omitted": list(omitted)}
+    message = fields.get("message")
+    return {**record, "message": message if isinstance(message, bytes) else None, "omitted": list(omitted)}
+
+
+def message_of(failure: bytes) -> str:
+    """Return the message in the JSON of an error, which may be cut off."""
+    with suppress(ValueError, AttributeError):
+        return str(json.loads(failure).get("message", ""))[:LONGEST].encode(errors="replace").decode()
+    return _cut(failure)["message"]
 
 
 def _cut(beginning: bytes) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, create_model, model_validator
 
 from project.startup import DeclarationError
 from project.task_options.body_limits import Limited, bounded
+from project.task_options.secret import revealed
 
 
 class Arguments(Limited):
@@ -68,7 +69,7 @@ def summary(task: Task) -> str:
 def _annotation(task: Task, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name not in hints:
         raise DeclarationError(task.run, f"with a route, its parameter {parameter.name!r} needs a name and a type")
-    return bounded(hints[parameter.name])
+    return revealed(bounded(hints[parameter.name]))
 
 
 def _default(parameter: inspect.Parameter) -> Any:

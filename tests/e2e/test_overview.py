@@ -30,8 +30,9 @@ def test_recent_jobs_can_be_filtered(http: httpx.Client) -> None:
     job = finished(http, "wait_and_return", done)
     submit(http, "sum", number=1)
     page = http.get(JOBS, params={"task": "wait_and_return", "status": "SUCCESS", "limit": 1}).json()
-    assert page["jobs"] == [job]
-    assert http.get(JOBS, params={"task": "no_such_task"}).json() == {"jobs": [], "next": None}
+    assert page["jobs"] == [job | {"arguments": {"seconds": 0, "message": "Hello World!"}}]
+    none = http.get(JOBS, params={"task": "no_such_task"}).json()
+    assert (none["jobs"], none["next"], none["searched"]["complete"]) == ([], None, True)
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,8 @@ class Scene:
         address = path.replace("{job_id}", job_id or self._job(path.split("/")[3]))
         with self._http.stream("GET", address) as stream:
             text = "\n".join(_until_end(stream.iter_lines(), job_id))
+            if path.startswith(f"{API}/overview"):  # each event is a whole snapshot
+                text = text.strip().rpartition("\n\n")[2]
             head = (
                 f"GET {path.replace('{job_id}', job_id)} HTTP/1.1\n\nHTTP/1.1 200 OK\nContent-Type: text/event-stream"
             )
@@ -126,9 +128,10 @@ def _until_end(lines: Iterator[str], job_id: str) -> Iterator[str]:
 
 def _example(operation: dict[str, Any], openapi: dict[str, Any]) -> dict[str, Any] | None:
     """Return a body with all required fields, and those with an example or a default."""
-    if "requestBody" not in operation:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if "$ref" not in body:  # none, or an optional one
         return None
-    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    name = body["$ref"].rpartition("/")[2]
     schema = openapi["components"]["schemas"][name]
     needed = {"examples", "default"}  # FastAPI leaves out defaults that are null, and so does the example
     return {

@@ -75,6 +75,7 @@ def _link(content: dict[str, Any]) -> str:
         if "itemSchema" in media_type:
             return "stream of events"
         schema = media_type["schema"]
+        schema = next((each for each in schema.get("anyOf", ()) if "$ref" in each), schema)  # an optional body
         many = "array of " if "items" in schema else ""
         name = schema.get("items", schema)["$ref"].rpartition("/")[2]
         return f"{many}[{name}](#{name.lower()})"

@@ -18,6 +18,9 @@ if old[2] then
   end
   -- The new message replaces the run that publishes it; the new token fences that run off.
   redis.call('ZREM', 'leases:' .. old[5], id)
+  local failure
+  for i = 15, 14 + n, 2 do failure = ARGV[i] == 'error' and ARGV[i + 1] or failure end
+  log_run(id, retries and 'retry' or 'replaced', failure)
   redis.call('HSET', key, 'left', old[3] or '') -- this attempt dropped its lease itself: see renew_and_reap.lua
   redis.call('HINCRBY', key, 'token', 1)
   redis.call('HINCRBY', key, 'returned', 1)
@@ -45,8 +48,7 @@ else
   redis.call('LPUSH', list_of(queue, step), id)
   wake(queue)
 end
-redis.call('ZADD', 'jobs:recent', now, id)
-redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(kept + 1))
+list_recent(id, kept)
 if not old[2] and parent ~= '' then
   redis.call('HSET', key, 'parent', parent)
   local known, siblings = unpack(redis.call('HMGET', 'job:' .. parent, 'status', 'child_ids'))

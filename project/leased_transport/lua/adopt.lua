@@ -18,6 +18,7 @@ for i = 2, #ARGV do
       if not redis.call('ZSCORE', 'delayed:' .. queue, id) then redis.call('LPUSH', list_of(queue, step), id) end
     else
       redis.call('ZREM', 'leases:' .. queue, id)
+      log_run(id, 'moved')
       redis.call('HINCRBY', key, 'token', 1) -- fences off a run that may still go on
       redis.call('HINCRBY', key, 'returned', 1)
       redis.call('HSET', key, 'status', 'PENDING')

@@ -1,11 +1,13 @@
 -- Cancel a job that waits or runs, or collect one that has ended: return its record and delete it.
 -- KEYS job:<id>
--- ARGV id, task ('' = any), ttl
--- returns action, token and the record (field, value, ...); nothing if the job is unknown, revoked or of another task
+-- ARGV id, task ('' = any), ttl, forget (1 = only delete the record of a job that has ended, also if it was revoked)
+-- returns action ('busy' for a job that cannot be forgotten yet), token and the record (field, value, ...); nothing if the job is unknown, revoked or of another task
 local key, id = KEYS[1], ARGV[1]
 local status, task, queue, token, step =
   unpack(redis.call('HMGET', key, 'status', 'task', 'queue', 'token', 'step'))
-if not status or status == 'REVOKED' or (ARGV[2] ~= '' and ARGV[2] ~= task) then return end
+local forget = ARGV[4] == '1'
+if not status or (status == 'REVOKED' and not forget) or (ARGV[2] ~= '' and ARGV[2] ~= task) then return end
+if forget and not FINAL[status] then return {'busy', token, redis.call('HGETALL', key)} end
 local action = 'collected'
 redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
 if FINAL[status] then

@@ -100,21 +100,63 @@ end
 local function finish(id, task, queue, status, fields, ttl)
   local key = 'job:' .. id
   redis.call('HSET', key, 'status', status, 'finished_at', stamp, unpack(fields))
-  if status == 'SUCCESS' then redis.call('HDEL', key, 'message') end
+  if status == 'SUCCESS' then -- its message is kept to show the arguments, if it is short and the job is recent
+    local short = redis.call('HSTRLEN', key, 'message') <= 4096
+    if not (short and redis.call('ZSCORE', 'jobs:recent', id)) then redis.call('HDEL', key, 'message') end
+  end
   if tonumber(ttl) > 0 then redis.call('EXPIRE', key, ttl) end
   local consumer, started = unpack(redis.call('HMGET', key, 'consumer', 'started_at'))
   count(queue, ENDINGS[status], status ~= 'REVOKED' and tonumber(started or '') and now - tonumber(started))
   announce(id, task, queue, status, consumer)
 end
 
+-- Add the run of a job that has just ended to the job's log, which keeps the last 20. The last run of a job is not in
+-- it, unless its end says too little: the other fields describe that one.
+-- outcome: retry, crash, lost_lease, stopped, moved, replaced, failure or revoked; failure: the error as JSON, or nothing
+-- expired: when its lease expired, or nothing
+local function log_run(id, outcome, failure, expired)
+  local key = 'job:' .. id
+  local started, consumer, token, returned, finished, runs =
+    unpack(redis.call('HMGET', key, 'started_at', 'consumer', 'token', 'returned', 'finished_at', 'runs'))
+  if not started then return end
+  local ok, error = pcall(cjson.decode, failure or 'null')
+  error = ok and type(error) == 'table' and {type = error.type, message = tostring(error.message):sub(1, 300)}
+  local attempt = (tonumber(token) or 0) - (tonumber(returned) or 0)
+  local run = cjson.encode({attempt = attempt, consumer = consumer or cjson.null, started_at = started, ended_at = finished or stamp, outcome = outcome, error = error or cjson.null,
+    lease_until = expired or cjson.null})
+  runs = (runs and runs .. '\n' or '') .. run
+  local _, breaks = runs:gsub('\n', '')
+  if breaks >= 20 then
+    runs = runs:sub(runs:find('\n') + 1)
+    redis.call('HINCRBY', key, 'runs_dropped', 1)
+  end
+  redis.call('HSET', key, 'runs', runs)
+end
+
+-- List a job as recent. Jobs that leave the list also lose the message that is kept to show their arguments.
+local function list_recent(id, kept)
+  redis.call('ZADD', 'jobs:recent', now, id)
+  local extra = redis.call('ZCARD', 'jobs:recent') - kept
+  if extra <= 0 then return end
+  local gone = redis.call('ZPOPMIN', 'jobs:recent', math.min(extra, 100))
+  for i = 1, #gone, 2 do
+    local key = 'job:' .. gone[i]
+    local status = redis.pcall('HGET', key, 'status') -- pcall: another program may have overwritten the key
+    if status == 'SUCCESS' then redis.call('HDEL', key, 'message') end
+  end
+end
+
 -- Put a leased job back at the head of its queue. reason: return (it never ran, so this was no attempt), stop (it ran,
 -- and its consumer is stopping) or death (its consumer crashed or lost the lease; after max_attempts the job fails).
+-- expired: when its lease expired, or nothing.
 -- Returns the new status, or nothing if the job is gone or has ended.
-local function hand_back(id, queue, reason, max_attempts, ttl)
+local function hand_back(id, queue, reason, max_attempts, ttl, expired)
   local key = 'job:' .. id
   redis.call('ZREM', 'leases:' .. queue, id)
   local status, task, step = unpack(redis.call('HMGET', key, 'status', 'task', 'step'))
   if not status or FINAL[status] then return end
+  if reason == 'stop' then log_run(id, 'stopped') end
+  if reason == 'death' then log_run(id, expired and 'lost_lease' or 'crash', nil, expired) end
   if reason == 'death' and redis.call('HINCRBY', key, 'deaths', 1) >= max_attempts then
     local text = 'the consumer crashed or lost its lease in each of ' .. max_attempts .. ' attempts'
     finish(id, task, queue, 'FAILURE', {'error', cjson.encode({type = 'PoisonJob', message = text})}, ttl)

@@ -8,6 +8,7 @@ if moving ~= nonce then return end
 set_message_location(id, kind, nonce)
 if FINAL[status] then return end
 if not WAITING[status] then
+  log_run(id, 'moved')
   redis.call('HINCRBY', key, 'token', 1) -- fences off a run that may still go on
   redis.call('HINCRBY', key, 'returned', 1)
   redis.call('HDEL', key, 'progress')

@@ -16,6 +16,7 @@ if sent == '' then
   return 1
 end
 if asked == nonce then -- a requeued job, which waits again from now on
+  log_run(id, status == 'REVOKED' and 'revoked' or 'failure', redis.call('HGET', key, 'error'))
   redis.call('HDEL', key, 'asked', 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback',
     'progress')
   redis.call('HSET', key, 'status', 'PENDING')

@@ -12,8 +12,7 @@ if status and redis.call('TTL', key) > patience - sending then return 'BUSY' end
 redis.call('HSET', key, 'nonce', nonce, 'task', task, 'queue', queue, 'message', message, 'status', 'PENDING',
   'submitted_at', stamp, 'request', request, unpack(ARGV, 11))
 redis.call('EXPIRE', key, patience)
-redis.call('ZADD', 'jobs:recent', now, id)
-redis.call('ZREMRANGEBYRANK', 'jobs:recent', 0, -(kept + 1))
+list_recent(id, kept)
 if parent ~= '' then
   redis.call('HSET', key, 'parent', parent)
   local known, siblings = unpack(redis.call('HMGET', 'job:' .. parent, 'status', 'child_ids'))

@@ -22,8 +22,10 @@ for i = 5, #ARGV, 3 do
   end
 end
 for _, queue in ipairs(KEYS) do
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'leases:' .. queue, '-inf', now, 'LIMIT', 0, 1000)) do
-    local status = hand_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4])
+  local ended = redis.call('ZRANGEBYSCORE', 'leases:' .. queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000)
+  for i = 1, #ended, 2 do
+    local id = ended[i]
+    local status = hand_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4], ended[i + 1])
     if status then
       local task, consumer = unpack(redis.call('HMGET', 'job:' .. id, 'task', 'consumer'))
       for _, value in ipairs({id, task or '', queue, consumer or '', status}) do expired[#expired + 1] = value end

@@ -13,6 +13,11 @@ if FINAL[new] then
   redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
   finish(id, task, queue, new, {unpack(ARGV, 7)}, ttl)
 elseif status then
+  if new == 'RETRY' then
+    local failure
+    for i = 7, #ARGV, 2 do failure = ARGV[i] == 'error' and ARGV[i + 1] or failure end
+    log_run(id, 'retry', failure)
+  end
   redis.call('HSET', key, 'status', new, unpack(ARGV, 7))
   if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end
   if new == 'RETRY' then

@@ -5,6 +5,7 @@
 local status, task, queue, step, message =
   unpack(redis.call('HMGET', KEYS[1], 'status', 'task', 'queue', 'step', 'message'))
 if not message or not (status == 'FAILURE' or status == 'REVOKED') then return 0 end
+log_run(ARGV[1], status == 'REVOKED' and 'revoked' or 'failure', redis.call('HGET', KEYS[1], 'error'))
 redis.call('HDEL', KEYS[1], 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback', 'deaths',
   'progress')
 if redis.call('HDEL', KEYS[1], 'broker', 'queued', 'asked') > 0 then -- invalidates its message in another broker

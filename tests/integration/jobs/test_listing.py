@@ -10,6 +10,7 @@ from redis import Redis
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.client.show import job_row
+from project.jobs.search import Criteria
 from project.jobs.service import Jobs
 from project.leased_transport import keys
 from project.leased_transport.summaries import LONGEST
@@ -41,10 +42,10 @@ def test_large_results_are_left_out_and_do_not_leave_redis(jobs: Jobs, redis: Re
     job_ids = [_job(jobs, redis, **large) for _ in range(20)]
     small = _job(jobs, redis, status="SUCCESS", result="1")
     sent = redis.info("stats")["total_net_output_bytes"]
-    listed = jobs.recent(50, None, None, None).jobs
+    listed = jobs.recent(Criteria(), 50, None).jobs
     assert redis.info("stats")["total_net_output_bytes"] - sent < 50_000
     assert [(job.job_id, job.result, job.omitted) for job in listed[1:]] == [
-        (job_id, None, ["result"]) for job_id in reversed(job_ids)
+        (job_id, None, ["result", "arguments"]) for job_id in reversed(job_ids)
     ]
     assert (listed[0].job_id, listed[0].result, listed[0].omitted) == (small, 1, [])
     assert job_row(listed[1])[-1] == "(a long result: get the job to see it)"
@@ -57,7 +58,7 @@ def test_of_a_long_error_the_beginning_is_listed(jobs: Jobs, redis: Redis, chara
     """A failed job has an error in each list, wherever its text is cut."""
     message = "x" * offset + character * 100_000
     _job(jobs, redis, status="FAILURE", error=json.dumps({"type": "ValueError", "message": message}))
-    (job,) = jobs.recent(50, None, None, None).jobs
+    (job,) = jobs.recent(Criteria(), 50, None).jobs
     assert job.error and job.omitted == ["error"]
     assert job.error.type == "ValueError"
     assert job.error.message.endswith("…")
@@ -70,13 +71,13 @@ def test_a_field_of_just_the_size_is_listed(jobs: Jobs, redis: Redis) -> None:
     """One byte more and it is not."""
     for excess in (0, 1):
         _job(jobs, redis, status="SUCCESS", result=json.dumps("x" * (LONGEST - 2 + excess)))
-    assert [job.omitted for job in jobs.recent(50, None, None, None).jobs] == [["result"], []]
+    assert [job.omitted for job in jobs.recent(Criteria(), 50, None).jobs] == [["result"], []]
 
 
 def test_an_error_that_says_nothing_readable_is_listed_all_the_same(jobs: Jobs, redis: Redis) -> None:
     """As any failed job."""
     _job(jobs, redis, status="FAILURE", error="{" + '"' * LARGE.count("x"))
-    (job,) = jobs.recent(50, None, None, None).jobs
+    (job,) = jobs.recent(Criteria(), 50, None).jobs
     assert job.error and (job.error.type, job.error.message) == ("Error", "…")
 
 
@@ -87,12 +88,15 @@ def test_a_list_shows_of_a_job_what_looking_it_up_shows(jobs: Jobs, redis: Redis
         jobs, redis, status="STARTED", started_at=1, progress='{"fraction": 0.5, "text": "half"}', consumer="c", token=2
     )
     _job(jobs, redis, status="FAILURE", error='{"type": "E", "message": "m"}', child_ids="a b", parent="p")
-    for job in jobs.recent(50, None, None, None).jobs:
-        assert job.model_dump(exclude={"omitted"}) == in_event_loop(jobs, jobs.look_up(None, job.job_id)).model_dump()
+    for job in jobs.recent(Criteria(), 50, None).jobs:
+        assert (
+            job.model_dump(exclude={"omitted", "arguments"})
+            == in_event_loop(jobs, jobs.look_up(None, job.job_id)).model_dump()
+        )
 
 
 def test_a_key_of_another_type_breaks_no_list(jobs: Jobs, redis: Redis) -> None:
     """Another program has overwritten the record of a job that the index still names."""
     lost, kept = (in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1})).job_id for _ in range(2))
     redis.set(keys.job(lost), "no hash")
-    assert [job.job_id for job in jobs.recent(50, None, None, None).jobs] == [kept]
+    assert [job.job_id for job in jobs.recent(Criteria(), 50, None).jobs] == [kept]

@@ -10,6 +10,8 @@ from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.derived_ids import derived_id
 from project.errors import TooManyJobs
 from project.job_models import Accepted
+from project.jobs import recent_jobs
+from project.jobs.search import Criteria
 from project.jobs.service import Jobs
 from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import keys, records, scripts
@@ -82,11 +84,11 @@ def test_all_failed_jobs_of_a_task_are_requeued(jobs: Jobs, redis: Redis) -> Non
             status = "SUCCESS" if job_id.decode() == sums[0] else "FAILURE"
             fields = ["result", "1"] if status == "SUCCESS" else ["error", '{"type": "E", "message": "m"}']
             scripts.FINISH(redis, [], [60, job_id, token, status, 2, *fields])
-    assert sorted(jobs.requeue_failed("sum")) == sorted(sums[1:])
+    assert sorted(recent_jobs.requeue_all(jobs, Criteria("sum", "FAILURE"))) == sorted(sums[1:])
     assert [in_event_loop(jobs, jobs.look_up(sum_to_n_job, job_id)).status for job_id in sums] == [
         "SUCCESS",
         "PENDING",
         "PENDING",
     ]
     assert in_event_loop(jobs, jobs.look_up(wait_and_return, other)).status == "FAILURE"
-    assert jobs.requeue_failed(None) == [other]
+    assert recent_jobs.requeue_all(jobs, Criteria("", "FAILURE")) == [other]

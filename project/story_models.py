@@ -1,0 +1,73 @@
+"""The models of the story of a job, and of what lies in Redis of it."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from project.job_models import Job, JobError
+
+
+class Run(BaseModel):
+    """A run of a job: one attempt."""
+
+    attempt: int
+    consumer: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str = Field(
+        description="running, success, failure, time_limit, retry, crash, lost_lease, stopped, revoked, moved, replaced"
+    )
+    error: JobError | None
+
+
+class Segment(BaseModel):
+    """A part of a job's time."""
+
+    lane: Literal["waiting", "running", "retry_delay", "lost_lease"]
+    start: datetime = Field(serialization_alias="from")
+    end: datetime | None = Field(serialization_alias="to")
+    run: int | None
+
+
+class Relative(BaseModel):
+    """A job that submitted this one, or that it submitted; without task and status if its record is gone."""
+
+    job_id: str
+    task: str | None
+    status: str | None
+
+
+class Story(BaseModel):
+    """Everything that is known of a job."""
+
+    job: Job[Any]
+    arguments: dict[str, Any] | None = Field(description="Without secrets; null if they are gone")
+    options: dict[str, Any] = Field(description="How it was submitted")
+    runs: list[Run] = Field(description="The last 21")
+    runs_dropped: int
+    timeline: list[Segment]
+    parent: Relative | None
+    children: list[Relative]
+    children_total: int
+    edited_from: str | None = Field(description="The job whose arguments were edited to make this one")
+    edited_as: list[str] = Field(description="Jobs that were made of this one with edited arguments")
+
+
+class Place(BaseModel):
+    """A key of Redis that has the job."""
+
+    key: str
+    type: Literal["list", "zset", "set"]
+    score: float | None = None
+    index: int | None = None
+
+
+class RawRecord(BaseModel):
+    """The record and the message of a job as they lie in Redis, without secrets."""
+
+    key: str
+    fields: dict[str, str]
+    message: Any = Field(description="The message, parsed; null if it is gone")
+    ttl: int | None = Field(description="Seconds until the record expires; null if it does not")
+    places: list[Place]
