@@ -85,6 +85,7 @@ class RedisQueues:
         return await asyncio.get_running_loop().run_in_executor(None, self._rows)
 
     def _rows(self) -> list[dict[str, Any]]:
+        app.announced.refresh(app.broker.redis)  # their queues
         consumers = Counter(name for consumer in self._jobs.consumers() for name in consumer.queues)
         return [
             {

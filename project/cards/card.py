@@ -71,8 +71,8 @@ class Card(BaseModel):
         return self
 
     def text(self) -> str:
-        """Return the card as it is stored."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Return the card as it is stored; the order of the arguments is that of the declaration."""
+        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
 
     def announces_the_same(self, other: "Card") -> bool:
         """Tell whether the cards differ in nothing but the version of the code."""

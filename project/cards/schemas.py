@@ -16,7 +16,7 @@ LOCAL = "#/$defs/"
 VALUES = frozenset({"const", "default", "enum", "example", "examples"})  # keywords with values, not schemas
 MAPS = frozenset({"dependentSchemas", "patternProperties", "properties"})  # keywords with a schema per name
 NOT_HERE = frozenset({"$anchor", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveRef", "$schema", "$vocabulary"})
-DROPPED = frozenset({"$comment", "$defs", "discriminator"})
+DROPPED = frozenset({"$comment", "$defs", "discriminator", "$ref"})
 
 
 def inlined(schema: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class _Inliner:
             return node
         if refused := NOT_HERE & node.keys():
             raise BadCard(f"{min(refused)}: not supported in a card")
-        plain = {key: self._value(key, node[key], path, depth + 1) for key in node.keys() - DROPPED - {"$ref"}}
+        plain = {key: self._value(key, node[key], path, depth + 1) for key in node if key not in DROPPED}
         return self._referred(node["$ref"], plain, path, depth + 1) if "$ref" in node else plain
 
     def _value(self, keyword: str, value: Any, path: tuple[str, ...], depth: int) -> Any:

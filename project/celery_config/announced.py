@@ -75,6 +75,8 @@ class AnnouncedTasks:
         self.conflicts: dict[str, str] = {}
         #: The number of living consumers of each task; None until it is known.
         self.consumers: Counter[str] | None = None
+        #: The queues that no task has whose code is here.
+        self.queues: set[str] = set()
         #: Called for each new task; whatever it raises makes the card a broken one.
         self.prepare: Callable[[AnnouncedTask], None] = lambda _: None
         #: Changes whenever a task appears, changes or disappears.
@@ -145,8 +147,13 @@ class AnnouncedTasks:
     def _declare_queues(self, names: set[str]) -> None:
         """Let jobs be sent to the queues of cards, and the queues be listed."""
         broker: Broker = self._app.broker
-        for name in names - self._app.amqp.queues.keys():
-            self._app.amqp.queues.add(broker.make_queue(name))
+        queues = self._app.amqp.queues
+        for name in names - queues.keys():
+            queues.add(broker.make_queue(name))
+            self.queues.add(name)
+        for name in self.queues - names:
+            del queues[name]
+            self.queues.discard(name)
 
     def _is_local(self, name: str) -> bool:
         return name in self._app.tasks and not isinstance(self._app.tasks[name], AnnouncedTask)

@@ -7,6 +7,7 @@ from functools import partial
 from project.brokers import broker_for
 from project.check import Check
 from project.health import (
+    announced_check,
     database_check,
     given_up,
     memory_check,
@@ -25,6 +26,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "Redis": redis_check.check,
     "memory": memory_check.check,
     "queues": queue_check.check,
+    "tasks": announced_check.check,
     "given up": given_up.check,
     "scheduler": scheduler_check.check,
     **{name: partial(services_check.check, name) for name in services_check.PATHS},

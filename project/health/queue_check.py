@@ -11,15 +11,21 @@ from project.settings import Settings
 
 def check(settings: Settings) -> Check:
     """Count the consumers of each queue, and name the queues without any."""
-    queues = sorted(current_app.amqp.queues)
+    announced = current_app.announced
     try:
         with redis_clients.client(settings) as client:
+            announced.refresh(client)
+            queues = sorted(current_app.amqp.queues)
             consumers = listing.consumers(client, queues)
     except RedisError:
         return Check("queues", "failed", "unknown: Redis does not answer", "fix Redis first")
     serving = {name: sum(name in consumer["queues"] for consumer in consumers) for name in queues}
     found = ", ".join(f"{name}: {number}" for name, number in serving.items())
-    if unserved := [name for name, number in serving.items() if not number]:
+    unserved = [name for name, number in serving.items() if not number]
+    if unserved and announced.queues.issuperset(unserved):
+        cure = f"start a consumer for {', '.join(unserved)}, or wait until the cards of its tasks expire (CARD_TTL)"
+        return Check("queues", "warning", f"consumers of {found}", cure)
+    if unserved:
         cure = f"start a consumer for {', '.join(unserved)} (CONSUMERS, NOTIFICATION_CONSUMERS, MAINTENANCE_CONSUMERS)"
         return Check("queues", "failed", f"consumers of {found}", cure)
     return Check("queues", "ok", f"consumers of {found}")

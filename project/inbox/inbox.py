@@ -152,12 +152,11 @@ class Inbox:
             raise
 
     def _task_of(self, message: Message) -> tuple[JobTask, type[Arguments]]:
-        tasks = {task.name: task for task in self._jobs.tasks()}
-        if message.task not in tasks:
+        task = self._jobs.task(message.task)
+        if task is None:
             raise BadMessage(f"no task is called {message.task!r}; GET /producer/api/tasks lists them")
         if message.queue is not None and message.queue not in self._queues:
             raise BadMessage(f"no queue is called {message.queue!r}; GET /producer/api/queues lists them")
-        task = tasks[message.task]
         return task, self._arguments_model(task)
 
     def _remove_and(self, submit: Callable[[], object], text: bytes) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -36,7 +36,7 @@ class Overview:
 
     def __init__(self, app: Celery, settings: Settings, changes: Changes, name: str) -> None:
         self._broker, self._settings, self._name = app.broker, settings, name
-        self._queues = sorted(app.amqp.queues)
+        self._queues: Iterable[str] = app.amqp.queues  # consumers may announce more
         self._limit = settings.max_event_listeners
         self._listeners: set[Listener] = set()
         self._looking = 0
@@ -110,7 +110,7 @@ class Overview:
     async def _sample(self) -> None:
         point = None
         try:
-            taken = await run_sync(sample.take, self._broker, self._queues, limiter=self._thread)
+            taken = await run_sync(sample.take, self._broker, sorted(self._queues), limiter=self._thread)
             point, self._stale_since = self._window.add(taken), None
         except (RedisError, OperationalError) as error:
             log.debug("no sample: %r", error)

@@ -72,6 +72,11 @@ class Jobs:
         public = [task for task in list(self.app.tasks.values()) if getattr(task, "route", None)]
         return sorted(public, key=lambda task: task.name)
 
+    def task(self, name: str) -> JobTask | None:
+        """Return the task of that name if it has a public route."""
+        task = self.app.tasks.get(name)
+        return task if getattr(task, "route", None) else None
+
     @contextmanager
     def admission(self) -> Iterator[None]:
         """Run a block that submits jobs; raise TooManyJobs if a queue is full, BrokerUnavailable if it is away."""

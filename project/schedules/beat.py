@@ -29,6 +29,7 @@ MEND = 5.0  # seconds between two checks for damage in Redis
 POSTPONED = 60.0  # seconds until an invalid entry is checked again
 BEAT = 1.0  # seconds between two heartbeats
 PERIODIC = "periodic"  # the header of jobs of periodic schedules; project/worker/job_log.py reads it
+LOOK = 1.0  # seconds between two looks at the tasks that consumers announce
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Scheduler(beat.Scheduler):
         self._store = Store(app)
         self._periodic = PeriodicJobs(app, self._store)
         self._leadership = Leadership(self._store.client)
-        self._mend_at = self._beat_at = 0.0
+        self._mend_at = self._beat_at = self._look_at = 0.0
         self._skip_missed = False
         self._reported: dict[str, str] = {}
 
@@ -54,6 +55,7 @@ class Scheduler(beat.Scheduler):
         try:
             if not self._leads():
                 return float(self.max_interval)
+            self._look_for_announced_tasks()
             self._mend()
             wait = self._fire_due()
             self._beat()
@@ -83,6 +85,12 @@ class Scheduler(beat.Scheduler):
         self._periodic.keep(skip_missed=self._skip_missed)
         self._skip_missed = False
         self._mend_at = time.monotonic() + MEND
+
+    def _look_for_announced_tasks(self) -> None:
+        """Read them before anything is fired: a schedule whose task is unknown would miss its time."""
+        if time.monotonic() >= self._look_at:
+            self.app.announced.refresh(self.app.broker.redis)
+            self._look_at = time.monotonic() + LOOK
 
     def _beat(self) -> None:
         if time.monotonic() >= self._beat_at:

@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from project.cards import store
-from project.cards.card import Card, digest, parse
-from tests.support.http import assert_problem
+from project.cards.card import digest
+from tests.support.cards import announce, card
+from tests.support.http import assert_problem, finished
+from tests.support.inbox import LIMIT, push, rejected
 from tests.support.processes import RedisServer, Worker
 from tests.support.producer import Producer
 from tests.support.wait import wait_until
@@ -143,7 +145,7 @@ BROKEN = {
 
 def test_broken_cards_do_not_hide_the_others(http: httpx.Client, server: RedisServer, producer: Producer) -> None:
     """Whatever another program writes, the producer logs the reason once and serves the valid cards."""
-    valid = json.loads(_card(server, "price").text())
+    valid = json.loads(card().text())
     texts = [each if isinstance(each, str) else json.dumps(valid | each) for each in BROKEN.values()]
     texts.append(json.dumps(valid | {"name": "late", "route": "late"}))
     store.announce(server.client, texts, 60)
@@ -157,29 +159,18 @@ def test_broken_cards_do_not_hide_the_others(http: httpx.Client, server: RedisSe
 
 def test_without_consumers_a_task_stays_known_until_its_card_expires(http: httpx.Client, server: RedisServer) -> None:
     """Its jobs wait in the queue; then the endpoint is gone, and the job can still be looked up."""
-    card = _card(server, "pack").model_copy(update={"name": "lonely", "route": "lonely", "queue": "lonely"})
-    store.announce(server.client, [card.text()], 60)
+    lonely = card("lonely", queue="lonely")
+    announce(server.client, lonely)
     wait_until(lambda: catalogue(http).get("lonely", {}).get("consumers") == 0, AT_MOST, "the task has no consumers")
-    job_id = http.post("/producer/api/lonely", json={"item": {"name": "tea"}}).json()["job_id"]
+    job_id = http.post("/producer/api/lonely", json={"item": "tea"}).json()["job_id"]
     assert http.get(f"/producer/api/lonely/{job_id}").json()["status"] == "PENDING"
     waiting = {queue["queue"]: queue["waiting"] for queue in http.get("/producer/api/queues").json()}
     assert waiting["lonely"] == 1
-    store.announce(server.client, [card.text()], 1)
+    announce(server.client, lonely, ttl=1)
     wait_until(lambda: http.get(f"/producer/api/lonely/{job_id}").status_code == 404, what="the card has expired")
     assert "lonely" not in catalogue(http)
+    assert "lonely" not in {queue["queue"] for queue in http.get("/producer/api/queues").json()}
     assert http.get(f"/producer/api/jobs/{job_id}").json()["status"] == "PENDING"
-
-
-def _card(server: RedisServer, name: str) -> Card:
-    """Return the card that the consumer has written; importing its tasks would change other tests' apps."""
-    texts = store.read(server.client, ()).texts
-    return next(parse(each, text) for each, text in texts.items() if f'"name":"{name}"'.encode() in text)
-
-
-def _announce(server: RedisServer, name: str, version: str, **changes: Any) -> Card:
-    card = _card(server, "pack").model_copy(update={"name": name, "route": name, "version": version, **changes})
-    store.announce(server.client, [card.text()], 60)
-    return card
 
 
 def test_of_two_different_cards_the_newer_one_is_used(
@@ -187,10 +178,10 @@ def test_of_two_different_cards_the_newer_one_is_used(
 ) -> None:
     """The catalogue and the log name the conflict."""
     newer, older = "2030-01-01T00:00:00Z-00000002", "2029-01-01T00:00:00Z-00000001"
-    _announce(server, "twice", newer, summary="new")
+    announce(server.client, card("twice", version=newer, summary="new"))
     wait_until(lambda: "twice" in catalogue(http), AT_MOST)
     assert catalogue(http)["twice"]["conflict"] is None
-    _announce(server, "twice", older, summary="old")
+    announce(server.client, card("twice", version=older, summary="old"))
     reason = f"consumers announce different tasks: version {newer} is used, not {older}"
     wait_until(lambda: catalogue(http)["twice"]["conflict"] == reason, AT_MOST, "the conflict is in the catalogue")
     assert catalogue(http)["twice"]["summary"] == "new"
@@ -200,7 +191,7 @@ def test_of_two_different_cards_the_newer_one_is_used(
 def test_a_new_version_of_the_same_task_is_no_conflict(http: httpx.Client, server: RedisServer) -> None:
     """While consumers are updated one by one, both versions are announced."""
     for number in (1, 2):
-        _announce(server, "updated", f"2030-01-0{number}T00:00:00Z-00000001")
+        announce(server.client, card("updated", version=f"2030-01-0{number}T00:00:00Z-00000001"))
     wait_until(lambda: "updated" in catalogue(http), AT_MOST)
     assert catalogue(http)["updated"]["conflict"] is None
 
@@ -208,7 +199,7 @@ def test_a_new_version_of_the_same_task_is_no_conflict(http: httpx.Client, serve
 def test_local_code_takes_precedence_over_a_card(http: httpx.Client, server: RedisServer) -> None:
     """The catalogue names the difference, and the local arguments stay valid."""
     version = "2030-01-01T00:00:00Z-00000001"
-    _announce(server, "divide", version)
+    announce(server.client, card("divide", version=version))
     reason = f"the code here differs from what consumers announce (version {version})"
     wait_until(lambda: catalogue(http)["divide"]["conflict"] == reason, AT_MOST, "the conflict is in the catalogue")
     assert not catalogue(http)["divide"]["announced"]
@@ -218,5 +209,45 @@ def test_local_code_takes_precedence_over_a_card(http: httpx.Client, server: Red
 def test_follow_an_announced_task(http: httpx.Client) -> None:
     """The events end with the job and its result."""
     job_id = http.post("/producer/api/price", json={"items": [{"tea": 3}], "currency": "USD"}).json()["job_id"]
-    events = http.get(f"/producer/api/price/{job_id}/events").text
-    assert '"result":"3 USD"' in events.replace(" ", "").replace("3USD", "3 USD")
+    assert '"result":"3 USD"' in http.get(f"/producer/api/price/{job_id}/events").text
+
+
+def test_a_message_in_the_inbox_may_name_an_announced_task(http: httpx.Client, server: RedisServer) -> None:
+    """Arguments by position have the order of the declaration; wrong ones are rejected with the reason."""
+    push(server.client, {"task": "price", "args": [[{"tea": 3}], "USD"], "job_id": "from-the-inbox"})
+    wait_until(lambda: http.get("/producer/api/price/from-the-inbox").status_code == 200, what="the job is admitted")
+    assert finished(http, "price", "from-the-inbox")["result"] == "3 USD"
+    push(server.client, {"task": "price", "args": [["tea"]]})
+    (message,) = wait_until(lambda: rejected(server.client), what="the message is rejected")
+    assert message["reason"] == "kwargs.items.0: Input should be a valid dictionary"
+
+
+def test_a_schedule_may_have_an_announced_task(http: httpx.Client) -> None:
+    """Its arguments are validated when it is created, and it can be run at once."""
+    schedule = {"task": "price", "kwargs": {"items": [{"tea": 3}]}, "every": "1h"}
+    wrong = schedule | {"kwargs": {"items": "tea"}}
+    problem = assert_problem(http.post("/producer/api/schedules", json=wrong), 422)
+    assert problem["errors"] == [{"field": "body.kwargs.items", "message": "Input should be a valid list"}]
+    created = http.post("/producer/api/schedules", json=schedule)
+    assert created.status_code == 201, created.text
+    job_id = http.post(f"{created.headers['location']}/run").json()["job_id"]
+    assert finished(http, "price", job_id)["result"] == "3 EUR"
+
+
+def test_queue_limits_hold_for_announced_tasks(http: httpx.Client, server: RedisServer) -> None:
+    """A full queue refuses the next job with 429."""
+    announce(server.client, card("filled", queue="filled"))
+    wait_until(lambda: "filled" in catalogue(http), AT_MOST)
+    statuses = [http.post("/producer/api/filled", json={"item": "tea"}).status_code for _ in range(LIMIT + 1)]
+    assert statuses == [202] * LIMIT + [429]
+
+
+def test_a_job_can_be_cancelled_and_requeued_without_consumers(http: httpx.Client, server: RedisServer) -> None:
+    """What can be done with a job does not depend on where its code is."""
+    announce(server.client, card("kept", queue="kept"))
+    wait_until(lambda: "kept" in catalogue(http), AT_MOST)
+    location = http.post("/producer/api/kept", json={"item": "tea"}).headers["location"]
+    assert http.delete(location).json()["status"] == "REVOKED"
+    response = http.post(f"/producer/api/jobs/{location.rpartition('/')[2]}/requeue")
+    assert (response.status_code, response.headers["location"]) == (202, location)
+    assert http.get(location).json()["status"] == "PENDING"
