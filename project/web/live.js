@@ -78,8 +78,9 @@ async function receive(signal) {
     if (!signal.aborted) publish(frame);
   };
   try {
+    const stream = await openStream(either); // first: without a stream nothing on the page may look live
     accept(await get(`${API}/overview`, {}, either));
-    for await (const frame of readFrames(either)) accept(frame);
+    for await (const frame of readFrames(stream)) accept(frame);
     throw new Problem({ status: 0, title: "Stream ended", detail: "the producer ended the stream" });
   } finally {
     clearTimeout(watchdog);
@@ -87,10 +88,14 @@ async function receive(signal) {
   }
 }
 
-async function* readFrames(signal) {
+async function openStream(signal) {
   const response = await fetch(`${API}/overview/events`, { cache: "no-store", signal });
-  if (!response.ok) throw new Problem({ status: response.status, title: "", detail: "", ...(await response.json().catch(() => ({}))) });
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  if (response.ok) return response.body;
+  throw new Problem({ status: response.status, title: "", detail: "", ...(await response.json().catch(() => ({}))) });
+}
+
+async function* readFrames(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     const events = (rest + part.value).split(/\r?\n\r?\n/);

@@ -17,7 +17,7 @@ const listing = refresher({
     replaceItems(byId("recent"), jobs.map((job) => jobRow(job)));
   },
   fail: (problem) => setText(byId("recent-empty"), describe(problem)),
-  every: 500,
+  every: 300,
   wanted: (frame) => frame.changes.total > 0,
 });
 

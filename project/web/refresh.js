@@ -30,7 +30,7 @@ export function refresher({ load, show, fail, every = 1000, wanted = () => true 
 
   onFrame((frame) => {
     if (!state.open) return;
-    state.due ||= wanted(frame);
+    state.due ||= Boolean(frame.history) || wanted(frame); // a frame with history begins a new stream
     if (state.due && performance.now() - state.last >= every) refresh();
   });
 
