@@ -10,7 +10,7 @@ from project.brokers import switching
 from project.celery_config.app import create_celery_app
 from project.settings import get_settings
 from project.startup import explained
-from project.worker import announce, breakpoints, heartbeat, job_log, liveness, rejected_jobs, shutdown, stopping
+from project.worker import announce, breakpoints, chaos, heartbeat, job_log, liveness, rejected_jobs, shutdown, stopping
 
 settings = get_settings()
 if settings.in_containers:
@@ -21,6 +21,8 @@ job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
 breakpoints.connect()
 stopping.connect()
+if settings.chaos:
+    chaos.connect()
 shutdown.connect(app)
 heartbeat.connect()
 announce.connect(settings.card_ttl)

@@ -60,6 +60,18 @@ class ArgumentsGone(GlassqueueError):
     status = 409
 
 
+class ChaosDisabled(GlassqueueError):
+    """Breaking parts of the stack is not enabled here."""
+
+    status = 403
+
+
+class ChaosImpossible(GlassqueueError):
+    """The stack cannot break it here."""
+
+    status = 409
+
+
 class UnknownSchedule(GlassqueueError):
     """No schedule has this id: it was never created, was deleted, or ended some time ago."""
 

@@ -14,6 +14,7 @@ from project import __version__, logs, misspelt
 from project.api import (
     announced,
     catalogue,
+    chaos,
     consumers,
     events,
     failures,
@@ -39,6 +40,7 @@ from project.celery_config.app import create_celery_app
 from project.health.recent_checks import RecentChecks
 from project.inbox.inbox import Inbox
 from project.integrations.database.engine import POOL
+from project.jobs.chaos import Chaos
 from project.jobs.overview import Overview
 from project.jobs.producer_heartbeat import ProducerHeartbeat
 from project.jobs.service import Jobs
@@ -110,6 +112,7 @@ def _set_up_state(app: FastAPI, settings: Settings) -> None:
     state.jobs = Jobs(celery_app, settings)
     state.scheduler = TaskScheduler(celery_app, state.jobs.available, state.jobs.admission)
     state.feed = Feed(state.jobs.changes, settings.max_event_listeners)
+    state.chaos = Chaos(state.jobs, settings)
     state.heartbeat = ProducerHeartbeat(settings, metrics.total, lambda: state.overview.pages)
     state.overview = Overview(celery_app, settings, state.jobs.changes, state.heartbeat.name)
     state.inbox = Inbox(state.jobs, settings, arguments_model)
@@ -145,6 +148,7 @@ def _add_routers(app: FastAPI) -> None:
     app.include_router(consumers.router)
     app.include_router(events.router)
     app.include_router(overview.router)
+    app.include_router(chaos.router)
     app.include_router(schedules.router, max_body_size=largest)
     app.include_router(reminders.router)
     app.include_router(records.router)

@@ -151,6 +151,9 @@ class Settings(BaseSettings):
     reload: bool = False
     run_dir: Path = Path(".run")
 
+    # Break it
+    chaos: bool = False
+
     # Checks
     in_containers: bool = False
 

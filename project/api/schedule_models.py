@@ -4,10 +4,13 @@ from datetime import UTC, datetime
 from time import thread_time
 from typing import Annotated, Any, Literal, Self
 
+from celery import current_app
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from project.api.parameters import Moment
 from project.api.paths import API
+from project.celery_config.task import JobTask
+from project.redaction import redacted
 from project.schedules.ical import to_utc
 from project.schedules.rules import PATIENCE, SECOND, Rule, parse_interval
 from project.schedules.schedule import BRIEFLY, CatchUp, Schedule, Status, upcoming
@@ -138,6 +141,7 @@ class ScheduleOut(BaseModel):
         rule = schedule.rule
         active = schedule.status == "active"
         fields = dict(schedule) | {
+            "arguments": redacted(schedule.arguments, _marked(schedule.task)),
             "status": "invalid" if schedule.error else schedule.status,
             "error": schedule.error or None,
             rule.kind: rule.text,
@@ -148,6 +152,12 @@ class ScheduleOut(BaseModel):
             "jobs": [JobLink(job_id=job, href=f"{API}/jobs/{job}") for job in schedule.job_ids],
         }
         return cls.model_validate(fields)
+
+
+def _marked(task: str) -> frozenset[str]:
+    """Return the arguments that a task marks as secret."""
+    known = current_app.tasks.get(task)
+    return known.marked_secrets() if isinstance(known, JobTask) else frozenset()
 
 
 class SchedulePage(BaseModel):

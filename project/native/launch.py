@@ -20,6 +20,7 @@ from project.settings import Settings, get_settings
 from project.startup import ROOT
 
 UNUSED_PORT = 9  # the discard port: NGINX needs an address even for services that are not started
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "localhost")
 GRACE = 10  # seconds that the parts may take to stop, in addition to SHUTDOWN_TIMEOUT
 
 
@@ -33,6 +34,7 @@ def up() -> None:
     lock = run_dir.lock(folder)
     ports.refuse_ports_in_use(settings)
     _choose_password(settings)
+    _allow_chaos(settings)
     load_app()
     migrate.main()
     _write_files(settings, folder)
@@ -57,6 +59,12 @@ def _choose_password(settings: Settings) -> None:
     if settings.own_redis and not settings.redis_password.get_secret_value():
         settings.redis_password = SecretStr(secrets.token_urlsafe(32))
         run_dir.write_private(settings.password_file, settings.redis_password.get_secret_value())
+
+
+def _allow_chaos(settings: Settings) -> None:
+    """Let the page break parts of the stack, unless CHAOS says something else, if only this machine can reach it."""
+    if "chaos" not in settings.model_fields_set:
+        settings.chaos = settings.http_bind.strip("[]") in LOOPBACK_ADDRESSES
 
 
 def _become_supervisor(plan: Plan, lock: int, environment: dict[str, str]) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -43,6 +45,8 @@ def describe(consumer: Any) -> dict[str, Any]:
     return {
         "up_since": round(time.time(), 3),
         "name": consumer.hostname,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
         "pool": worker.pool_cls.__module__.rpartition(".")[2],
         "slots": worker.concurrency,
         "broker": consumer.app.broker.kind,
