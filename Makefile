@@ -60,6 +60,9 @@ debug: .venv/native ## run the jobs of QUEUE one by one in this terminal, where 
 redis-cli: .venv/native ## open a shell on the stack's Redis; ARGS='LLEN default' runs one command
 	@python -m project.native.redis_cli $(ARGS)
 
+new: .venv/dev ## make a service of your own: DIR=../myservice NAME=myservice WITHOUT=mail,backups,records,reminders
+	@python -m docs.tools.new "$(DIR)" "$(NAME)" "$(WITHOUT)"
+
 lint: .venv/dev ## check style, types and Dockerfiles
 	ruff check
 	ruff format --check
@@ -94,4 +97,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean logs dev
+.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean logs dev new

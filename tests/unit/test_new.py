@@ -1,0 +1,51 @@
+"""`make new`: a service of one's own, or one line that says what is wrong."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from docs.tools.new import __main__ as new
+from docs.tools.new import cuts
+
+
+@pytest.mark.parametrize("without", [[], *([name] for name in cuts.PARTS if name != "records"), cuts.PARTS], ids=str)
+def test_everything_that_belongs_to_a_part_is_found(without: list[str], tmp_path: Path) -> None:
+    """A change of the code changes parts.toml too."""
+    for each in [*new.COPIED, "tests/support"]:
+        (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if Path(each).is_dir() else shutil.copy
+        copy(each, tmp_path / each)
+    for entry in cuts.chosen(without):
+        cuts.cut(tmp_path, cuts.TABLE[entry])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["", "", ""], "DIR and NAME are missing: make new DIR="),
+        (["{tmp}/new", "My-Service", ""], "NAME=My-Service: use 2 to 31 lower-case letters"),
+        (["project/new", "service", ""], "DIR=project/new is inside this project"),
+        (["{tmp}", "service", ""], "exists and is not empty"),
+        (["{tmp}/new", "service", "mail,fax"], "WITHOUT=fax: there is no such part; the parts are reminders, mail, "),
+        (["{tmp}/new", "service", "records"], "WITHOUT=records: backups cannot do without it; leave that out too"),
+    ],
+)
+def test_what_cannot_be_made_is_one_line(words: list[str], message: str, tmp_path: Path) -> None:
+    """And nothing is left behind."""
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as exit_info:
+        new.main([word.replace("{tmp}", str(tmp_path)) for word in words])
+    assert message in str(exit_info.value)
+    assert len(str(exit_info.value).splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_service_that_cannot_be_finished_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a part does not fit the code any more."""
+    monkeypatch.setitem(cuts.TABLE, "mail", {"files": ["project/no_such_file.py"]})
+    with pytest.raises(cuts.NotFoundError):
+        new.main([str(tmp_path / "new"), "service", "mail"])
+    assert list(tmp_path.iterdir()) == []
