@@ -31,7 +31,9 @@ def test_every_option_on_a_command_line_is_explained_and_no_other() -> None:
     services = yaml.safe_load(Path("docker-compose.yml").read_text())["services"].values()
     lists_or_lines = [service.get("command", "") for service in services]
     lines = [command if isinstance(command, str) else " ".join(command) for command in lists_or_lines]
-    lines += [" ".join(part.command) for part in parts(Settings(_env_file=None), Path("/run"), Programs("", ""))]
+    lines += [
+        " ".join(part.command) for part in parts(Settings(_env_file=None, reload=True), Path("/run"), Programs("", ""))
+    ]
     passed = set(re.findall(r"(?<= )--[\w-]+", "\n".join(lines)))
     assert _first_cells(_section(SETTINGS, "Command lines")) == passed
 
@@ -72,3 +74,14 @@ def _first_cells(text: str) -> set[str]:
     """Return the code in the first column of the tables; a row may explain several."""
     rows = re.findall(r"^\| (`[^|]+`) +\|", text, re.MULTILINE)
     return {code for row in rows for code in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_feature_of_the_source_systems_has_its_place_and_its_test() -> None:
+    """Five systems, and in each row a test; another test checks that it exists."""
+    text = Path("docs/explanation/sources.md").read_text()
+    systems = text.split("\n## ")[1:]
+    assert len(systems) == 5
+    for system in systems:
+        rows = [line.strip("| ").split(" | ") for line in system.splitlines() if line.startswith("| ")][1:]
+        assert len(rows) >= 6
+        assert [row for row in rows if len(row) != 3 or not re.fullmatch(r"`test_\w+`(, `test_\w+`)*", row[2])] == []
