@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="do all labs in random order, without questions")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1000), help="repeat an order")
     chosen = parser.parse_args()
-    _leave_the_surroundings()
+    leave_the_surroundings()
     if chosen.all:
         return _all(chosen.seed)
     if not chosen.number:
@@ -35,7 +35,7 @@ def main() -> int:
     return _one(found[0]) if found else sys.exit(f"glassqueue: there is no lab {chosen.number}; `make lab` lists them")
 
 
-def _leave_the_surroundings() -> None:
+def leave_the_surroundings() -> None:
     """Let neither the student's .env nor settings in the shell change what a lab shows."""
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from docs.tools.labs import checks
@@ -17,7 +18,8 @@ NEEDS: dict[str, dict[str, str]] = {"mail": {"SMTP_HOST": "", "NOTIFICATION_CONS
 class Runner:
     """A student who does one lab after the other, in one copy of the project.
 
-    say: prints a line. pause: called before each command.
+    say: prints a line. pause: called before each command. observe: called with the lab and the URL of its stack when the
+    reader should look at the page.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Runner:
     ) -> None:
         self._student = Newcomer(folder, **settings)
         self._say, self._pause = say, pause
+        self.observe: Callable[[Lab, str], object] = lambda lab, url: None  # noqa: ARG005
         self._numbers: dict[str, float] = {}
 
     def run(self, lab: Lab) -> float:
@@ -36,7 +39,10 @@ class Runner:
         begun, before = time.monotonic(), self._files()
         self._numbers = {}
         reader = self._student.reader(
-            sessions={"check": self._check}, on_block=self._show_prose, before=self._before, after=self._after
+            sessions={"check": self._check},
+            on_block=partial(self._read_prose, lab),
+            before=self._before,
+            after=self._after,
         )
         self._student.needs = NEEDS[lab.front["needs"]]
         try:
@@ -50,6 +56,11 @@ class Runner:
     def close(self) -> None:
         """Stop the stack, if a lab was interrupted."""
         self._student.stop()
+
+    def _read_prose(self, lab: Lab, block: Block) -> None:
+        if "## Observe" in block.prose:
+            self.observe(lab, self._student.stack.url)
+        self._show_prose(block)
 
     def _show_prose(self, block: Block) -> None:
         lines = [line for line in block.prose.splitlines() if not line.startswith("#") or line[3:] in SECTIONS]
