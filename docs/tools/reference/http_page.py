@@ -25,6 +25,7 @@ STATUSES = {
     "202": "accepted; `Location` is the job's address",
     "204": "success, without a body",
     "400": "the body is not JSON",
+    "403": "breaking parts of the stack is not enabled (`CHAOS`)",
     "404": "no such job or schedule",
     "409": "the id or the Idempotency-Key is taken, the job is in another state, or the schedule's task has changed",
     "413": "the body is larger than 1 MiB (mails and schedules: 3 MiB)",
@@ -53,9 +54,10 @@ def _operation(method: str, path: str, operation: dict[str, Any], exchange: str)
     answers = [(status, STATUSES[status], _link(answer)) for status, answer in sorted(operation["responses"].items())]
     body = _link(operation.get("requestBody", {}))
     request = f"Body: {body}.\n\n" if body else ""
+    example = f"\n```http\n{exchange}\n```\n" if exchange else ""
     return (
         f"\n### {method.upper()} {path}\n\n{_sentence(operation['summary'])}\n\n{request}"
-        f"{_parameters(operation)}{table(('status', 'meaning', 'body'), *answers)}\n```http\n{exchange}\n```\n"
+        f"{_parameters(operation)}{table(('status', 'meaning', 'body'), *answers)}{example}"
     )
 
 
