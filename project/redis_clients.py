@@ -5,6 +5,7 @@ from typing import Any
 from redis import BlockingConnectionPool, Redis, asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
@@ -30,10 +31,20 @@ def bounded_client(settings: Settings, url: str, connections: int) -> Redis:
     return Redis(connection_pool=pool)
 
 
-def async_client(settings: Settings, retries: int = 0) -> asyncio.Redis:
-    """Return a client of the job records for an event loop; it replaces a stale connection up to *retries* times."""
-    retry = AsyncRetry(NoBackoff(), retries, supported_errors=(ConnectionError,))
-    return asyncio.Redis.from_url(settings.records, **timeouts(settings), retry=retry)
+class EncodesInC:
+    """A connection of an event loop that encodes commands with hiredis, as redis-py's blocking connections do."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """Return a command as Redis reads it."""
+        return list(HiredisRespSerializer().pack(*args))
+
+
+def async_client(settings: Settings) -> asyncio.Redis:
+    """Return a client of the job records for an event loop; it repeats no command."""
+    client = asyncio.Redis.from_url(settings.records, **timeouts(settings), retry=AsyncRetry(NoBackoff(), 0))
+    pool: Any = client.connection_pool
+    pool.connection_class = type("Connection", (EncodesInC, pool.connection_class), {})
+    return client
 
 
 def timeouts(settings: Settings) -> dict[str, Any]:

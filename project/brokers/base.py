@@ -111,7 +111,7 @@ class Broker(ABC):
     async def in_event_loop(self) -> AsyncIterator[None]:
         """Let the event loop that runs the block publish and read jobs without blocking, by `self.scripts`."""
         self._loop = asyncio.get_running_loop()
-        self.scripts = ScriptBatch(redis_clients.async_client(self.settings, retries=1))
+        self.scripts = ScriptBatch(redis_clients.async_client(self.settings))
         self._slots = CapacityLimiter(COMMON["broker_pool_limit"])
         try:
             yield

@@ -6,14 +6,15 @@ What this module does not know goes Celery's way: `can_publish()` tells.
 """
 
 import math
+import os
 import secrets
 from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from celery import Celery, signals
-from celery._state import get_current_worker_task
 from celery.utils.nodenames import anon_nodename
 from celery.utils.saferepr import saferepr
 from kombu.serialization import dumps
@@ -87,7 +88,7 @@ class FastPublisher:
             "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
             "argsrepr": show(shown[0]),
             "kwargsrepr": show(shown[1]),
-            "origin": anon_nodename(),
+            "origin": _origin(os.getpid()),
             "ignore_result": options.get("ignore_result", task.ignore_result),
             "eta": _eta(options),
         }
@@ -99,13 +100,18 @@ class FastPublisher:
         return admission.prepare(options.get("queue", task.queue_name), message, self.channel)
 
 
+@cache
+def _origin(_: int) -> str:
+    """Return the name of this process, for Flower."""
+    return str(anon_nodename())
+
+
 def can_publish(task: Any, args: Any, options: dict[str, Any]) -> bool:
-    """Tell whether this module can publish a call, or only Celery can."""
+    """Tell whether this module can publish a call that no running job makes, or only Celery can."""
     return not (
         not options.keys() <= KNOWN
         or options.get("soft_time_limit", 0) > options.get("time_limit", math.inf)
         or not isinstance(args, list | tuple | None)
-        or get_current_worker_task()
         or any(signal.receivers for signal in PUBLISH_SIGNALS)
         or task.app.conf.task_always_eager
     )

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from celery import Task, uuid
+from celery._state import get_current_worker_task
 
 from project.brokers import fast_publisher, switching
 from project.brokers.base import Broker, hidden, transport_options
@@ -42,7 +43,8 @@ class LeasedBroker(Broker):
         """Admit a job: with the fast publisher, or with Celery's own way for options that only Celery knows."""
         # with its id chosen here, a job whose answer was lost is known when it is published again
         job_id, chosen = job_id or uuid(), known_options(task, options)
-        if publisher := self._publisher_for(task, args, chosen):
+        publisher = None if get_current_worker_task() else self._publisher_for(task, args, chosen)
+        if publisher:
             publisher.admit(task, args, kwargs, job_id, chosen)
             result = task.AsyncResult(job_id)
             result.ignored = chosen.get("ignore_result", task.ignore_result)
@@ -68,7 +70,8 @@ class LeasedBroker(Broker):
     def publish_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Admit jobs of one task, 100 per round trip; skip ids that are known already."""
         chosen = known_options(task, {})
-        if publisher := self._publisher_for(task, (), chosen):
+        publisher = None if get_current_worker_task() else self._publisher_for(task, (), chosen)
+        if publisher:
             publisher.admit_many(task, jobs, chosen)
         else:
             super().publish_many(task, jobs)

@@ -21,6 +21,11 @@ class Published(AsyncResult):
         published.outcome, published.ignored = outcome, ignored
         return published
 
+    def __del__(self) -> None:
+        """Cancel the wait for the result; most results are never waited for, and Celery would look long."""
+        if any(self.id in waiting for waiting in self.backend._pending_results):
+            super().__del__()
+
     def __await__(self) -> Generator[Any, None, Self]:
         """Wait for the broker's answer."""
         yield from self.outcome.__await__()

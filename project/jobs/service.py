@@ -38,6 +38,7 @@ from project.leased_transport.listing import Criteria
 from project.settings import Settings
 
 log = logging.getLogger("glassqueue.job")
+AnyJob = Job[Any]  # once: finding the class of a generic model takes as long as reading a job
 
 
 class Jobs:
@@ -128,12 +129,12 @@ class Jobs:
         _log("repeated", task, job_id, options)
         if not options.idempotency_key:
             return Accepted(job_id=job_id, task=task.name)
-        return Job[Any].from_record(job_id, first)
+        return AnyJob.from_record(job_id, first)
 
     async def look_up(self, task: JobTask | None, job_id: str, traceback: bool = False) -> Job[Any]:
         """Return the job (of that task, or of any) as it is now, or raise UnknownJob."""
         with self.available():
-            return Job[Any].from_record(job_id, await self._read(task, job_id), traceback=traceback)
+            return AnyJob.from_record(job_id, await self._read(task, job_id), traceback=traceback)
 
     async def _read(self, task: JobTask | None, job_id: str) -> dict[str, str]:
         record = await records.read_soon(self._broker.scripts, job_id)
@@ -198,7 +199,7 @@ class Jobs:
         """Cancel a job that waits or runs, or return and forget one that has ended; UnknownJob the second time."""
         # shielded: if the client disconnects, a cancelled job must still be stopped
         outcome = await asyncio.shield(self._cancel_or_collect(task, job_id))
-        return Job[Any].from_record(job_id, outcome.record, traceback=traceback)
+        return AnyJob.from_record(job_id, outcome.record, traceback=traceback)
 
     async def _cancel_or_collect(self, task: JobTask | None, job_id: str) -> control.Outcome:
         with self.available():

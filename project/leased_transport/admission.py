@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from celery import current_task
 from celery.utils.saferepr import saferepr
 from redis import Redis
 
@@ -44,8 +43,11 @@ def as_protocol_2(message: dict[str, Any]) -> dict[str, Any]:
     return message | {"body": json.dumps([args, kwargs, embedded]), "headers": message["headers"] | headers}
 
 
-def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
-    """Turn kombu's message into a call; its delivery tag is the nonce, which tells a retry from a second job."""
+def prepare(queue: str, message: dict[str, Any], channel: Any, parent: str = "") -> Call:
+    """Turn kombu's message into a call; its delivery tag is the nonce, which tells a retry from a second job.
+
+    *parent* is the id of the job that publishes, if there is one.
+    """
     headers, properties = message["headers"], message["properties"]
     job_id, eta = headers["id"], headers.get("eta")
     kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in (*EMPTY, job_id)}
@@ -53,14 +55,14 @@ def prepare(queue: str, message: dict[str, Any], channel: Any) -> Call:
     priority = channel._get_message_priority(message)
     if priority != keys.DEFAULT_PRIORITY:
         carried["priority"] = priority
-    parent = headers.get("parent_id") or (current_task.request.id if current_task else "")
     record = [part for field in headers.get("record", {}).items() for part in field]
     kinds = (properties["body_encoding"], message["content-type"], message["content-encoding"])
     return [keys.job(job_id), queue], [
         job_id, properties["delivery_tag"], headers["task"], keys.step(priority),
         orjson.dumps([message["body"], *kinds, kept, carried], default=str), due_at(eta) if eta else "",
         channel.queue_limit, headers.get("attempt") or "", headers.get("replaced_task_nesting") or 0,
-        parent, channel.recent_limit, *(headers.get("taken_from") or ("", "")), len(record), *record,
+        headers.get("parent_id") or parent, channel.recent_limit,
+        *(headers.get("taken_from") or ("", "")), len(record), *record,
         *(channel.priority_steps if channel.queue_limit else ()),
     ]  # fmt: skip
 

@@ -12,11 +12,12 @@ from copy import copy
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import ConnectionError, NoScriptError
 
 from .scripts import Script, recoverable
 
 LARGEST = 100  # calls per round trip: keeps Redis busy for some milliseconds, not longer
+LARGEST_BYTES = 1024 * 1024  # of their arguments, so that a round trip stays far below the socket's timeout
 
 
 class ScriptCall(NamedTuple):
@@ -53,7 +54,7 @@ class ScriptBatch:
 
     async def _send_all(self) -> None:
         while self._calls:
-            calls = [self._calls.popleft() for _ in range(min(len(self._calls), LARGEST))]
+            calls = self._next_batch()
             try:
                 answers = await self._round_trip(calls)
             except Exception as error:
@@ -68,8 +69,25 @@ class ScriptBatch:
             for call, answer in zip(calls, answers, strict=True):
                 _give(call, answer)
 
+    def _next_batch(self) -> list[ScriptCall]:
+        """Return the next calls that are all repeatable or all not, at least one."""
+        calls = [self._calls.popleft()]
+        size = _size(calls[0])
+        while self._calls and len(calls) < LARGEST:
+            following = self._calls[0]
+            size += _size(following)
+            if size > LARGEST_BYTES or following.script.repeatable != calls[0].script.repeatable:
+                break
+            calls.append(self._calls.popleft())
+        return calls
+
     async def _round_trip(self, calls: Sequence[ScriptCall]) -> list[Any]:
-        answers = await self._pipeline(calls, by_hash=True)
+        try:
+            answers = await self._pipeline(calls, by_hash=True)
+        except ConnectionError:
+            if not calls[0].script.repeatable:
+                raise
+            answers = await self._pipeline(calls, by_hash=True)  # the connection was stale
         unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown:  # Redis has restarted, which empties its cache of scripts
             again = await self._pipeline([calls[i] for i in unknown], by_hash=False)
@@ -85,6 +103,10 @@ class ScriptBatch:
             else:
                 pipeline.eval(script.text, len(keys), *keys, *args)
         return list(await pipeline.execute(raise_on_error=False))
+
+
+def _size(call: ScriptCall) -> int:
+    return sum(len(arg) for arg in call.args if isinstance(arg, str | bytes))
 
 
 def _give(call: ScriptCall, answer: Any) -> None:

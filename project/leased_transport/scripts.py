@@ -16,8 +16,12 @@ TRANSIENT = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "NO
 class Script:
     """A Lua script, called by its hash, and sent in full if Redis does not know it."""
 
-    def __init__(self, name: str, folder: Path = FOLDER) -> None:
-        """Read the script, and common.lua, which precedes every script."""
+    def __init__(self, name: str, folder: Path = FOLDER, *, repeatable: bool = True) -> None:
+        """Read the script, and common.lua, which precedes every script.
+
+        *repeatable*: a call whose answer was lost may be made again.
+        """
+        self.repeatable = repeatable
         self.text = (FOLDER / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
         self.sha = hashlib.sha1(self.text.encode()).hexdigest()
 
@@ -40,7 +44,8 @@ def recoverable(exc: Exception) -> Exception:
 
 ADMIT, FETCH, RENEW_AND_REAP, FINISH = map(Script, ("admit", "fetch", "renew_and_reap", "finish"))
 READ, SEARCH, SUMMARIZE, GROUP_FAILURES = map(Script, ("read", "search", "summarize", "group_failures"))
-CANCEL_OR_COLLECT, REQUEUE, PURGE = map(Script, ("cancel_or_collect", "requeue", "purge"))
+CANCEL_OR_COLLECT = Script("cancel_or_collect", repeatable=False)  # the second call would not find the job
+REQUEUE, PURGE = map(Script, ("requeue", "purge"))
 LINK_EDITED = Script("link_edited")
 # the records of jobs with messages in another kind of broker
 REGISTER, CONFIRM_SENT, PREPARE_REQUEUE = map(Script, ("register", "confirm_sent", "prepare_requeue"))

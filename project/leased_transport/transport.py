@@ -24,6 +24,7 @@ from queue import Empty
 from time import monotonic
 from typing import Any
 
+from celery import current_task
 from kombu.transport import redis, virtual
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -128,8 +129,9 @@ class Channel(redis.Channel):
         headers = message["headers"]
         if "task" not in headers or "id" not in headers:
             return super()._put(queue, message, **kwargs)  # a reply, not a job
+        parent = (current_task.request.id if current_task else "") or ""
         with self.conn_or_acquire() as client:
-            return admission.admit(client, admission.prepare(queue, message, self))
+            return admission.admit(client, admission.prepare(queue, message, self, parent))
 
     # Fetching
 

@@ -7,21 +7,23 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from redis import asyncio as aioredis
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
-from project.leased_transport.script_batch import LARGEST, ScriptBatch
+from project import redis_clients
+from project.leased_transport.script_batch import LARGEST, LARGEST_BYTES, ScriptBatch
 from project.leased_transport.scripts import READ, Script
+from project.settings import Settings
+from tests.chaos.proxy import CuttingProxy
 from tests.support.processes import RedisServer
 
 TIMEOUT = 0.5  # seconds
 
 
-def run(server: RedisServer, test: Callable[[ScriptBatch], Awaitable[object]]) -> None:
+def run(server: RedisServer | CuttingProxy, test: Callable[[ScriptBatch], Awaitable[object]]) -> None:
     """Run a test in an event loop with a batch."""
 
     async def inside() -> None:
-        client = aioredis.Redis.from_url(server.url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+        client = redis_clients.async_client(Settings(_env_file=None, redis_port=server.port, redis_timeout=TIMEOUT))
         batch = ScriptBatch(client)
         await test(batch)
         await batch.close()
@@ -48,6 +50,42 @@ def test_calls_of_one_tick_share_round_trips_and_keep_their_order(server: RedisS
 
     run(server, test)
     assert server.client.lrange("calls", 1, -1) == expected
+
+
+def test_large_calls_go_in_several_round_trips(server: RedisServer, echo: Script) -> None:
+    """A hundred messages of a megabyte would take longer than the timeout of the socket."""
+    large = "x" * (LARGEST_BYTES // 2)
+
+    async def test(batch: ScriptBatch) -> None:
+        await batch.run(echo, [], ["first"])
+        answers = [batch.run(echo, [], [large]) for _ in range(3)]
+        await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        assert [answer.done() for answer in answers] == [True, True, False]
+        assert await answers[2] == large.encode()
+
+    run(server, test)
+
+
+@pytest.mark.parametrize(("repeatable", "calls"), [(True, 2), (False, 1)])
+def test_only_a_repeatable_script_is_repeated_when_its_answer_is_lost(
+    server: RedisServer, echo: Script, repeatable: bool, calls: int
+) -> None:
+    """The second call of a script that collects a job would not find it."""
+    echo.repeatable = repeatable
+    cut = iter(["after"])
+
+    def plan(_: int, data: bytes) -> str | None:
+        return next(cut, None) if b"lost" in data else None
+
+    async def test(batch: ScriptBatch) -> None:
+        await batch.run(echo, [], ["first"])
+        calls = batch.run(echo, [], ["lost"]), batch.run(READ, ["job:x"], ["x"])
+        answer = (await asyncio.gather(*calls, return_exceptions=True))[0]
+        assert answer == b"lost" if repeatable else isinstance(answer, ConnectionError)
+
+    with CuttingProxy(server.port, plan) as proxy:
+        run(proxy, test)
+    assert server.client.lrange("calls", 1, -1) == [b"lost"] * calls
 
 
 def test_a_script_that_redis_does_not_know_yet_is_sent_in_full(server: RedisServer, echo: Script) -> None:
