@@ -48,8 +48,8 @@ chaos: .venv/dev ## kill every process under 100,000 jobs, once per appendfsync 
 test-docker: .venv/dev ## test the stack in containers (needs Docker with Compose v2)
 	pytest tests/docker
 
-bench-broker: .venv/dev ## benchmark the leased transport against Celery's own (about 10 minutes)
-	python -m benchmarks.broker
+bench: .venv/dev ## benchmark against stock Celery and others, into docs/explanation/performance.md (10 minutes); QUICK=1: 2 minutes
+	python -m benchmarks $(if $(QUICK),--quick)
 
 doctor: .venv/native ## check the running stack and suggest a fix for each fault
 	@python -m project.health.doctor
@@ -97,4 +97,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench-broker doctor lint format reference lock clean logs dev new
+.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench doctor lint format reference lock clean logs dev new

@@ -1,6 +1,5 @@
 """Measure the drain rate: how many queued jobs per second a set of consumers ends, results stored."""
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,14 +32,15 @@ def drained(client: "Redis") -> bool:
     return not any(pipeline.execute())
 
 
-def drain(server: RedisServer, folder: Path, scheme: str, pool: str, slots: Sequence[int], jobs: int) -> float:
+def drain(
+    server: RedisServer, folder: Path, scheme: str, pool: str, slots: Sequence[int], jobs: int, events: bool = False
+) -> float:
     """Return jobs per second of one worker process per entry of *slots*, all warm before the clock starts."""
     server.client.flushall()
     url = server.url.replace("redis://", f"{scheme}://")
     app = create_app(url)
-    args = ("-E",) if os.environ.get("EVENTS") == "1" else ()
     workers = [
-        Worker(url, folder, f"{pool}{number}", pool, count, "-l", "warning", *args, app="benchmarks.app")
+        Worker(url, folder, f"{pool}{number}", pool, count, "-l", "warning", app="benchmarks.app", events=int(events))
         for number, count in enumerate(slots)
     ]
     try:
@@ -51,7 +51,7 @@ def drain(server: RedisServer, folder: Path, scheme: str, pool: str, slots: Sequ
         started = time.perf_counter()
         for worker in workers:
             worker.signal_all("CONT")
-        wait_until(lambda: drained(server.client), 300)
+        wait_until(lambda: drained(server.client), 100)
         return jobs / (time.perf_counter() - started)
     finally:
         for worker in workers:

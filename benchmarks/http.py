@@ -1,12 +1,6 @@
-"""Measure the front door against the plain way, alternating: `python -m benchmarks.http [rounds] [seconds]`.
+"""Measure the front door against the plain way, alternating; each function returns the figures of each side."""
 
-Prints JSON: for each measure the figures of each side, one per round. Compare the ratios, from a quiet machine.
-"""
-
-import json
 import socket
-import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -121,21 +115,3 @@ def _waiting_client(address: str) -> socket.socket:
     client = socket.create_connection((str(url.hostname), url.port or 80))
     client.sendall(f"GET {url.path}?wait=30 HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
     return client
-
-
-def main(rounds: int, seconds: int) -> None:
-    """Print all figures as JSON."""
-    figures: Figures = {}
-    for measure in (
-        lambda folder: accept_and_look_up(folder, rounds, seconds),
-        submit_to_result,
-        lambda folder: two_producers(folder, rounds, seconds),
-        waiting_clients,
-    ):
-        with tempfile.TemporaryDirectory() as folder:
-            figures |= measure(Path(folder))
-    json.dump(figures, sys.stdout, indent=1)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 5, int(sys.argv[2]) if sys.argv[2:] else 3)

@@ -1,4 +1,4 @@
-"""What `make bench-broker` measures is work that is done."""
+"""What `make bench` measures is work that is done, and as fast as it was."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bare, http, peer
+from benchmarks import http, peer_queues
 from benchmarks.drain import drain
+from benchmarks.figures import load
 from benchmarks.load import own_client
+from benchmarks.plan import OURS, Plan
 from tests.support.processes import RedisServer
 
 pytestmark = pytest.mark.heavy
@@ -30,10 +32,22 @@ def test_the_jobs_that_are_timed_end_well(server: RedisServer, tmp_path: Path, s
     assert {each for each in ended if b"SUCCESS" not in each} == set()
 
 
-def test_the_peers_do_their_jobs(server: RedisServer) -> None:
+@pytest.mark.timeout(600)  # the first run installs them
+def test_the_other_task_queues_do_their_jobs(server: RedisServer) -> None:
     """All of them, or the measurement would not end."""
-    assert peer.drain(server, jobs=200) > 0
-    assert bare.drain(server, jobs=200) > 0
+    peers = peer_queues.install()
+    assert {"huey", "taskiq", "dramatiq", "bare redis-py"} <= {peer.name for peer in peers}
+    for peer in peers:
+        assert peer_queues.drain(peer, server, jobs=200) > 0
+
+
+@pytest.mark.timeout(300)
+def test_accepting_publishing_and_consuming_have_not_become_slower(server: RedisServer, tmp_path: Path) -> None:
+    """Each ratio to the plain way or to stock Celery is at least 0.8 of the recorded one; all sides run in turn."""
+    _, recorded = load()
+    for figure in Plan(server, tmp_path, rounds=3, quick=True).guarded():
+        before, now = (each.ratio(OURS, each.baseline) for each in (recorded[figure.name], figure))
+        assert now >= 0.8 * before, f"{figure.name}: {now:.2f}, recorded {before:.2f}"
 
 
 def test_both_front_doors_answer_every_request(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from redis import Redis
 
 from project.leased_transport import event_selection
 from project.leased_transport.events import Dispatcher
+from tests.support.events import CHANNEL, listeners
 from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
 
 WHOLE = ["task-received", "task-started", "task-succeeded"]
-CHANNEL = "/0.celeryev/task.multi"
 
 
 class Listener:
@@ -35,10 +35,10 @@ class Listener:
 
     def start(self) -> "Listener":
         """Return when it is subscribed."""
-        client = self._app.broker.redis
-        before = client.pubsub_numpat()
+        redis = self._app.broker.redis
+        before = listeners(redis)
         self._thread.start()
-        wait_until(lambda: client.pubsub_numpat() > before)
+        wait_until(lambda: listeners(redis) > before)
         return self
 
     def stop(self) -> None:
@@ -76,7 +76,7 @@ def listen(app: Celery) -> Iterator[Callable[[], Listener]]:
 
 @pytest.mark.parametrize(
     ("pool", "slots"),
-    [("solo", 1), *(pytest.param(pool, 2, marks=pytest.mark.heavy) for pool in ("threads", "prefork"))],
+    [("solo", 1), *(pytest.param(pool, 2, marks=pytest.mark.heavy) for pool in ("threads", "prefork", "forked"))],
 )
 def test_a_listener_sees_each_job_from_its_beginning_to_its_end(
     app: Celery, workers: StartWorker, listen: Callable[[], Listener], pool: str, slots: int
@@ -91,6 +91,19 @@ def test_a_listener_sees_each_job_from_its_beginning_to_its_end(
     assert (first[0]["name"], first[0]["args"], first[-1]["result"]) == ("add", "(0, 1)", "1")
     assert {event["hostname"] for event in first} == {"one@test"}
     assert first[0]["clock"] < first[1]["clock"] < first[2]["clock"]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("pool", ["prefork", "forked"])
+def test_a_listener_sees_the_end_of_a_job_that_was_killed(
+    app: Celery, workers: StartWorker, listen: Callable[[], Listener], pool: str
+) -> None:
+    """The process that ran it can send nothing any more."""
+    listener = listen()
+    workers("one", pool, 1)
+    job = app.tasks["nap"].apply_async(("long", 60), time_limit=1).id
+    wait_until(lambda: listener.jobs()[job][-1:] == ["task-failed"], 20)
+    assert listener.jobs()[job][:3] == [*WHOLE[:2], "task-failed"]  # Celery's prefork sends the last one twice
 
 
 def test_a_listener_that_starts_late_sees_the_consumer_and_the_next_job(
@@ -150,7 +163,7 @@ def test_while_nobody_listens_a_busy_consumer_only_asks(
         commands = iter(lambda: monitor.next_command()["command"], "ECHO end")
         batches = [command for command in commands if command.startswith(f"PUBLISH {CHANNEL}")]
     assert 2 <= len(batches) <= 4
-    assert all(batch.count("task-received") <= event_selection.ASKING_JOBS for batch in batches)
+    assert all(batch.count("task-received") <= event_selection.ASKING_JOBS for batch in batches[1:])
     listener = listen()
     for number in range(200):
         _send(dispatcher, f"late-{number}")

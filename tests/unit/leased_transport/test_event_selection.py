@@ -30,9 +30,20 @@ def test_a_chosen_job_stays_chosen_until_its_end_whatever_the_rate() -> None:
     assert not selection.includes("task-succeeded", "late")
 
 
+def test_the_end_of_a_job_that_began_elsewhere_is_sent() -> None:
+    """A killed slot of the pool `forked` cannot send it; the consumer's front process does."""
+    selection = EventSelection()
+    selection.learn(1, 1)
+    assert selection.includes("task-failed", "killed")
+    assert not selection.includes("task-started", "unknown")
+
+
 def test_without_a_listener_only_some_jobs_ask_and_are_then_given_up() -> None:
     """Otherwise a program that begins to listen would get the ends of jobs without their beginnings."""
     selection = EventSelection()
+    assert len(_chosen(selection)) == 2000  # nobody has answered yet
+    selection.begun()
+    selection.learn(0, 0)
     assert len(_chosen(selection)) == ASKING_JOBS
     selection.learn(0, 0)
     assert not selection.includes("task-succeeded", "0")
