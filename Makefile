@@ -14,6 +14,9 @@ dev: .venv/native ## start the stack as `make up` does, and restart what runs th
 down: .venv/native ## stop the stack, from another terminal
 	@python -m project.native down
 
+consumer: .venv/native ## start one more consumer beside the stack, such as one with TASK_MODULES, TASK_PATH and CONSUMER_QUEUES
+	@REMAP_SIGTERM=SIGQUIT exec celery --app project.consumer worker --hostname extra.$$$$@%h
+
 logs: .venv/native ## print the log of the stack; JOB=id prints all lines about a job, PART=consumer those of some parts
 	@python -m project.native.logs
 
@@ -97,4 +100,4 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }
 	@touch $@ && if [ $@ = .venv/dev ]; then touch .venv/native; fi
 
-.PHONY: help lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench doctor lint format reference lock clean logs dev new
+.PHONY: help consumer lab labs up down reset debug redis-cli test test-light test-heavy test-rabbitmq chaos test-docker test-celery bench doctor lint format reference lock clean logs dev new

@@ -16,7 +16,7 @@ from tests.support.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
 # what `docker compose up --build` reads; .env, .git and .run of the developer stay behind
-PARTS = ("docker-compose*.yml", ".dockerignore", "project", "nginx", "locust", "*.lock")
+PARTS = ("docker-compose*.yml", ".dockerignore", "project", "nginx", "locust", "examples", "*.lock")
 LABEL = "com.docker.compose"
 SERVICES = (
     "nginx",

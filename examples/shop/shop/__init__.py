@@ -1,0 +1,1 @@
+"""A shop whose tasks run beside Glassqueue's own."""
