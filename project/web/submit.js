@@ -72,7 +72,8 @@ function choose(name, start = null) {
   remember(STORE, name);
   byId("task").value = name;
   panel.setAttribute("aria-label", name);
-  byId("task-summary").textContent = task.summary;
+  const waits = task.consumers === 0 && "No consumer runs it now: its jobs wait.";
+  byId("task-summary").textContent = [task.summary, waits, task.conflict].filter(Boolean).join(" · ");
   Object.assign(current, { task, fields: argumentFields("submit", task, start) });
   byId("task-fields").replaceChildren(current.fields.element);
   for (const button of panel.querySelectorAll("button[value]")) button.setAttribute("aria-label", `Send ${Number(button.value).toLocaleString("en")} of ${name}`);
