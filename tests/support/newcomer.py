@@ -50,7 +50,10 @@ class Newcomer:
         self.stop()
         given = dict(word.split("=", 1) for word in shlex.split(command)[2:])
         self.stack.settings = self._settings | self.needs | given
-        self.stack.start()
+        try:
+            self.stack.start()
+        except AssertionError:  # else the reader would show only that the page is wrong
+            raise RuntimeError(f"{command}: the stack has not come up:\n{self.stack.log[-2000:]}") from None
         self._running = True
         return self.stack.log
 

@@ -16,7 +16,7 @@ from docs.tools.labs.runner import Runner
 from project import env_file
 from project.settings import Settings
 
-PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "FLOWER_PORT", "LOCUST_PORT", "SMTP_PORT")
+PORTS = ("HTTP_PORT", "REDIS_PORT", "PRODUCER_PORT", "SMTP_PORT")
 
 
 def main() -> int:
@@ -88,6 +88,8 @@ def _one(lab: Lab) -> int:
         runner = Runner(folder, print, _wait_for_enter, **_free_defaults())
         try:
             runner.run(lab)
+        except (AssertionError, RuntimeError) as error:
+            sys.exit(f"glassqueue: this went differently from what the lab shows: {error}")
         finally:
             runner.close()
     return _verdict(lab, guess)
