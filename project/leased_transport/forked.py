@@ -22,7 +22,7 @@ from .forked_board import SlotBoard
 from .forked_front import Front
 from .forked_slot import run_slot
 from .forked_supervisor import ORDERS, SlotSupervisor
-from .lease_keeper import Lease
+from .lease_board import Lease
 from .standby_process import is_stopped
 
 

@@ -11,6 +11,7 @@ from billiard.common import human_status
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
 from celery import signals
+from celery.events.dispatcher import EventDispatcher
 from celery.platforms import EX_OK
 from celery.utils.dispatch import Signal
 from celery.worker import control, state
@@ -110,7 +111,7 @@ class Front:
             on_ack=lambda *_: consumer.keeper.release(tag),
             on_reject=lambda _, __, requeue=False: self._reject(tag, requeue),
             hostname=consumer.hostname,
-            eventer=consumer.event_dispatcher,
+            eventer=consumer.event_dispatcher and Eventer(consumer.event_dispatcher),
             app=consumer.app,
             connection_errors=consumer.connection_errors,
         )
@@ -133,6 +134,22 @@ class Front:
         state.requests.update({request.id: request for request in requests})
         state.active_requests.update(requests)
         state.all_total_count[0] = sum(board.jobs for board in self.boards)
+
+
+class Eventer:
+    """Sends the last event of a job whose process was killed; its first ones were sent, or not, by that process."""
+
+    def __init__(self, dispatcher: EventDispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    @property
+    def enabled(self) -> bool:
+        """Return whether events are sent at all."""
+        return bool(self._dispatcher.enabled)
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Send an event Celery's way: the feed would leave it out, because it has not seen the job begin."""
+        EventDispatcher.send(self._dispatcher, kind, **fields)
 
 
 class SlotRequest:

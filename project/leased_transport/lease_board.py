@@ -1,14 +1,32 @@
-"""Show the leases of a process to another one, in shared memory."""
+"""A lease, and how a process shows its leases to another one, in shared memory."""
 
+import math
 import mmap
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from .standby_process import HALF, HEAD, SEQUENCE, LeaseFields, half, read
 
 SIZE = SEQUENCE.size + 2 * HALF
+
+
+@dataclass
+class Lease:
+    """A consumer's claim on one attempt of a job; the token tells this attempt from all others."""
+
+    job_id: str
+    token: int
+    queue: str
+    time_limit: float = math.inf  # hard time limit of the job, in seconds
+    ended: bool = False  # its final status is written, or about to be
+
+    @property
+    def tag(self) -> str:
+        """Return kombu's delivery tag of the job."""
+        return f"{self.token}:{self.job_id}"
 
 
 class LeaseBoard:

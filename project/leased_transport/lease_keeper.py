@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from . import scripts
 from .errors import describe
-from .lease_board import LeaseBoard
+from .lease_board import Lease, LeaseBoard
 from .records import RECENT_LIMIT
 from .standby import Standby
 
@@ -40,22 +40,6 @@ class Options:
     queue_limit: int = 0
     result_ttl: int = 86_400
     recent_limit: int = RECENT_LIMIT
-
-
-@dataclass
-class Lease:
-    """A consumer's claim on one attempt of a job; the token tells this attempt from all others."""
-
-    job_id: str
-    token: int
-    queue: str
-    time_limit: float = math.inf  # hard time limit of the job, in seconds
-    ended: bool = False  # its final status is written, or about to be
-
-    @property
-    def tag(self) -> str:
-        """Return kombu's delivery tag of the job."""
-        return f"{self.token}:{self.job_id}"
 
 
 def _no_limit(headers: dict[str, Any]) -> float:  # noqa: ARG001
@@ -96,7 +80,7 @@ class LeaseKeeper:
         self._delivered_at = 0.0
         self._backlog_handed_back = False
         self._endings: deque[list[Any]] = deque()  # arguments of finish.lua that are not written yet
-        self._board, self._neglected = board, neglected
+        self._board, self._neglected, self._is_slot = board, neglected, board is not None
         self._closed = False
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -130,8 +114,11 @@ class LeaseKeeper:
         threading.Thread(target=self._run, name="leases", daemon=True).start()
 
     def reap_from(self, queues: list[str]) -> None:
-        """Reap the expired leases of these queues from now on, also those of other consumers."""
-        self._queues = queues
+        """Reap the expired leases of these queues from now on, also those of other consumers.
+
+        A slot does not: after an outage it could reap the leases of the others before they have renewed them.
+        """
+        self._queues = [] if self._is_slot else queues
 
     # Leases
 

@@ -4,8 +4,8 @@ It overrides these names of kombu, most of them private; requirements.in has the
 
 QoS        ack, reject, restore_at_shutdown
 Channel    QoS, body_encoding, default_priority, from_transport_options, priority_steps, encode_body, prepare_message,
-           close, _connparams, _next_delivery_tag, _inplace_augment_message, _put, _get, _purge, _delete, _basic_cancel,
-           _brpop_start, _brpop_read
+           close, _connparams, _queue_bind, _next_delivery_tag, _inplace_augment_message, _put, _get, _purge, _delete,
+           _basic_cancel, _brpop_start, _brpop_read
 Transport  Channel, brpop_timeout, _reject_inbound_message
 
 and uses: _brpop_sent_at, _closing, _expires, _flush_brpop_reauth, _get_message_priority, _get_pool, _in_poll,
@@ -132,6 +132,12 @@ class Channel(redis.Channel):
         parent = (current_task.request.id if current_task else "") or ""
         with self.conn_or_acquire() as client:
             return admission.admit(client, admission.prepare(queue, message, self, parent))
+
+    def _queue_bind(self, *args: Any) -> None:
+        try:
+            super()._queue_bind(*args)
+        except ResponseError as exc:  # during a failover; anything but a ConnectionError would stop the worker
+            raise scripts.recoverable(exc) from exc
 
     # Fetching
 

@@ -34,7 +34,9 @@ def test_cancelling_a_running_job_ends_its_process_but_not_its_consumer(http: ht
         assert_problem(http.delete(f"{WAIT}/{job_id}"), 404)
     assert finished(http, "sum", submit(http, "sum", number=4))["result"] == 10
     assert consumer in stack.pids("celery", "worker")
-    wait_until(lambda: not children & {child.pid for child in psutil.Process(consumer).children()})
+    wait_until(
+        lambda: len(children & {child.pid for child in psutil.Process(consumer).children()}) <= len(children) - 2
+    )
     assert {look_up(http, "wait_and_return", job_id)["status"] for job_id in jobs} == {"REVOKED"}
 
 

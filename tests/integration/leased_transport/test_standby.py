@@ -16,7 +16,7 @@ from celery import Celery
 from redis import ConnectionPool, Redis
 
 from project.leased_transport import keys
-from project.leased_transport.lease_keeper import Lease
+from project.leased_transport.lease_board import Lease
 from project.leased_transport.standby import PROGRAM, Standby
 from tests.chaos import protocol
 from tests.support.processes import RedisServer, Worker
