@@ -76,7 +76,7 @@ def _make(root: Path, name: str, without: list[str]) -> None:
     shutil.copytree(TEMPLATE, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     _rename(root, name)
     for command in (["check", "--fix", "--select", "F401,I"], ["format"]):
-        subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet"], cwd=root, check=True)
+        subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet", "--no-cache"], cwd=root, check=True)
 
 
 def _rename(root: Path, name: str) -> None:
