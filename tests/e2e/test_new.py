@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 MAKE = [sys.executable, "-m", "docs.tools.new"]
 LOAD = "from project import consumer, producer; producer.create_app()"

@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     """Start a stack with the default settings, on free ports."""
-    with NativeStack(tmp_path_factory.mktemp("stack") / "run", MAINTENANCE_CONSUMERS="1") as stack:
+    with NativeStack(tmp_path_factory.mktemp("stack") / "run", whole=True) as stack:
         yield stack
 
 
