@@ -3,10 +3,11 @@
 export const QUEUES = 6; // at most so many are drawn; the busiest come first
 export const CONSUMERS = 5;
 const WIDE = 1040; // pixels from which the picture has columns
+const RAIL = 20; // pixels left of the rows, for the arrows
 const TOP = 42; // pixels above the columns, for the rates
 const GAP = 10; // pixels between two parts of a stage
 const HEIGHTS = { nginx: 92, producer: 62, queue: 66, results: 148 };
-const COLUMNS = { nginx: 116, producer: 150, queue: 218, consumer: 262, results: 142 };
+const COLUMNS = { nginx: 116, producer: 150, queue: 218, consumer: 262, results: 156 };
 const STAGES = ["nginx", "producer", "queue", "consumer", "results"];
 const ROW = 24; // height of a slot with its text
 const NAMED_SLOTS = 4; // a consumer with more slots shows them as small squares
@@ -80,7 +81,7 @@ function placeRows(stages, width) {
     for (const part of parts) {
       if (kind === "nginx") part.h = 52;
       if (kind === "results") part.h = 84;
-      Object.assign(part, { x: 1, y, w: width - 2 });
+      Object.assign(part, { x: RAIL, y, w: width - RAIL - 1 });
       y += part.h + GAP;
     }
     y += 30;
@@ -105,8 +106,8 @@ function edgesOf([nginx, producers, queues, consumers, results], wide) {
 
 function path(from, to, wide) {
   if (!wide) {
-    const x = from.x + from.w / 2;
-    return `M${x} ${from.y + from.h}V${to.y}`;
+    const [start, end] = [from.y + from.h / 2, to.y + to.h / 2];
+    return `M${from.x} ${start}H7V${end}H${to.x}`;
   }
   const [x1, y1, x2, y2] = [from.x + from.w, from.y + from.h / 2, to.x, to.y + to.h / 2];
   const bend = (x2 - x1) / 2;

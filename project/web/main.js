@@ -1,5 +1,6 @@
 // Starts the page: connects each view with its address and opens the stream.
 
+import { startChaos } from "./chaos.js";
 import { startCharts } from "./charts.js";
 import { consumersView } from "./consumers.js";
 import { explainedView } from "./explained.js";
@@ -20,6 +21,7 @@ startPipeline();
 startSubmit();
 startCharts();
 startTheory();
+startChaos();
 startJobs();
 startSchedules();
 startRouter({

@@ -5,7 +5,7 @@ import { count, duration, rate, ticking } from "./format.js";
 import { slotPlaces } from "./layout.js";
 import { now } from "./live.js";
 
-const SQUARES = 14; // waiting jobs that are drawn one by one
+const SQUARES = 12; // waiting jobs that are drawn one by one
 
 /** Return the drawing of a part. */
 export function drawNode(node, frame) {
@@ -33,8 +33,8 @@ function label({ nodes, wide }, kind, text, word) {
   const stage = [...nodes.values()].filter((node) => node.kind === kind);
   if (!stage.length) return [];
   if (!wide) {
-    const [x, y] = [stage[0].w / 2, stage[0].y - 13];
-    return [write(x + 12, y, "rate", text), write(x + 66, y, "small", word)];
+    const y = stage[0].y - 13;
+    return [write(24, y, "rate", `↓ ${text}`), write(92, y, "small", word)];
   }
   const before = [...nodes.values()].filter((node) => node.x < stage[0].x);
   const x = (stage[0].x + Math.max(...before.map((node) => node.x + node.w))) / 2;
@@ -94,7 +94,7 @@ function drawConsumer(node) {
   const places = slotPlaces(node);
   const drawn = places.flatMap((place, index) => drawSlot(place, data.busy[index], index < data.busy_total));
   const more = places.length && !places[0].named ? [write(12, node.h - 10, "small", `${count(data.busy_total)} of ${count(data.slots)} slots busy`)] : [];
-  return [write(12, 22, "name", clip(short, w - 110)), write(w - 12, 22, "small end", `${data.pool}, ${data.slots} slot${data.slots === 1 ? "" : "s"}`), ...drawn, ...more];
+  return [write(12, 22, "name", clip(short, w - 140)), write(w - 12, 22, "small end", `${data.pool}, ${data.slots} slot${data.slots === 1 ? "" : "s"}`), ...drawn, ...more];
 }
 
 function drawSlot({ named, x, y, w, h }, job, busy) {

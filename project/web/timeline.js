@@ -29,7 +29,7 @@ export function drawTimeline(timeline, width) {
     ...LANES.flatMap(({ name, lane }, index) => drawLane(name, lane, index, steps, scale, width)),
     ...scale.breaks.map(({ x, seconds }) => drawBreak(x, seconds, height)),
     svg("text", { class: "small", x: LEFT, y: height - 4 }, clock(scale.start)),
-    svg("text", { class: "small end", x: width - 2, y: height - 4 }, clock(scale.end)),
+    scale.breaks.every(({ x }) => x < width - 120) ? svg("text", { class: "small end", x: width - 2, y: height - 4 }, clock(scale.end)) : null,
   );
 }
 
