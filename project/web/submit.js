@@ -45,6 +45,7 @@ function complain(problem) {
 }
 
 function arrange(loaded) {
+  if (JSON.stringify(loaded) === JSON.stringify(tasks)) return; // what somebody has typed stays
   tasks = loaded;
   byId("submit-problem").textContent = "";
   const queues = Map.groupBy ? Map.groupBy(tasks, (task) => task.queue) : groupByQueue();

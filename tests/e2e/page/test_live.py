@@ -126,6 +126,17 @@ def test_the_page_survives_a_restart_of_the_producer(page: Page, stack: NativeSt
     assert page.evaluate("window.marked")
 
 
+def test_what_was_typed_survives_a_new_stream(page: Page) -> None:
+    """A new stream begins with a new catalogue; if it is the same, the form stays as it is."""
+    page.get_by_label("task", exact=True).first.select_option("flaky")
+    page.locator("#submit-failures").fill("7")
+    page.get_by_role("button", name="Pause").click()
+    with page.expect_response("**/producer/api/tasks"):
+        page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#live")).to_have_text(LIVE)
+    expect(page.locator("#submit-failures")).to_have_value("7")
+
+
 def test_a_frozen_redis_makes_the_numbers_stale(page: Page, stack: NativeStack) -> None:
     """The page says since when, keeps the last numbers, and becomes live again by itself."""
     wait_until(stack.redis_pids)
