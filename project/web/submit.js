@@ -45,7 +45,7 @@ function complain(problem) {
 }
 
 function arrange(loaded) {
-  if (JSON.stringify(loaded) === JSON.stringify(tasks)) return; // what somebody has typed stays
+  if (shapeOf(loaded) === shapeOf(tasks)) return void (tasks = loaded); // what somebody has typed stays
   tasks = loaded;
   byId("submit-problem").textContent = "";
   const queues = Map.groupBy ? Map.groupBy(tasks, (task) => task.queue) : groupByQueue();
@@ -58,6 +58,9 @@ function arrange(loaded) {
   choose([recall(STORE), FIRST, names[0]].find((name) => names.includes(name)));
   panel.ariaBusy = "false";
 }
+
+/** Return what the forms depend on: the tasks and their arguments. */
+const shapeOf = (some) => JSON.stringify(some.map(({ task, arguments: schema }) => [task, schema]));
 
 function groupByQueue() {
   const groups = new Map();
