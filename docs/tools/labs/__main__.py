@@ -37,8 +37,9 @@ def main() -> int:
 
 def leave_the_surroundings() -> None:
     """Let neither the student's .env nor settings in the shell change what a lab shows."""
-    for name in Settings.model_fields:
-        os.environ.pop(name.upper(), None)
+    from_make = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "N", "SEED")  # the stack would take N for a misspelt setting
+    for name in (*map(str.upper, Settings.model_fields), *from_make):
+        os.environ.pop(name, None)
     os.environ["GLASSQUEUE_ENV_FILE"] = os.devnull
     env_file.PATH = Path(os.devnull)
 
