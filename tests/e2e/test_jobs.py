@@ -9,6 +9,7 @@ from celery import states
 from redis import Redis
 
 from project.cards.card import RESERVED
+from project.leased_transport import keys
 from tests.support.http import assert_problem, finished, look_up, submit
 from tests.support.wait import wait_until
 
@@ -99,7 +100,11 @@ def test_no_task_can_take_an_address_of_the_producer(http: httpx.Client) -> None
 
 
 def test_the_record_of_a_short_job_stays_small(http: httpx.Client, redis: Redis) -> None:
-    """The memory of Redis holds records for hours, so what a finished job leaves there decides how many fit."""
-    job_id = submit(http, "sum", number=10)
-    finished(http, "sum", job_id)
-    assert (redis.memory_usage(f"job:{job_id}", samples=0) or 0) < 450
+    """The memory of Redis holds records for hours: a recent job keeps its message, and others have to be smaller."""
+    recent, other = submit(http, "sum", number=10), submit(http, "sum?countdown=1", number=10)
+    redis.zrem(keys.RECENT, other)
+    for job_id in (recent, other):
+        finished(http, "sum", job_id)
+    recent_size, other_size = (redis.memory_usage(keys.job(job_id), samples=0) or 0 for job_id in (recent, other))
+    assert other_size < 450
+    assert recent_size < 750
