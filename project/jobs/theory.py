@@ -41,6 +41,12 @@ def _sentence(arrivals: float, slots: list[int], run: float | None, in_system: f
             f"Arrivals exceed capacity by {_number(arrivals - capacity)} jobs/s: the queue grows without bound; "
             f"{missing} more consumer{'s' if missing > 1 else ''} would keep up."
         )
+    waiting = in_system - sum(slots)
+    if waiting > sum(slots):  # more than one job for each slot
+        return (
+            f"Consumers work off a backlog: the {waiting:,.0f} waiting jobs take about "
+            f"{waiting / max(capacity - arrivals, capacity / 1000):,.0f} s."
+        )
     used = f"{share:.0%} of the slots' time is used"
     if share > NEARLY_FULL:
         return f"Consumers just keep up: {used}, so waiting times rise steeply with any more arrivals."

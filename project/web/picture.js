@@ -6,11 +6,13 @@ import { slotPlaces } from "./layout.js";
 import { now } from "./live.js";
 
 const SQUARES = 12; // waiting jobs that are drawn one by one
+const SMALL = 6.5; // pixels of a character, on average
+const BOLD = 8.6; // and in a name
 
 /** Return the drawing of a part. */
 export function drawNode(node, frame) {
   const box = svg("rect", { class: "box", width: node.w, height: node.h, rx: 10 });
-  return svg("g", { class: `node ${node.kind}`, transform: `translate(${node.x} ${node.y})` }, box, ...DRAW[node.kind](node, frame));
+  return svg("g", { class: `node ${node.kind}`, transform: `translate(${node.x} ${node.y})` }, box, ...DRAW[node.kind](node, frame), svg("title", {}, node.name ?? node.kind));
 }
 
 /** Return the labels of the arrows: rates per second at each stage. */
@@ -73,16 +75,17 @@ const DRAW = {
 
 function drawQueue({ w, name, data }) {
   const { waiting, delayed, oldest_age: age, limit } = data;
-  const squares = Math.min(waiting ?? 0, SQUARES);
+  const places = Math.min(SQUARES, Math.floor((w - 80) / 12)); // the rest of the line is for the number of those not drawn
+  const squares = Math.min(waiting ?? 0, places);
   const details = [age === null || age === undefined ? null : `oldest ${ticking(age)}`, delayed ? `${count(delayed)} delayed` : null];
   const full = limit ? ` of ${count(limit)}` : "";
   return [
-    write(14, 22, "name", clip(name, w - 100)),
+    write(14, 22, "name", clip(name, w - 80, BOLD)),
     write(w - 12, 24, "depth end", count(waiting)),
-    ...Array.from({ length: SQUARES }, (_, index) =>
+    ...Array.from({ length: places }, (_, index) =>
       svg("rect", { class: index < squares ? "job" : "free", x: w - 22 - index * 12, y: 31, width: 9, height: 9, rx: 2 }),
     ),
-    ...(waiting > SQUARES ? [write(14, 40, "small", `+${count(waiting - SQUARES)}`)] : []),
+    ...(waiting > places ? [write(14, 40, "small", `+${count(waiting - places)}`)] : []),
     write(14, 57, "small", details.filter(Boolean).join(" · ") || (waiting ? "" : "empty")),
     ...(full ? [write(w - 12, 57, "small end", full)] : []),
   ];
@@ -94,7 +97,9 @@ function drawConsumer(node) {
   const places = slotPlaces(node);
   const drawn = places.flatMap((place, index) => drawSlot(place, data.busy[index], index < data.busy_total));
   const more = places.length && !places[0].named ? [write(12, node.h - 10, "small", `${count(data.busy_total)} of ${count(data.slots)} slots busy`)] : [];
-  return [write(12, 22, "name", clip(short, w - 140)), write(w - 12, 22, "small end", `${data.pool}, ${data.slots} slot${data.slots === 1 ? "" : "s"}`), ...drawn, ...more];
+  const kind = `${data.pool}, ${data.slots} slot${data.slots === 1 ? "" : "s"}`;
+  const room = w - 32 - kind.length * SMALL;
+  return [write(12, 22, "name", clip(short, room, BOLD)), write(w - 12, 22, "small end", kind), ...drawn, ...more];
 }
 
 function drawSlot({ named, x, y, w, h }, job, busy) {
@@ -106,9 +111,9 @@ function drawSlot({ named, x, y, w, h }, job, busy) {
   return [rect, write(x + 10, y + 16, "task", `▸ ${task}`), write(x + w - 8, y + 16, "task end", time)];
 }
 
-/** Cut a name so that it fits; 7 pixels is the average width of a character. */
-function clip(text, width) {
-  const length = Math.max(4, Math.floor(width / 7));
+/** Cut a text so that it fits, given the average width of a character in pixels. */
+function clip(text, width, character = 7) {
+  const length = Math.max(4, Math.floor(width / character));
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
 

@@ -77,11 +77,11 @@ function rule() {
 }
 
 async function preview() {
-  const answer = await exchange.send({ method: "POST", path: `${API}/schedules/preview`, body: rule() }).catch(complain);
+  const body = rule();
+  const answer = await exchange.send({ method: "POST", path: `${API}/schedules/preview`, body }).catch(complain);
   if (!answer) return;
   setText(byId("schedule-problem"), "");
-  const { words, upcoming } = answer.body;
-  replace(byId("preview-times"), h("p", {}, words ? `It fires ${words}. Next times:` : "Next times:"), timesList(upcoming));
+  replace(byId("preview-times"), h("p", {}, `Next times of the rule “${ruleOf(body)}”:`), timesList(answer.body.upcoming));
 }
 
 async function create(event) {
@@ -107,7 +107,7 @@ function show({ schedules }) {
 }
 
 function card(schedule) {
-  const { schedule_id: id, task, status, description, error, kwargs, words, upcoming } = schedule;
+  const { schedule_id: id, task, status, description, error, kwargs, upcoming } = schedule;
   const path = `${API}/schedules/${encodeURIComponent(id)}`;
   const act = async (request) => {
     await exchange.send(request).catch(() => null);
@@ -121,7 +121,7 @@ function card(schedule) {
     "li",
     { class: "card schedule", "data-key": id },
     h("div", { class: "title" }, h("h3", {}, description || task), h("span", { class: "badge", "data-colour": status === "active" ? "green" : status === "invalid" ? "red" : "grey" }, marks[status] ?? status)),
-    error ? h("p", { class: "wrong" }, error) : h("p", {}, h("b", {}, `${task} `), h("code", {}, oneLine(kwargs)), ` ${words || ruleOf(schedule)}`),
+    error ? h("p", { class: "wrong" }, error) : h("p", {}, h("b", {}, `${task} `), h("code", {}, oneLine(kwargs)), ` ${ruleOf(schedule)}`),
     upcoming.length > 0 && timesList(upcoming.slice(0, 3)),
     h("p", { class: "hint" }, `fired ${plural(schedule.fired_count, "time")}`, ...lastJobs(schedule.jobs)),
     h(

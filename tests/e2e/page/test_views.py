@@ -130,7 +130,7 @@ def test_a_schedule_is_previewed_created_paused_run_and_deleted(page: Page) -> N
     form.get_by_label("when").fill("2h")
     form.get_by_role("button", name="Preview").click()
     expect(page.locator("#preview-times li")).to_have_count(5)
-    expect(page.locator("#preview-times")).to_contain_text("2 hours")
+    expect(page.locator("#preview-times")).to_contain_text("every 2h")
     form.get_by_label("description").fill("each second hour")
     form.get_by_role("button", name="Create").click()
     card = page.locator(".schedule", has_text="each second hour")
