@@ -75,3 +75,10 @@ def test_the_list_of_labs_is_complete() -> None:
     """The index links every lab, in order."""
     linked = re.findall(r"^\| \[.*\]\((\d\d-[\w-]+\.md)\) \|", (FOLDER / "README.md").read_text(), re.MULTILINE)
     assert linked == [lab.path.name for lab in LABS]
+
+
+def test_the_page_names_only_labs_that_exist() -> None:
+    """Each explanation on the page names the lab in which it can be seen."""
+    named = re.findall(r"<code>(?:make lab )?N=(\d\d)</code>", Path("project/web/index.html").read_text())
+    assert len(named) >= 8
+    assert set(named) <= {lab.number for lab in LABS}
