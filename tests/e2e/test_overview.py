@@ -76,4 +76,4 @@ def test_requeueing_all_failed_jobs_of_a_task_leaves_the_others(http: httpx.Clie
     """Nothing of the task has failed, so nothing waits again."""
     finished(http, "sum", submit(http, "sum", number=1))
     answer = http.post(f"{JOBS}/requeue", params={"task": "sum"})
-    assert (answer.status_code, answer.json()) == (202, {"job_ids": []})
+    assert (answer.status_code, answer.json()) == (202, {"count": 0, "job_ids": []})

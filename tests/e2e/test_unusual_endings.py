@@ -53,7 +53,8 @@ def test_a_job_with_an_unusual_ending_is_shown(
     job_id = ended(**record)
     job = http.get(f"/producer/api/sum/{job_id}").raise_for_status().json()
     assert {name: job[name] for name in shown} == shown
-    assert job in http.get("/producer/api/jobs", params={"limit": 200}).raise_for_status().json()["jobs"]
+    listed = http.get("/producer/api/jobs", params={"limit": 200}).raise_for_status().json()["jobs"]
+    assert job in [{name: value for name, value in each.items() if name != "arguments"} for each in listed]
     if job["ready"]:
         assert http.delete(f"/producer/api/sum/{job_id}").raise_for_status().json() == job
 
