@@ -34,19 +34,22 @@ def _sentence(arrivals: float, slots: list[int], run: float | None, in_system: f
         return "Nothing arrives: the slots are free."
     if not run:
         return "No job has ended in the last minute, so the capacity is unknown."
+    return _balance(arrivals, slots, run, in_system)
+
+
+def _balance(arrivals: float, slots: list[int], run: float, in_system: float) -> str:
+    """Compare the arrivals with the capacity of the slots."""
     capacity, share = sum(slots) / run, arrivals * run / sum(slots)
+    waiting = in_system - sum(slots)
     if share > 1:
         missing = ceil((arrivals * run - sum(slots)) / (sum(slots) / len(slots)))
         return (
             f"Arrivals exceed capacity by {_number(arrivals - capacity)} jobs/s: the queue grows without bound; "
             f"{missing} more consumer{'s' if missing > 1 else ''} would keep up."
         )
-    waiting = in_system - sum(slots)
     if waiting > sum(slots):  # more than one job for each slot
-        return (
-            f"Consumers work off a backlog: the {waiting:,.0f} waiting jobs take about "
-            f"{waiting / max(capacity - arrivals, capacity / 1000):,.0f} s."
-        )
+        seconds = waiting / max(capacity - arrivals, capacity / 1000)
+        return f"Consumers work off a backlog: the {waiting:,.0f} waiting jobs take about {seconds:,.0f} s."
     used = f"{share:.0%} of the slots' time is used"
     if share > NEARLY_FULL:
         return f"Consumers just keep up: {used}, so waiting times rise steeply with any more arrivals."
