@@ -83,10 +83,10 @@ class Plan:
         stock, leased = (partial(self._drain, each, "solo", 1, 1) for each in (STOCK, LEASED))
         sides = {
             f"{OURS}, no events": leased(jobs=15_000),
-            f"{OURS}, events, nobody listens": leased(jobs=15_000, events=True),
+            f"{OURS}, events, no listener": leased(jobs=15_000, events=True),
             f"{OURS}, Flower listens": self._with_flower(leased(jobs=15_000, events=True)),
             f"{CELERY}, no events": stock(jobs=3000),
-            f"{CELERY}, events, nobody listens": stock(jobs=3000, events=True),
+            f"{CELERY}, events, no listener": stock(jobs=3000, events=True),
         }
         yield interleave("events", "jobs/s of two processes", sides, self.rounds)
 

@@ -32,6 +32,7 @@ async def following(announced: AnnouncedTasks, settings: Settings) -> AsyncItera
     thread = CapacityLimiter(1)  # its own: requests that wait for Redis may hold all others
 
     async def refresh() -> None:
+        """Read the cards; keep the known ones while Redis is away."""
         try:
             await run_sync(announced.refresh, client, limiter=thread)
         except RedisError as error:

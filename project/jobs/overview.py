@@ -1,4 +1,4 @@
-"""The overview of the installation: one sampler per producer feeds all pages, and rests while nobody listens."""
+"""The overview of the installation: one sampler per producer feeds all pages, and rests without listeners."""
 
 import asyncio
 import logging

@@ -19,7 +19,7 @@ from .event_selection import BEGIN, EventSelection
 logger = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.05  # that an event waits for others, to share a message with them
-ASKING_SECONDS = 1.0  # between two batches while nobody listens
+ASKING_SECONDS = 1.0  # between two batches without a listener
 BATCH_LIMIT = 1000  # events of one message
 WAITING_LIMIT = 10_000  # events; when more wait, because Redis is away, new jobs are left out
 ROUTING_KEY = "task.multi"  # Celery's name for a message with several events

@@ -54,6 +54,7 @@ class SlotPool(solo.TaskPool):
         task, job_id, request = args[:3] if isinstance(args[0], str) else (args[0].name, *args[1:3])
 
         def run(*args: Any, **kwargs: Any) -> Any:
+            """Run the job with its limits known to the supervisor."""
             self._soft_deadline = time.monotonic() + soft
             self.slot.begin(f"{request.get('attempt', '')}:{job_id}", task, soft, hard)
             try:

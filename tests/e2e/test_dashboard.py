@@ -62,7 +62,7 @@ def test_a_dashboard_that_starts_late_shows_consumers_and_the_next_jobs(stack: N
     flower = stack.pids("flower")[0]
     os.kill(flower, signal.SIGTERM)
     wait_until(lambda: flower not in stack.pids("flower"))
-    finished(http, "sum", submit(http, "sum", number=10))  # nobody listens to this one's events
+    finished(http, "sum", submit(http, "sum", number=10))  # no program listens to its events
     wait_until(lambda: stack.pids("flower"))
     wait_until(lambda: http.get("/dashboard/healthcheck").status_code == 200)
     wait_until(lambda: any(row["status"] for row in http.get("/dashboard/workers", params={"json": 1}).json()["data"]))
