@@ -33,11 +33,28 @@ export function replaceItems(parent, items) {
     return old && (old.contains(document.activeElement) ? adopt(old, item) : old.isEqualNode(item)) ? old : item;
   });
   const moved = kept.some((item, index) => parent.children[index] !== item) || parent.children.length !== kept.length;
-  if (moved) placeInOrder(parent, kept);
+  if (!moved) return;
+  const restoreFocus = focusIn(parent);
+  placeInOrder(parent, kept);
+  restoreFocus();
 }
 
-/** Update an item that has the focus cell by cell, so that the focused control stays. */
+/** Return a function that gives the focus back to the same control of an item that was replaced, counted from its end. */
+function focusIn(parent) {
+  const focused = document.activeElement;
+  const old = parent.contains(focused) && focused.closest("[data-key]");
+  if (!old) return () => {};
+  const controls = (item) => Array.from(item.querySelectorAll("a, button, input"));
+  const place = controls(old).indexOf(focused) - controls(old).length;
+  return () => {
+    const item = Array.from(parent.children).find((child) => child.dataset.key === old.dataset.key);
+    if (item && !item.contains(document.activeElement)) controls(item).at(place)?.focus();
+  };
+}
+
+/** Update an item that has the focus cell by cell, so that the focused control stays; return false if that cannot be. */
 function adopt(old, item) {
+  if (old.children.length !== item.children.length) return false;
   for (const name of item.getAttributeNames()) old.setAttribute(name, item.getAttribute(name));
   for (const [index, cell] of Array.from(item.children).entries()) {
     const present = old.children[index];
