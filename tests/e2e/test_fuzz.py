@@ -12,8 +12,8 @@ from tests.support.stack import NativeStack
 pytestmark = [
     pytest.mark.heavy,
     pytest.mark.timeout(300),
-    # the fuzzer leaves many jobs that wait for up to a minute
-    pytest.mark.stack(SHUTDOWN_TIMEOUT=1, whole=True),
+    # the fuzzer leaves many jobs that wait for up to a minute; with CHAOS it would freeze Redis
+    pytest.mark.stack(SHUTDOWN_TIMEOUT=1, CHAOS=0, whole=True),
 ]
 
 
@@ -21,7 +21,8 @@ def test_no_request_makes_a_server_error_or_breaks_the_schema(stack: NativeStack
     """Every answer has a documented status, type and shape; what the schema forbids is refused."""
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{stack.url}/producer/openapi.json"]
     # DELETE on a job that has not ended cancels it, and it can be looked up then; streams have tests of their own
-    leave_out = ["--exclude-checks=use_after_free", "--exclude-operation-id-regex=^follow_"]
+    # which arguments a job can be requeued with depends on its task, which no schema can say
+    leave_out = ["--exclude-checks=use_after_free", "--exclude-operation-id-regex=^follow_|^requeue_job$"]
     # how much of what it makes up for a path it must drop is the generator's own affair
     leave_out += ["--suppress-health-check=filter_too_much"]
     options = ["--checks=all", *leave_out, "--max-examples=15", "--seed=1", "--generation-deterministic", "--workers=1"]
