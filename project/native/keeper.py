@@ -44,6 +44,8 @@ class Keeper:
             self._tell(f"{_describe(code)}, restarting in {pause} s")
             await race(self._stopping.wait(), self._replaced.wait(), asyncio.sleep(pause))
         await asyncio.gather(*self._old.values())
+        if self._spare:  # stop() has killed it
+            await self._spare.ended.wait()
 
     def stop(self) -> None:
         """Send SIGTERM to the process only: Celery's main process stops its children itself."""

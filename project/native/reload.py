@@ -6,6 +6,7 @@ go back to their queues.
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -50,6 +51,14 @@ class Reloader:
             self._output.say(
                 f"glassqueue: RELOAD: cannot watch {', '.join(folders)}: {error}; restart the stack yourself"
             )
+        finally:
+            preparing.cancel()
+
+    async def end(self) -> None:
+        """Kill the process that waits to load the code."""
+        if self._check:
+            self._check.signal(os.killpg, signal.SIGKILL)
+            await self._check.ended.wait()
 
     def reap(self) -> None:
         """Reap the process that has loaded the code."""

@@ -67,6 +67,8 @@ class Supervisor:
         await self._stop.wait()
         for task in (watching, reloading):
             task.cancel()
+        if self._reloader:
+            await self._reloader.end()
         await self._end(others)
         await self._end(first)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # everything has ended: ignore another Ctrl-C
