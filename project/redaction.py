@@ -4,7 +4,7 @@ An argument is secret if a word of its name says so, at any depth, or if its tas
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -50,9 +50,9 @@ def restored(edited: Any, original: Any) -> Any:
     return edited
 
 
-def shown(args: Any, kwargs: Any, parameters: Callable[[], list[str]], marked: Collection[str]) -> tuple[Any, Any]:
-    """Return positional and keyword arguments without secrets; parameters: returns the names of the positional ones."""
+def shown(args: Any, kwargs: Any, parameters: list[str], marked: Collection[str]) -> tuple[Any, Any]:
+    """Return positional and keyword arguments without secrets; parameters: the names of the positional ones."""
     args = tuple(args or ())
-    names = [*parameters(), *map(str, range(len(args)))][: len(args)] if args else []
+    names = [*parameters, *map(str, range(len(args)))][: len(args)] if args else []
     pairs = [redacted({name: value}, marked)[name] for name, value in zip(names, args, strict=True)]
     return tuple(pairs), redacted(dict(kwargs or {}), marked)

@@ -3,7 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 import celery
@@ -35,10 +35,18 @@ class JobTask(Task):
 
     def shown(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Return arguments as they may be shown: without secrets."""
-        return shown(args, kwargs, lambda: list(inspect.signature(self.run).parameters), self.marked_secrets())
+        return shown(args, kwargs, self._parameters, self.marked_secrets())
 
     def marked_secrets(self) -> frozenset[str]:
         """Return the names that its signature marks as secret."""
+        return self._marked
+
+    @cached_property
+    def _parameters(self) -> list[str]:
+        return list(inspect.signature(self.run).parameters)  # once: it takes longer than the rest of a publish
+
+    @cached_property
+    def _marked(self) -> frozenset[str]:
         return secret.marked(inspect.unwrap(self.run))
 
     def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, *more: Any, **options: Any) -> Any:
