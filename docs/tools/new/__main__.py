@@ -17,7 +17,6 @@ COPIED = [
     "locust",
     "docker-compose.yml",
     "docker-compose.rabbitmq.yml",
-    "docker-compose.watch.yml",
     "pyproject.toml",
     "Makefile",
 ]
