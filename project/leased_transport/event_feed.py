@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 import orjson
@@ -40,8 +41,9 @@ class EventFeed:
         self._selection = EventSelection()
         self._events: deque[dict[str, Any]] = deque()
         self._published_at = 0.0
-        self._lock, self._publishing = threading.Lock(), threading.Lock()
-        self._wake, self._closed = threading.Event(), threading.Event()
+        # reentrant: Celery's signal handler, which stops a consumer, also adds events, perhaps in the middle of add()
+        self._lock, self._publishing = threading.RLock(), threading.RLock()
+        self._wake, self._closed = SimpleQueue[None](), threading.Event()
         threading.Thread(target=self._run, name="events", daemon=True).start()
 
     def add(self, kind: str, fields: dict[str, Any]) -> None:
@@ -52,26 +54,25 @@ class EventFeed:
             if self._selection.includes(kind, fields.get("uuid", "")):
                 self._events.append({"type": kind, "timestamp": time.time()} | fields)
                 if len(self._events) == 1:
-                    self._wake.set()
+                    self._wake.put(None)
 
     def take_over(self, other: "EventFeed") -> None:
         """Go on with the events of a feed that was closed because its connection was lost."""
         with self._lock:
             self._events.extendleft(reversed(other._events))
             self._selection.take_over(other._selection)
-        self._wake.set()
+        self._wake.put(None)
 
     def close(self) -> None:
         """Stop, and publish what is left; if Redis is away, it stays for take_over()."""
         if not self._closed.is_set():
             self._closed.set()
-            self._wake.set()
+            self._wake.put(None)
             self._try_to_publish()
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            self._wake.wait()
-            self._wake.clear()
+            self._wake.get()
             while self._events and not self._closed.wait(self._pause()):
                 self._try_to_publish()
 
