@@ -1,5 +1,6 @@
 """The events of jobs, which Flower reads: whole, in order, and only while a program listens."""
 
+import signal
 import threading
 import time
 from collections import defaultdict
@@ -12,6 +13,7 @@ from celery.events import EventReceiver
 from redis import Redis
 
 from project.leased_transport import event_selection
+from project.leased_transport.event_feed import EventFeed
 from project.leased_transport.events import Dispatcher
 from tests.support.events import CHANNEL, listeners
 from tests.support.transport_fixtures import StartWorker
@@ -197,3 +199,17 @@ def test_an_event_that_orjson_cannot_encode_stops_no_other(
     dispatcher.send("task-received", uuid="even")
     wait_until(lambda: {"odd", "even"} <= listener.jobs().keys(), 5)
     assert next(event for event in listener.events if event["uuid"] == "odd")["size"] == 2**70
+
+
+def test_a_signal_handler_can_add_events_while_its_thread_does(redis: Redis) -> None:
+    """Celery stops a consumer in a signal handler, which may interrupt the thread in the middle of an event."""
+    feed = EventFeed(redis, "topic", "celeryev", lambda events: [event | {"hostname": "one"} for event in events])
+    before = signal.signal(signal.SIGVTALRM, lambda *_: feed.add("task-received", {"uuid": "a"}))
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005, 0.0005)
+    try:
+        for _ in range(30_000):
+            feed.add("task-received", {"uuid": "b"})
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+        feed.close()
