@@ -93,6 +93,10 @@ class Client:
             # a producer with MAX_WAITERS waiting clients responds immediately
             time.sleep(max(0, min(end, begun + 1) - time.monotonic()))
 
+    def story(self, job_id: str) -> dict[str, Any]:
+        """Return the runs of a job with the reason why each ended, its timeline and its relatives."""
+        return self._ask(dict[str, Any], "GET", "jobs", job_id, "story")
+
     def jobs(self, **options: Any) -> JobPage:
         """Return recent jobs, newest first; options: task, status, limit, before (`next` of the previous page)."""
         return self._ask(JobPage, "GET", "jobs", params=options)

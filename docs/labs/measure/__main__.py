@@ -11,7 +11,7 @@ EXPERIMENTS = {
     "burst": (experiments.burst, "task arguments --jobs --name --priority"),
     "report": (experiments.report, "job_id --name"),
     "waves": (experiments.waves, "task arguments --jobs --name"),
-    "load": (load.load, "--utilisation --seconds --name"),
+    "load": (load.load, "--utilisation --jobs --name"),
     "fill": (answers.fill, "task arguments --jobs --limit --name"),
     "cut": (answers.cut, "task arguments --key"),
 }
@@ -21,7 +21,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--name": {"default": "burst", "help": "the name before what is printed"},
     "--priority": {"type": int, "help": "0 is the most urgent, 9 the least"},
     "--utilisation": {"type": float, "default": 0.5, "help": "arrivals per second, times seconds per job"},
-    "--seconds": {"type": float, "default": 10, "help": "how long jobs arrive"},
     "--key": {"help": "the Idempotency-Key"},
     "arguments": {"nargs": "*", "metavar": "NAME=VALUE"},
 }

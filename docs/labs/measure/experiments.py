@@ -4,12 +4,10 @@ import time
 from argparse import Namespace
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 from docs.labs.measure import jobs
-from project.job_models import ENDED, Change
+from project.job_models import Change
 
 
 def watch(chosen: Namespace) -> None:
@@ -47,35 +45,21 @@ def report(chosen: Namespace) -> None:
 
 
 def waves(chosen: Namespace) -> None:
-    """Submit jobs that are retried, and draw how many attempts start in each second."""
-    with jobs.client() as api, jobs.client() as events:
-        # delayed, because the stream begins only when it is read
-        ids = jobs.submit_all([(chosen.task, chosen.arguments)] * chosen.jobs, countdown=2)
-        starts = _starts(events.follow(), set(ids))
+    """Submit jobs that begin together and are retried, and draw how many attempts start in each second."""
+    together = datetime.now(UTC) + timedelta(seconds=3)
+    with jobs.client() as api:
+        ids = jobs.submit_all([(chosen.task, chosen.arguments)] * chosen.jobs, eta=together.isoformat())
         jobs.finished(api, ids)
+        starts = [[datetime.fromisoformat(run["started_at"]) for run in api.story(job_id)["runs"]] for job_id in ids]
     _draw(starts)
-    retries = sorted(start for job in starts.values() for start in job[1:])
+    retries = sorted(start for job in starts for start in job[1:])
     largest = max(bisect_left(retries, start + timedelta(seconds=1)) - n for n, start in enumerate(retries))
     jobs.show(chosen.name, retries=len(retries), largest_wave=largest)
 
 
-def _starts(stream: Iterator[Any], ids: set[str]) -> dict[str, list[datetime]]:
-    """Return when each attempt of each job has started, after all jobs have ended."""
-    starts: dict[str, list[datetime]] = {job_id: [] for job_id in ids}
-    going = set(ids)
-    for event in stream:
-        if event.job_id in going and event.status == "STARTED":
-            starts[event.job_id].append(event.at)
-        if event.status in ENDED:
-            going.discard(event.job_id)
-        if not going:
-            break
-    return starts
-
-
-def _draw(starts: dict[str, list[datetime]]) -> None:
+def _draw(starts: list[list[datetime]]) -> None:
     """Print a bar for each second after the first attempt of all."""
-    moments = [start for job in starts.values() for start in job]
+    moments = [start for job in starts for start in job]
     seconds = Counter(int((moment - min(moments)).total_seconds()) for moment in moments)
     for second in range(max(seconds) + 1):
         print(f"{second:3} s  {seconds[second]:3}  {'#' * seconds[second]}")

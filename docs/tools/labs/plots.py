@@ -37,7 +37,8 @@ def draw_the_knee(folder: Path) -> None:
 
 
 def _load(stack: NativeStack, utilisation: float) -> dict[str, float]:
-    command = [sys.executable, "-m", "docs.labs.measure", "load", "--name", "plot", "--utilisation", str(utilisation)]
+    command = [sys.executable, "-m", "docs.labs.measure", "load", "--name", "plot", "--jobs", "70"]
+    command += ["--utilisation", str(utilisation)]
     return numbers(subprocess.run(command, env=stack.environment, check=True, capture_output=True, text=True).stdout)
 
 
