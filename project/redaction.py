@@ -30,13 +30,14 @@ def redacted(value: Any, marked: Collection[str] = (), depth: int = DEEPEST) -> 
     if not depth:
         return "…"
     if isinstance(value, dict):
-        return {
-            name: MASK if each is not None and is_secret(str(name), marked) else redacted(each, marked, depth - 1)
-            for name, each in value.items()
-        }
+        return {name: _shown(name, each, marked, depth) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(each, marked, depth - 1) for each in value]
     return value
+
+
+def _shown(name: Any, value: Any, marked: Collection[str], depth: int) -> Any:
+    return MASK if value is not None and is_secret(str(name), marked) else redacted(value, marked, depth - 1)
 
 
 def restored(edited: Any, original: Any) -> Any:
@@ -54,5 +55,5 @@ def shown(args: Any, kwargs: Any, parameters: list[str], marked: Collection[str]
     """Return positional and keyword arguments without secrets; parameters: the names of the positional ones."""
     args = tuple(args or ())
     names = [*parameters, *map(str, range(len(args)))][: len(args)] if args else []
-    pairs = [redacted({name: value}, marked)[name] for name, value in zip(names, args, strict=True)]
-    return tuple(pairs), redacted(dict(kwargs or {}), marked)
+    pairs = zip(names, args, strict=True)
+    return tuple(_shown(name, value, marked, DEEPEST) for name, value in pairs), redacted(dict(kwargs or {}), marked)

@@ -1,12 +1,15 @@
 """Clients of Redis that wait at most REDIS_TIMEOUT for an answer, so nothing hangs while Redis is away."""
 
+import os
+from threading import Semaphore
 from typing import Any
 
+import hiredis
 from redis import BlockingConnectionPool, Redis, asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, ResponseError
 from redis.retry import Retry
 
 from project.settings import Settings
@@ -24,11 +27,66 @@ def client(settings: Settings, url: str = "", **changes: Any) -> Redis:
     return Redis.from_url(url or settings.records, **options(settings) | changes)
 
 
+class Idle:
+    """The idle connections of one process, and how many more may be in use."""
+
+    def __init__(self, process: int, limit: int) -> None:
+        self.process = process
+        self.connections: list[Any] = []
+        self.free = Semaphore(limit)
+
+
+class QuickScripts(Redis):
+    """A client whose evalsha() does without redis-py's pool and telemetry, which take longer than the call itself.
+
+    It has as many connections for that as its pool has for all other commands. A connection that was closed
+    meanwhile is not looked for: it fails, and is replaced, when it is used.
+    """
+
+    _idle = Idle(0, 0)
+
+    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
+        """Run a script that Redis knows."""
+        pool: Any = self.connection_pool
+        if self._idle.process != os.getpid():  # the first call, also after a fork
+            self._idle = Idle(os.getpid(), pool.max_connections)
+        idle = self._idle
+        if not idle.free.acquire(timeout=pool.timeout):
+            raise ConnectionError("all connections to Redis are in use")
+        try:
+            return _exchange(pool, idle, hiredis.pack_command(("EVALSHA", sha, numkeys, *keys_and_args)))
+        finally:
+            idle.free.release()
+
+
+def _exchange(pool: Any, idle: Idle, command: bytes) -> Any:
+    """Send a command and return its answer; after a ConnectionError once more, as options() says."""
+    try:
+        connection = idle.connections.pop()
+    except IndexError:
+        connection = pool.connection_class(**pool.connection_kwargs)
+
+    def attempt() -> Any:
+        connection.send_packed_command([command])
+        return connection.read_response()
+
+    try:
+        answer = connection.retry.call_with_retry(attempt, lambda _: connection.disconnect())
+    except ResponseError:
+        idle.connections.append(connection)
+        raise
+    except BaseException:  # perhaps its answer is still to come
+        connection.disconnect()
+        raise
+    idle.connections.append(connection)
+    return answer
+
+
 def bounded_client(settings: Settings, url: str, connections: int) -> Redis:
     """Return a client for many threads; while all its connections are in use, a thread waits at most REDIS_TIMEOUT."""
     limits = {"max_connections": connections, "timeout": settings.redis_timeout}
     pool = BlockingConnectionPool.from_url(url, **options(settings), **limits)
-    return Redis(connection_pool=pool)
+    return QuickScripts(connection_pool=pool)
 
 
 class EncodesInC:

@@ -132,7 +132,7 @@ class Broker(ABC):
         job_id = job_id or uuid()
         publish = partial(self.publish, task, args, kwargs, job_id, options)
         outcome = asyncio.ensure_future(run_sync(publish))
-        return Published.of(task, job_id, outcome, options.get("ignore_result", task.ignore_result))
+        return Published.of_outcome(task, job_id, outcome, options.get("ignore_result", task.ignore_result))
 
     @abstractmethod
     def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from celery._state import get_current_worker_task
 from project.brokers import fast_publisher, switching
 from project.brokers.base import Broker, hidden, transport_options
 from project.brokers.fast_publisher import FastPublisher, known_options
-from project.brokers.published import Published
+from project.brokers.published import JobResult, Published
 from project.leased_transport import celery_settings, control
 from project.leased_transport.control import Outcome
 from project.task_options.followers import patiently
@@ -46,9 +46,7 @@ class LeasedBroker(Broker):
         publisher = None if get_current_worker_task() else self._publisher_for(task, args, chosen)
         if publisher:
             publisher.admit(task, args, kwargs, job_id, chosen)
-            result = task.AsyncResult(job_id)
-            result.ignored = chosen.get("ignore_result", task.ignore_result)
-            return result
+            return JobResult.of(task, job_id, chosen.get("ignore_result", task.ignore_result))
         options.pop("nonce", None)  # Celery would not know it
         options = hidden(task, args, kwargs) | options
         return patiently(partial(Task.apply_async, task, args, kwargs, task_id=job_id, **options))
@@ -65,7 +63,7 @@ class LeasedBroker(Broker):
         if publisher is None:
             return super().publish_soon(task, args, kwargs, job_id, options)
         outcome = publisher.admit_soon(self.scripts, task, args, kwargs, job_id, chosen)
-        return Published.of(task, job_id, outcome, chosen.get("ignore_result", task.ignore_result))
+        return Published.of_outcome(task, job_id, outcome, chosen.get("ignore_result", task.ignore_result))
 
     def publish_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Admit jobs of one task, 100 per round trip; skip ids that are known already."""

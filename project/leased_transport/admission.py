@@ -50,7 +50,7 @@ def prepare(queue: str, message: dict[str, Any], channel: Any, parent: str = "")
     """
     headers, properties = message["headers"], message["properties"]
     job_id, eta = headers["id"], headers.get("eta")
-    kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in (*EMPTY, job_id)}
+    kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in EMPTY and v != job_id}
     carried = {k: v for k, v in properties.items() if k not in DERIVED_PROPERTIES and v and v != job_id}
     priority = channel._get_message_priority(message)
     if priority != keys.DEFAULT_PRIORITY:

@@ -7,7 +7,7 @@
 -- returns OK, EXISTS or FULL
 local key, queue = KEYS[1], KEYS[2]
 local id, nonce, task, step, message, due, limit, token, nesting, parent, kept, list, entry, n = unpack(ARGV, 1, 14)
-local old, status = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue'), 'PENDING'
+local old, status = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue', 'submitted_at'), 'PENDING'
 local retries = token ~= '' and token == old[3]
 if old[2] then
   if old[1] == nonce then return 'OK' end -- a retry of the same call, whose answer was lost
@@ -34,11 +34,10 @@ end
 -- another producer may have used the entry
 if list ~= '' and not redis.call('LPOS', list, entry, 'RANK', -1) then return 'EXISTS' end
 redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce,
-  unpack(ARGV, 15, 14 + n))
+  'submitted_at', old[6] or stamp, unpack(ARGV, 15, 14 + n))
 -- only after the HSET, which a full Redis must refuse: a command that frees memory would make Redis allow it
 if list ~= '' then redis.call('LREM', list, -1, entry) end
 if old[3] then redis.call('PERSIST', key) end -- a record that was to expire: of a retry, or the rest of a collected job
-redis.call('HSETNX', key, 'submitted_at', stamp)
 if step ~= '5' or old[2] then redis.call('HSET', key, 'step', step) end
 if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
 if due ~= '' or old[2] then redis.call('HSET', key, 'due', due ~= '' and due or stamp) end
