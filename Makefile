@@ -76,8 +76,9 @@ format: .venv/dev ## format the code
 	ruff check --fix
 	ruff format
 
-reference: .venv/dev ## generate docs/reference/ from the code
+reference: .venv/dev ## generate docs/reference/ from the code, and render the labs for the page
 	python -m docs.tools.reference
+	python -m docs.tools.labs.pages
 
 lock: .venv/dev ## lock the dependencies: requirements*.in to requirements*.lock, with hashes
 	for name in requirements requirements-locust requirements-native requirements-dev; do \

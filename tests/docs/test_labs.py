@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.tools.labs import pages
 from docs.tools.labs.lab import FOLDER, SECTIONS, Lab, labs
 from docs.tools.labs.runner import NEEDS, Runner
 from tests.support.markdown import blocks
@@ -77,8 +78,31 @@ def test_the_list_of_labs_is_complete() -> None:
     assert linked == [lab.path.name for lab in LABS]
 
 
-def test_the_page_names_only_labs_that_exist() -> None:
-    """Each explanation on the page names the lab in which it can be seen."""
-    named = re.findall(r"<code>(?:make lab )?N=(\d\d)</code>", Path("project/web/index.html").read_text())
-    assert len(named) >= 8
-    assert set(named) <= {lab.number for lab in LABS}
+def test_the_page_links_every_lab() -> None:
+    """By its title, from the part that the lab is about and from the explanation of that part."""
+    linked = re.findall(r'href="labs/([\w-]+)\.html">(\d+\. [^<]+)<', Path("project/web/index.html").read_text())
+    assert set(linked) == {(lab.path.stem, lab.title.removeprefix("Lab ").replace(":", ".")) for lab in LABS}
+
+
+def test_the_rendered_labs_are_up_to_date() -> None:
+    """`make reference` has been run after the last change of a lab, and nothing is left of one that is gone."""
+    made = pages.files()
+    assert set(pages.FOLDER.rglob("*.*")) == made.keys() | {pages.STYLE}
+    assert [str(path) for path, content in made.items() if path.read_bytes() != content] == []
+
+
+def test_a_rendered_lab_has_neither_scripts_nor_inline_styles() -> None:
+    """The content security policy would refuse them."""
+    text = "".join(path.read_text() for path in pages.FOLDER.glob("*.html"))
+    assert re.findall(r"<script|<style| style=| on\w+=", text) == []
+
+
+@pytest.mark.parametrize("lab", LABS, ids=_name)
+def test_the_links_of_a_rendered_lab_lead_somewhere(lab: Lab) -> None:
+    """To files that are served, or to what the stack serves itself."""
+    text = (pages.FOLDER / f"{lab.path.stem}.html").read_text()
+    targets = re.findall(r'(?:href|src)="([^"#]*)[^"]*"', text)
+    served = ("../producer/", "../load-test/", "../dashboard/", "../mail/")
+    inside = [target for target in targets if not target.startswith(served)]
+    assert len(inside) > 10
+    assert [target for target in inside if not (pages.FOLDER / target).exists()] == []

@@ -201,7 +201,7 @@ def test_nothing_jumps(page: Page) -> None:
 def test_every_link_of_the_page_leads_somewhere(page: Page, http: httpx.Client) -> None:
     """The links are relative and their targets are served."""
     links = [str(link.get_attribute("href")) for link in page.locator(".links a").all()]
-    assert len(links) == 7
+    assert len(links) == 8
     assert not [link for link in links if link.startswith(("http", "/"))]
     assert {http.get(f"/{link}").status_code for link in links} == {200}
 
