@@ -24,9 +24,9 @@ def test_redis_can_be_given_as_one_url() -> None:
     assert settings.redis == "redis://:secret@elsewhere:6380/3"
 
 
-def test_the_broker_can_be_another_than_redis() -> None:
+def test_the_broker_can_be_another_than_redis(tmp_path: Path) -> None:
     """BROKER_URL is for the broker alone; records and results stay in Redis."""
-    settings = Settings(broker_url="amqp://guest@rabbit//")
+    settings = Settings(broker_url="amqp://guest@rabbit//", run_dir=tmp_path)
     assert settings.broker == "amqp://guest@rabbit//"
     assert settings.redis == "redis://127.0.0.1:6379/0"
 
