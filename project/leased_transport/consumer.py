@@ -28,7 +28,7 @@ class Consumer(consumer.Consumer):
         runs_jobs = isinstance(self.pool, solo.TaskPool | thread.TaskPool)
         options: dict[str, Any] = {}
         if isinstance(self.pool, forked.TaskPool):
-            self.pool.consumer, options = self, {"neglected": self.pool.neglected}
+            self.pool.consumer, options = self, {"others": self.pool.slot_leases}
         elif isinstance(self.pool, SlotPool):
             options = {"board": self.pool.slot.leases}
             choose_commands(self, SlotCommands(), answers=False)

@@ -10,7 +10,6 @@ A consumer with this pool consists of
 """
 
 import os
-import time
 from functools import partial
 from signal import SIGTERM
 from typing import Any
@@ -63,12 +62,12 @@ class TaskPool(BasePool):
                 return True
         return False
 
-    def neglected(self, seconds: float) -> list[Lease]:
-        """Return the leases that the slots have not renewed for this time, though their processes are not stopped."""
+    def slot_leases(self) -> list[Lease]:
+        """Return the leases of all slots whose processes are not stopped."""
         leases = []
         for board in self.boards:
-            renewed, held = board.leases.read()
-            if held and time.monotonic() - renewed > seconds and not is_stopped(board.pid):
+            _, held = board.leases.read()
+            if held and not is_stopped(board.pid):
                 leases += [Lease(each[0].decode(), int(each[1]), each[2].decode()) for each in held]
         return leases
 

@@ -60,14 +60,15 @@ class LeaseKeeper:
         runs_jobs: bool = False,
         hard_limit: Callable[[dict[str, Any]], float] = _no_limit,
         board: LeaseBoard | None = None,
-        neglected: Callable[[float], list[Lease]] = lambda _: [],
+        others: Callable[[], list[Lease]] = list,
     ) -> None:
         """Note which consumer has the leases.
 
         runs_jobs: jobs run in this process, and may hold the interpreter's lock for longer than a lease.
         hard_limit: returns the hard time limit of a job in seconds, given the headers of its message.
         board: shows the leases to a process that renews them in this case; without one, a standby process is started.
-        neglected: returns leases of other processes that were not renewed for this number of seconds, to renew them.
+        others: returns leases of other processes, to renew them in the step that reaps. After an outage that step may
+            come before their own: Redis also runs what was sent to it while it was frozen.
         """
         self.consumer, self.runs_jobs, self.hard_limit = consumer, runs_jobs, hard_limit
         self.leaving = False  # the worker was asked to stop, so jobs that come back from now on are no failed attempts
@@ -80,7 +81,7 @@ class LeaseKeeper:
         self._delivered_at = 0.0
         self._backlog_handed_back = False
         self._endings: deque[list[Any]] = deque()  # arguments of finish.lua that are not written yet
-        self._board, self._neglected, self._is_slot = board, neglected, board is not None
+        self._board, self._others, self._is_slot = board, others, board is not None
         self._closed = False
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -217,7 +218,7 @@ class LeaseKeeper:
 
     def renew_and_reap(self) -> None:
         """Renew all leases, and hand back the jobs of any consumer whose leases have expired."""
-        leases = self.leases + self._neglected(0.4 * self._options.lease)
+        leases = self.leases + self._others()
         for tag in self._renew_or_hand_back("renew", leases, self._queues):
             if (lease := self._leases.pop(tag, None)) and not lease.ended:
                 logger.warning("lost the lease of job_id=%s: it has expired", lease.job_id)

@@ -39,10 +39,11 @@ def _printed(tasks: Tasks, words: str) -> bool:
     return f"go_on_after: {words}".encode() in tasks.log("away")
 
 
-def test_a_retry_and_a_child_wait_for_a_redis_that_is_away(tasks: Tasks) -> None:
+@pytest.mark.parametrize("pool", ["prefork", pytest.param("forked", marks=pytest.mark.heavy)])
+def test_a_retry_and_a_child_wait_for_a_redis_that_is_away(tasks: Tasks, pool: str) -> None:
     """Redis does not answer while one job is retried and another submits a child; both succeed when it is back."""
     tasks.redis.delete("received")
-    tasks.worker("away", "prefork", 2, redis_timeout=0.2)
+    tasks.worker("away", pool, 2, redis_timeout=0.2)
     ways = ("try again", "submit")
     jobs = [tasks.submit("go_on_after", 0.5, way, queue="away") for way in ways]
     wait_until(lambda: all(_printed(tasks, f"begun to {way}") for way in ways))
