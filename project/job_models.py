@@ -60,7 +60,7 @@ class Job(BaseModel, Generic[Result]):
     traceback: str | None = Field(
         default=None,
         exclude_if=lambda traceback: traceback is None,
-        description="The traceback of that error, at most 64 KiB. Absent unless `traceback=1` asks for it",
+        description="The traceback of that error, at most 64 KiB. A story has it; elsewhere `traceback=1` asks for it",
     )
     queue: str
     consumer: str | None

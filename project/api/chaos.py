@@ -86,7 +86,7 @@ def show(chaos: ChaosDep) -> ChaosOut:
     enabled = DISABLED not in reasons.values()
     actions = [
         ActionOut.model_validate(
-            {"action": action, "possible": not reason, "reason": reason, "expect": EXPECT[action]}
+            {"action": action, "possible": not reason, "reason": reason, "expect": chaos.expect(action)}
             | {"submit": f"{API}/chaos/{action}"}
         )
         for action, reason in reasons.items()
@@ -114,7 +114,7 @@ def _add(action: str, summary: str, model: Any, run: Callable[[Chaos, Any], Done
         done = run(chaos, options or model())
         until = datetime.fromtimestamp(done.until, UTC) if done.until else None
         known = {"action": action, "target": done.target, "job_ids": done.job_ids, "until": until}
-        return Broken.model_validate(known | {"expect": EXPECT[action]})
+        return Broken.model_validate(known | {"expect": chaos.expect(action)})
 
 
 _add("kill-consumer", "Kill a consumer", WhichConsumer, lambda chaos, how: chaos.kill_consumer(how.consumer))

@@ -38,6 +38,20 @@ EXPECT = {
     "grows if jobs arrive faster.",
     "flood": "Hundreds of jobs arrive at once: the queue grows, waiting times rise, and all jobs are done in the end.",
 }
+#: What should happen instead with a broker that has no leases.
+WITHOUT_LEASES = {
+    "stock": {
+        "kill-consumer": "The consumer gets SIGKILL and its jobs stay behind. This broker has no leases: the jobs look "
+        "as if they were running until the visibility timeout has passed (an hour by default), and run again only "
+        "then. The consumer is started again.",
+        "poison-job": "The job kills the process that runs it, each time. This broker has no limit of attempts: "
+        "the job runs again and again until it is cancelled.",
+    },
+    "amqp": {
+        "kill-consumer": "The consumer gets SIGKILL and its jobs stay behind. RabbitMQ notices the lost connection and "
+        "gives them to another consumer as a second attempt, and the consumer is started again.",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,10 @@ class Chaos:
     def __init__(self, jobs: Jobs, settings: Settings) -> None:
         self._jobs, self._settings = jobs, settings
         self._client = jobs.app.broker.redis
+
+    def expect(self, action: str) -> str:
+        """Return what should happen, with this kind of broker."""
+        return WITHOUT_LEASES.get(self._jobs.app.broker.kind, {}).get(action) or EXPECT[action]
 
     def obstacle(self, action: str) -> str | None:
         """Return why an action is not possible here, or None."""

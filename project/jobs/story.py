@@ -28,7 +28,7 @@ def story(app: Celery, job_id: str, lease: float) -> Story:
     if record is None:
         raise UnknownJob
     message, due, dropped = client.hmget(keys.job(job_id), "message", "due", "runs_dropped")
-    job = Job[Any].from_record(job_id, record)
+    job = Job[Any].from_record(job_id, record, traceback=True)
     logged = _logged(record.get("runs", ""))
     runs = [*(run for run, _ in logged), *_last_run(job, [run for run, _ in logged])]
     children = job.children

@@ -10,6 +10,7 @@ import { go } from "./router.js";
 
 const TO_FLOWS = 30; // jobs per second above which dots become flows
 const TO_DOTS = 20; // below which flows become dots again
+const FIELDS = { oldest_age: "the age of the oldest job" };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 const root = byId("picture");
@@ -68,11 +69,13 @@ function drawMotion(frame, picture) {
 function drawFlows(frame) {
   const queues = new Map(frame.queues.map((queue) => [queue.queue, queue.rates]));
   const busy = new Map(frame.consumers.map((consumer) => [consumer.name, consumer.busy_total]));
+  const resting = [...busy.values()].every((jobs) => !jobs); // jobs that are shorter than the time between two frames
+  const works = ({ name }) => resting || busy.get(name);
   const measure = {
     producer: () => frame.rates?.requests,
     queue: ({ to }) => queues.get(to.name)?.accepted,
-    consumer: ({ from, to }) => busy.get(to.name) && queues.get(from.name)?.started,
-    results: ({ from }) => busy.get(from.name) && frame.rates?.succeeded,
+    consumer: ({ from, to }) => works(to) && queues.get(from.name)?.started,
+    results: ({ from }) => works(from) && frame.rates?.succeeded,
   };
   for (const path of layers.edges.children) {
     const edge = shown.picture.edges.get(path.dataset.key);
@@ -93,7 +96,7 @@ function note(frame) {
   if (total > sent) parts.push(`1 in ${count(Math.round(total / Math.max(1, sent)))} changes drawn.`);
   const hidden = [[frame.queues_total - QUEUES, "queue"], [frame.consumers_total - CONSUMERS, "consumer"]].filter(([more]) => more > 0);
   for (const [more, noun] of hidden) parts.push(`${more} more ${noun}${more === 1 ? "" : "s"} not drawn.`);
-  if (frame.unknown.length) parts.push(`This broker does not tell: ${frame.unknown.join(", ")}.`);
+  if (frame.unknown.length) parts.push(`This broker does not tell: ${frame.unknown.map((field) => FIELDS[field] ?? field).join(", ")}.`);
   return parts.join(" ");
 }
 

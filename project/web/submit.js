@@ -2,7 +2,7 @@
 
 import { announce } from "./announce.js";
 import { describe, get, API, jobPath, send, withQuery } from "./api.js";
-import { byId, h, replace } from "./dom.js";
+import { byId, h, replace, setText } from "./dom.js";
 import { curlLine, exchangePanel } from "./exchange.js";
 import { argumentFields } from "./form.js";
 import { count, oneLine, plural } from "./format.js";
@@ -17,13 +17,16 @@ const FIRST = "count_primes";
 const panel = byId("submit");
 const exchange = exchangePanel();
 const followed = h("p", { class: "followed", hidden: true });
+const NOTICED = 2; // seconds in which the catalogue notices that a consumer has come or gone
+const crew = { names: null, until: 0 };
 let tasks = [];
 let following = null;
 
 /** Load the catalogue, again whenever the stack comes back, and show the form of a task. */
 export function startSubmit() {
-  const loading = refresher({ load: () => get(`${API}/tasks`), show: arrange, fail: complain, wanted: () => !tasks.length });
-  loading.start();
+  const wanted = (frame) => !tasks.length || consumersChanged(frame);
+  refresher({ load: () => get(`${API}/tasks`), show: arrange, fail: complain, wanted }).start();
+  byId("task").addEventListener("change", () => choose(byId("task").value));
   panel.addEventListener("submit", (event) => {
     event.preventDefault();
     submit(Number(event.submitter?.value ?? 1));
@@ -44,16 +47,34 @@ function complain(problem) {
   byId("submit-problem").textContent = `${describe(problem)} Retrying soon.`;
 }
 
+/** Tell whether consumers have come or gone a moment ago: then other tasks may have none. */
+function consumersChanged({ at, consumers, consumers_total: total }) {
+  const names = consumers.length < total ? total : consumers.map(({ name }) => name).sort().join();
+  if (names !== crew.names) Object.assign(crew, { names, until: at + NOTICED });
+  return at < crew.until;
+}
+
 function arrange(loaded) {
-  if (shapeOf(loaded) === shapeOf(tasks)) return void (tasks = loaded); // what somebody has typed stays
+  const same = shapeOf(loaded) === shapeOf(tasks);
   tasks = loaded;
   byId("submit-problem").textContent = "";
+  if (!same) offerTasks();
+  const chosen = current.task && tasks.find((task) => task.task === current.task.task);
+  if (!chosen || shapeOf([chosen]) !== shapeOf([current.task])) return chooseFirst();
+  current.task = chosen; // what somebody has typed stays
+  byId("task").value = chosen.task;
+  showSummary();
+}
+
+function offerTasks() {
   const queues = Map.groupBy ? Map.groupBy(tasks, (task) => task.queue) : groupByQueue();
   const groups = Array.from(queues, ([queue, some]) =>
     h("optgroup", { label: `queue ${queue}` }, ...some.map((task) => h("option", { value: task.task }, task.task))),
   );
   byId("task").replaceChildren(...groups);
-  byId("task").onchange = () => choose(byId("task").value);
+}
+
+function chooseFirst() {
   const names = tasks.map((task) => task.task);
   choose([recall(STORE), FIRST, names[0]].find((name) => names.includes(name)));
   panel.ariaBusy = "false";
@@ -76,14 +97,19 @@ function choose(name, start = null) {
   remember(STORE, name);
   byId("task").value = name;
   panel.setAttribute("aria-label", name);
-  const waits = task.consumers === 0 && "No consumer runs it now: its jobs wait.";
-  byId("task-summary").textContent = [task.summary, waits, task.conflict].filter(Boolean).join(" · ");
   Object.assign(current, { task, fields: argumentFields("submit", task, start) });
+  showSummary();
   byId("task-fields").replaceChildren(current.fields.element);
   for (const button of panel.querySelectorAll("button[value]")) button.setAttribute("aria-label", `Send ${Number(button.value).toLocaleString("en")} of ${name}`);
   byId("submit-answer").replaceChildren(exchange.element, followed);
   showCurl();
   panel.oninput = showCurl;
+}
+
+function showSummary() {
+  const { summary, consumers, conflict } = current.task;
+  const waits = consumers === 0 && "No consumer runs it now: its jobs wait.";
+  setText(byId("task-summary"), [summary, waits, conflict].filter(Boolean).join(" · "));
 }
 
 /** Show the curl line of what the form would send. */

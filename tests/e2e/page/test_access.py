@@ -2,30 +2,24 @@
 
 import os
 import signal
-from typing import Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.support.axe import SCHEMES, Scheme, violations
+from tests.support.http import finished
 from tests.support.http import submit as submit_by_http
 from tests.support.page import row, submit
 from tests.support.stack import NativeStack
 
 pytestmark = [pytest.mark.heavy, pytest.mark.stack(CONSUMERS=2)]
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 VIEWS = ["", "jobs", "failures", "schedules", "consumers", "explained"]
 HOSTILE = '<img src=x onerror="window.attacked = 1"><script>window.attacked = 1</script>'
-SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
-Scheme = Literal["light", "dark"]
-
-
-def violations(page: Page) -> str:
-    """Return what axe-core finds, empty if nothing."""
-    results = Axe().run(page, options=RULES)
-    return results.generate_report() if results.violations_count else ""
 
 
 @SCHEMES
@@ -50,20 +44,59 @@ def test_a_loaded_picture_has_no_violation(page: Page, scheme: Scheme) -> None:
     assert violations(page) == ""
 
 
-@SCHEMES
-def test_a_broken_stack_has_no_violation(page: Page, stack: NativeStack, scheme: Scheme) -> None:
-    """The banner, a refused argument."""
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    submit(page, "sum", number="-1")
+@contextmanager
+def broken(page: Page, stack: NativeStack) -> Iterator[None]:
+    """Freeze the producer for the time of the block, which begins when the page says so."""
     pids = stack.pids("uvicorn")
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
         expect(page.locator("#banner")).to_be_visible()
-        assert violations(page) == ""
+        yield
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
+
+
+@SCHEMES
+def test_a_broken_stack_has_no_violation(page: Page, stack: NativeStack, scheme: Scheme) -> None:
+    """The banner, a refused argument."""
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    submit(page, "sum", number="-1")
+    with broken(page, stack):
+        assert violations(page) == ""
+
+
+@SCHEMES
+def test_pictures_show_each_state(
+    page: Page, stack: NativeStack, http: httpx.Client, tmp_path: Path, scheme: Scheme
+) -> None:
+    """Idle, the story of a job, load and failure: pictures to look at, small enough for the documentation."""
+
+    def take(name: str) -> None:
+        page.mouse.move(0, 0)
+        page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+        page.screenshot(path=tmp_path / f"{name}-{scheme}.png")
+
+    page.emulate_media(color_scheme=scheme)
+    expect(page.locator("#picture-text")).to_contain_text("0 waiting")
+    take("idle")
+    home = page.url
+    job = submit_by_http(http, "flaky", failures=1)
+    finished(http, "flaky", job)
+    page.goto(f"{home}#/jobs/{job}")
+    expect(page.locator("#story-runs tr")).to_have_count(2)
+    take("story")
+    page.goto(f"{home}#/")
+    submit_by_http(http, "divide", dividend=1, divisor=0)
+    submit(page, "wait_and_return", seconds=2)
+    http.post("/producer/api/chaos/flood", json={"count": 400})
+    expect(page.locator(".edge.moving").first).to_be_attached()
+    take("load")
+    with broken(page, stack):
+        take("failure")
+    sizes = [each.stat().st_size for each in tmp_path.iterdir()]
+    assert len(sizes) == 4 and min(sizes) > 20_000 and max(sizes) < 200 * 1024, sizes
 
 
 @pytest.mark.parametrize("width", [320, 760, 1280, 1920])

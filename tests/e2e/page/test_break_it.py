@@ -1,0 +1,125 @@
+"""Break it: each button says first what should happen; then the page shows it happening."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.http import look_up
+from tests.support.http import submit as submit_by_http
+from tests.support.page import row, submit
+from tests.support.wait import wait_until
+
+pytestmark = pytest.mark.stack(CONSUMERS=2, CONSUMER_SLOTS=1, LEASE=2)
+
+CHAOS = "/producer/api/chaos"
+BUTTONS = {
+    "Kill a consumer": "kill-consumer",
+    "Freeze Redis for 5 s": "freeze-redis",
+    "Poison job": "poison-job",
+    "Slow consumer": "slow-consumer",
+    "Flood of 500 jobs": "flood",
+}
+
+
+def break_it(page: Page, name: str) -> None:
+    """Press a button and confirm what it says."""
+    press(page, name)
+    page.get_by_role("dialog").get_by_role("button", name=name).click()
+    expect(page.locator("#chaos-exchange .answer")).to_have_text("✓ 202 Accepted")
+
+
+def press(page: Page, name: str) -> Locator:
+    """Press a button and return the dialog that opens."""
+    page.locator("#chaos").get_by_role("button", name=name).click()
+    return page.get_by_role("dialog")
+
+
+def follow_first_job(page: Page) -> None:
+    """Open the story that the answer of an action links."""
+    page.get_by_role("link", name="the story of its first job").click()
+
+
+def test_each_button_says_first_what_should_happen(page: Page, http: httpx.Client) -> None:
+    """In the words of the API, with the line for curl; whoever cancels breaks nothing."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    for action in http.get(CHAOS).json()["actions"]:
+        name = next(name for name, known in BUTTONS.items() if known == action["action"])
+        dialog = press(page, name)
+        expect(dialog).to_contain_text(f"What should happen: {action['expect']}")
+        expect(dialog.locator("code")).to_contain_text(f"curl -X POST {http.base_url}{action['submit']}")
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(dialog).to_be_hidden()
+    assert "POST" not in asked
+
+
+def test_a_poison_job_fails_before_the_eyes_of_the_viewer(page: Page) -> None:
+    """Each attempt ends as its process is lost, the job fails, and other jobs go on."""
+    break_it(page, "Poison job")
+    expect(page.locator("#chaos-note")).to_contain_text("After MAX_ATTEMPTS attempts it fails")
+    follow_first_job(page)
+    expect(page.locator("#story-title")).to_have_text("crash")
+    expect(page.locator("#story-result")).to_contain_text("PoisonJob")
+    runs = page.locator("#story-runs tr")
+    expect(runs.filter(has_text="✕ its process was lost")).to_have_count(3)
+    page.get_by_role("link", name="Pipeline").click()
+    expect(submit(page, "sum", number=3).locator(".outcome")).to_have_text("6")
+
+
+def test_a_slow_consumer_is_seen_in_its_slot_and_in_the_times(page: Page, http: httpx.Client) -> None:
+    """A job that takes no time stays in its slot, and its run time says for how long."""
+    consumer = http.get("/producer/api/consumers").json()[0]["name"]
+    break_it(page, "Slow consumer")
+    named = re.search(r"Slow consumer: (\S+)\. ", str(page.locator("#chaos-note").text_content()))
+    assert named, consumer
+    submit(page, "wait_and_return", 10, seconds=0)
+    slow = page.locator("#picture .node.consumer", has_text=named[1].partition("@")[0])
+    expect(slow.locator(".task", has_text="wait_and_return")).to_be_visible()
+    took = page.locator("#recent td.run", has_text=re.compile(r"^1\.\d\d s$"))
+    expect(took).not_to_have_count(0)
+
+
+@pytest.mark.heavy
+def test_a_killed_consumer_disappears_and_its_job_runs_again(page: Page, http: httpx.Client) -> None:
+    """The button kills the busy consumer; the story shows the lost lease, and the picture the new consumer."""
+    job = submit_by_http(http, "wait_and_return", seconds=5)
+    wait_until(lambda: look_up(http, "wait_and_return", job)["status"] == "STARTED")
+    victim = look_up(http, "wait_and_return", job)["consumer"]
+    break_it(page, "Kill a consumer")
+    expect(page.locator("#chaos-note")).to_contain_text(f"Kill a consumer: {victim}. ")
+    row(page, job).get_by_role("link").click()
+    runs = page.locator("#story-runs tr")
+    expect(runs.nth(0)).to_contain_text("✕ lost its lease")
+    expect(runs.nth(1)).to_contain_text("✓ succeeded")
+    page.get_by_role("link", name="Pipeline").click()
+    expect(page.locator("#picture .node.consumer")).to_have_count(2)
+
+
+@pytest.mark.heavy
+def test_a_frozen_redis_is_said_and_then_over(page: Page) -> None:
+    """The badge says that the numbers are stale, a submit is refused with its reason, and then all goes on."""
+    break_it(page, "Freeze Redis for 5 s")
+    expect(page.locator("#live")).to_contain_text("stale since")
+    submit(page, "sum", number=3)
+    expect(page.locator("#submit-problem")).to_contain_text("503")
+    expect(page.locator("#live")).to_have_text("● live")
+    expect(submit(page, "sum", number=3).locator(".outcome")).to_have_text("6")
+
+
+@pytest.mark.heavy
+def test_a_flood_fills_a_queue_that_empties_again(page: Page) -> None:
+    """The queue counts the jobs that wait, the changes are sampled and the picture says so, and all jobs are done."""
+    page.evaluate("""() => {
+      window.notes = new Set();
+      const note = document.getElementById("picture-note");
+      new MutationObserver(() => window.notes.add(note.textContent)).observe(note, { childList: true });
+    }""")
+    break_it(page, "Flood of 500 jobs")
+    queue = page.locator("#picture .node.queue", has_text="default")
+    expect(queue.locator(".depth")).to_have_text(re.compile(r"^[1-4]\d\d$"))
+    page.wait_for_function("() => [...window.notes].some((note) => /1 in [\\d,]+ changes/.test(note))")
+    expect(queue.locator(".depth")).to_have_text("0")
+    follow_first_job(page)
+    expect(page.locator("#story-result")).to_have_text('"flood"')
