@@ -24,7 +24,7 @@ PAGES, JOBS, ROUNDS = 50, 12_000, 3
 EVENTS = "/producer/api/overview/events"
 
 
-async def _read(port: int, received: list[int]) -> None:
+async def read_frames(port: int, received: list[int]) -> None:
     """Follow the overview; count frames and bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET {EVENTS} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
@@ -38,7 +38,7 @@ async def _read(port: int, received: list[int]) -> None:
 
 async def _measure(stack: NativeStack, pages: int, drain: Callable[[], float]) -> tuple[float, float, float]:
     received = [0, 0]
-    readers = [asyncio.create_task(_read(int(stack.settings["HTTP_PORT"]), received)) for _ in range(pages)]
+    readers = [asyncio.create_task(read_frames(int(stack.settings["HTTP_PORT"]), received)) for _ in range(pages)]
     await asyncio.sleep(1)
     received[:] = [0, 0]
     begun = time.monotonic()

@@ -42,3 +42,11 @@ def test_the_same_request_arriving_twice_is_one_job(stack: NativeStack, http: ht
     assert finished(http, "sum", *ids)["attempts"] == 1
     finished(http, "sum", submit(http, "sum", number=1))  # had it been queued twice, the second run came before this
     assert look_up(http, "sum", *ids)["attempts"] == 1
+
+
+def test_break_it_promises_only_what_this_transport_keeps(http: httpx.Client) -> None:
+    """It has no leases, and no limit of attempts."""
+    expected = {each["action"]: each["expect"] for each in http.get("/producer/api/chaos").json()["actions"]}
+    assert "visibility timeout" in expected["kill-consumer"] and "leases expire" not in expected["kill-consumer"]
+    assert "until it is cancelled" in expected["poison-job"]
+    assert "all jobs are done" in expected["flood"]

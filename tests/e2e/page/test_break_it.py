@@ -1,12 +1,13 @@
 """Break it: each button says first what should happen; then the page shows it happening."""
 
 import re
+from datetime import datetime
 
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.http import look_up
+from tests.support.http import finished, look_up
 from tests.support.http import submit as submit_by_http
 from tests.support.page import row, submit
 from tests.support.wait import wait_until
@@ -68,17 +69,20 @@ def test_a_poison_job_fails_before_the_eyes_of_the_viewer(page: Page) -> None:
     expect(submit(page, "sum", number=3).locator(".outcome")).to_have_text("6")
 
 
-def test_a_slow_consumer_is_seen_in_its_slot_and_in_the_times(page: Page, http: httpx.Client) -> None:
-    """A job that takes no time stays in its slot, and its run time says for how long."""
-    consumer = http.get("/producer/api/consumers").json()[0]["name"]
+def test_a_slow_consumer_is_named_and_seen_in_the_run_times(page: Page, http: httpx.Client) -> None:
+    """A job that takes no time takes a second there."""
     break_it(page, "Slow consumer")
-    named = re.search(r"Slow consumer: (\S+)\. ", str(page.locator("#chaos-note").text_content()))
-    assert named, consumer
-    submit(page, "wait_and_return", 10, seconds=0)
-    slow = page.locator("#picture .node.consumer", has_text=named[1].partition("@")[0])
-    expect(slow.locator(".task", has_text="wait_and_return")).to_be_visible()
-    took = page.locator("#recent td.run", has_text=re.compile(r"^1\.\d\d s$"))
-    expect(took).not_to_have_count(0)
+
+    def slow_job() -> str:
+        """Return a job that the consumer has run slowly, else nothing: the other one may have run it."""
+        job = finished(http, "wait_and_return", submit_by_http(http, "wait_and_return", seconds=0))
+        began, ended = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
+        return str(job["job_id"]) if (ended - began).total_seconds() > 0.9 else ""
+
+    job = wait_until(slow_job, 25)
+    expect(row(page, job).locator("td.run")).to_have_text(re.compile(r"^\d+\.\d+ s$"))
+    consumer = look_up(http, "wait_and_return", job)["consumer"]
+    expect(page.locator("#chaos-note")).to_contain_text(f"Slow consumer: {consumer}. ")
 
 
 @pytest.mark.heavy
