@@ -104,8 +104,15 @@ def _without_broker(client: Any, ids: list[str]) -> Iterator[str]:
 
 
 def _send(broker: Broker, job_id: str) -> bool:
-    """Send a message for a job of another kind of broker; return whether that was done."""
+    """Send a message for a job of another kind of broker; return whether that was done.
+
+    A job whose task this consumer has no code for waits for a consumer that has it.
+    """
     nonce, client, kind = job_records.new_nonce(), broker.redis, broker.kind
+    task_name: Any = client.hget(keys.job(job_id), "task")
+    if task_name and task_name.decode(errors="replace") not in broker.app.tasks:
+        log.debug("job %s waits for a consumer with the code of %r", job_id, task_name)
+        return False
     claimed = scripts.CLAIM(client, [keys.job(job_id)], [job_id, kind, nonce, job_records.SENDING])
     if not claimed:
         return False

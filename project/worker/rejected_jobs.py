@@ -8,6 +8,11 @@ from celery.exceptions import NotRegistered
 
 from project.leased_transport.errors import Rejected
 
+NO_CODE = (
+    "no task is called {!r} here: was it renamed or removed? A task that only some consumers have the code for needs a "
+    "queue of its own"
+)
+
 
 def connect() -> None:
     """Write the failure of a rejected job; Celery only logs it, or does not know which run has failed."""
@@ -16,7 +21,7 @@ def connect() -> None:
 
 
 def _unknown(sender: Any, message: Any, name: str, **_: Any) -> None:
-    _fail(sender.app, message, NotRegistered(f"no task is called {name!r} here: was it renamed or removed?"))
+    _fail(sender.app, message, NotRegistered(NO_CODE.format(name)))
 
 
 def _rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) -> None:

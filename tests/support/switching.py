@@ -23,12 +23,13 @@ class Side:
         self._folder = folder
         self._consumers: list[Worker] = []
 
-    def consumer(self, queues: str) -> Worker:
+    def consumer(self, queues: str, **more: Any) -> Worker:
         """Start a consumer that serves some queues, and return when it takes jobs."""
         settings: dict[str, Any] = {
             "redis_url": self.settings.redis_url,
             "run_dir": self._folder,
             "consumer_queues": queues,
+            **more,
         }
         url = str(self.settings.broker)
         self._consumers.append(Worker(url, self._folder, "consumer.1", app="project.consumer", **settings))
