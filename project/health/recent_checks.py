@@ -20,7 +20,7 @@ class RecentChecks:
         """Return the findings; concurrent callers wait for one run and share it."""
         with self._lock:
             if time.monotonic() >= self._until:
-                from project.health import checks  # noqa: PLC0415 - only deep checks need Alembic and drivers: 15 MiB
+                from project.health import checks  # noqa: PLC0415 - only deep checks need their libraries: 15 MiB
 
                 self._found = checks.run_checks(self._settings)
                 self._until = time.monotonic() + self._keep

@@ -1,1 +1,1 @@
-"""Connect tasks to mail, FTP, a database and webhooks: thin layers on libraries; tasks do the retries."""
+"""Connect tasks to other systems: thin layers on libraries; tasks do the retries."""

@@ -1,5 +1,6 @@
 """`make new`: a service of one's own, or one line that says what is wrong."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,19 @@ def test_everything_that_belongs_to_a_part_is_found(without: list[str], tmp_path
         copy(each, tmp_path / each)
     for entry in cuts.chosen(without):
         cuts.cut(tmp_path, cuts.TABLE[entry])
+
+
+def test_a_service_without_any_part_does_not_mention_them(tmp_path: Path) -> None:
+    """Neither a comment nor a message speaks of what is not there."""
+    folder = tmp_path / "new"
+    new.main([str(folder), "service", ",".join(cuts.PARTS)])
+    parts = re.compile(
+        r"\b(e?mails?|imap|smtp|backups?|ftp|pyftpdlib|reminders?|remind_me|webhooks?|postgres\w*|alembic)\b", re.I
+    )
+    others = {".lock", ".toml"}  # pyproject.toml names packages that mypy cannot check
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in others]
+    lines = [(path.name, line) for path in files for line in path.read_text().splitlines()]
+    assert [(name, line) for name, line in lines if parts.search(line)] == []
 
 
 @pytest.mark.parametrize(
