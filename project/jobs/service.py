@@ -149,23 +149,25 @@ class Jobs:
             return job
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self.changes.watch(keys.job(job_id)) as changes:
-                await self._end_of(task, job_id, changes)
+                return await self._end_of(task, job_id, changes, traceback)
         return await self.look_up(task, job_id, traceback)
 
-    async def _end_of(self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Any]) -> None:
+    async def _end_of(
+        self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Any], traceback: bool
+    ) -> Job[Any]:
         change = None
         while True:
-            # nothing was heard yet, or something was missed: it may have ended all the same
-            if change is None and (await self._look_up_patiently(task, job_id)).ready:
-                return
+            # None: nothing was heard yet, or something was missed, so it may have ended all the same
+            if change is None or change.get("status") in ENDED:
+                job = await self._look_up_patiently(task, job_id, traceback)
+                if job.ready:
+                    return job
             change = await changes.get()
-            if change and change.get("status") in ENDED:
-                return
 
-    async def _look_up_patiently(self, task: JobTask | None, job_id: str) -> Job[Any]:
+    async def _look_up_patiently(self, task: JobTask | None, job_id: str, traceback: bool = False) -> Job[Any]:
         while True:
             try:
-                return await self.look_up(task, job_id)
+                return await self.look_up(task, job_id, traceback)
             except BrokerUnavailable:  # a client that waits can wait until Redis is back
                 await asyncio.sleep(PAUSE)
 
