@@ -1,6 +1,7 @@
 """Experiments with the answers of the producer: lost ones, and 429."""
 
 import json
+import math
 import socket
 import time
 from argparse import Namespace
@@ -11,7 +12,7 @@ from project import redis_clients
 from project.client.api import ProblemError
 from project.settings import get_settings
 
-WARM_UP = 5  # seconds: the producer needs two refusals that are a second apart to know how fast the queue drains
+WARM_UP = 3  # seconds: the producer needs two refusals that are a second apart to know how fast the queue drains
 
 
 def cut(chosen: Namespace) -> None:
@@ -37,14 +38,14 @@ def fill(chosen: Namespace) -> None:
 
 
 def _refusal(chosen: Namespace) -> ProblemError | None:
-    """Keep the queue full for WARM_UP seconds, and return the last refusal."""
-    refusal, end = None, time.monotonic() + WARM_UP
+    """Submit until the queue is full, keep it full for WARM_UP seconds, and return the last refusal."""
+    refusal, end = None, math.inf
     with jobs.client(retry_for=0) as api:
-        while time.monotonic() < end or not refusal:
+        while time.monotonic() < end:
             try:
                 api.submit(chosen.task, chosen.arguments)
             except ProblemError as problem:
-                refusal = problem
+                refusal, end = problem, min(end, time.monotonic() + WARM_UP)
                 time.sleep(0.02)
     return refusal
 

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 
 from docs.tools.labs.__main__ import leave_the_surroundings
 from docs.tools.labs.lab import Lab, labs
@@ -23,6 +23,7 @@ def take(context: BrowserContext, lab: Lab, url: str) -> None:
     assert link, f"{lab.path}: Observe has no link to the page"
     page = context.new_page()
     page.goto(url + link[1])
+    expect(page.locator("#live")).to_have_text("● live")
     page.wait_for_timeout(SETTLED)
     page.screenshot(path=FOLDER / f"{lab.number}.png")
     page.close()
