@@ -333,6 +333,11 @@ class Settings(BaseSettings):
         return [str(ROOT / Path(name).expanduser()) for name in self.task_path.split(os.pathsep) if name]
 
     @property
+    def folders_of_code(self) -> list[str]:
+        """Return the folders whose changes restart processes, with RELOAD."""
+        return [str(ROOT / "project"), *self.folders_of_tasks]
+
+    @property
     def backups(self) -> Path:
         """Return the backup folder: BACKUP_FOLDER, else a folder in RUN_DIR."""
         return ROOT / Path(self.backup_folder).expanduser() if self.backup_folder else self.run_dir / "backups"

@@ -23,10 +23,13 @@ PassOn = Callable[[bytes], None]
 class Child:
     """A started process; with *preload*, one that imports the modules in this file and waits for release().
 
+    listener: the socket from which a server accepts connections, which becomes its option --fd.
     ended, warm: set when it has ended, and when it has imported the modules.
     """
 
-    def __init__(self, part: Part, on_line: PassOn, on_file_line: PassOn, preload: str = "") -> None:
+    def __init__(
+        self, part: Part, on_line: PassOn, on_file_line: PassOn, preload: str = "", *, listener: int = -1
+    ) -> None:
         self.ended, self.warm = asyncio.Event(), asyncio.Event()
         self.part = part
         self._pipes, ends = ExitStack(), ExitStack()
@@ -37,7 +40,8 @@ class Child:
             go = self._go_socket(ends) if preload else -1
             stderr = self._pipe(on_line, ends)
             stdout = self._pipe(on_file_line, ends) if part.stdout else stderr
-            command = [*WARM, str(go), preload, *part.command[1:]] if preload else part.command
+            command = [*part.command, "--fd", str(listener)] if listener >= 0 else part.command
+            command = [*WARM, str(go), preload, *command[1:]] if preload else command
             self.process = subprocess.Popen(
                 [*TIED, str(alive), *command],
                 stdin=subprocess.DEVNULL,
@@ -45,7 +49,7 @@ class Child:
                 stderr=stderr,
                 cwd=part.folder,
                 env=self._environment(),
-                pass_fds=[alive, go] if preload else [alive],
+                pass_fds=[file for file in (alive, go, listener) if file >= 0],
                 start_new_session=True,
             )
 

@@ -3,10 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable
 
-from project.native import ready
 from project.native.child import Child
 from project.native.output import Output
 from project.native.part import Part
@@ -14,6 +14,7 @@ from project.native.race import race
 
 EXITS, WITHIN = 5, 60  # a process that exits this many times within these seconds is not restarted
 LAST_LINES = 10
+BACKLOG = 2048  # connections that wait for a server, as with uvicorn
 
 
 class Keeper:
@@ -24,6 +25,7 @@ class Keeper:
         self._first_part = part
         self._child: Child | None = None
         self._spare: Child | None = None
+        self._listener: socket.socket | None = None
         self._old: dict[Child, asyncio.Task[int]] = {}  # replaced, and finishing their jobs or requests
         self._generation = 0
         self._stopping, self._replaced = asyncio.Event(), asyncio.Event()
@@ -39,6 +41,7 @@ class Keeper:
             pause = self._pause(code)
             if pause is None:
                 last_lines = b"\n".join(self._last_lines).decode(errors="replace")
+                self._close()
                 self._gave_up(self.part.name, f"{_describe(code)}, the {EXITS}th time within {WITHIN} s", last_lines)
                 return
             self._tell(f"{_describe(code)}, restarting in {pause} s")
@@ -67,7 +70,8 @@ class Keeper:
 
     async def prepare(self, preload: str) -> None:
         """Start the process that will replace the running one, up to the point where it loads the project's code."""
-        if not self._stopping.is_set() and not (self._spare and not self._spare.ended.is_set()):
+        running = self._child and not self._child.ended.is_set()
+        if running and not self._stopping.is_set() and not (self._spare and not self._spare.ended.is_set()):
             self._spare = self._start(self._next_part(), preload)
             await self._spare.until_warm()
 
@@ -75,10 +79,11 @@ class Keeper:
         """Stop the process as stop() does, and start its successor without waiting for running jobs and requests."""
         self._exits.clear()
         self._signal(os.kill, signal.SIGTERM)
-        while self.part.probe.startswith("http") and await ready.is_up(ready.port_of(self.part.probe)):
-            await asyncio.sleep(0.02)  # it still listens on the port that its successor needs
+        old = self._child
         self.part = self._spare.part if self._spare else self._next_part()
         self._replaced.set()
+        if self._listener and old:
+            await old.ended.wait()  # until then it may answer instead of its successor
 
     async def _run_once(self) -> int | None:
         """Start the process, forward its output, and return its exit code, or None if it was stopped or replaced."""
@@ -105,7 +110,20 @@ class Keeper:
         return None
 
     def _start(self, part: Part, preload: str = "") -> Child:
-        return Child(part, self._line, self._file_line, preload)
+        return Child(part, self._line, self._file_line, preload, listener=self._listening())
+
+    def _listening(self) -> int:
+        """Return the socket from which this part's processes accept connections, or -1."""
+        if self.part.listen and not self._listener:
+            host, _, port = self.part.listen.rpartition(":")
+            self._listener = socket.create_server((host, int(port)), backlog=BACKLOG)
+        return self._listener.fileno() if self._listener else -1
+
+    def _close(self) -> None:
+        """Refuse connections from now on: no process will accept them."""
+        if self._listener:
+            self._listener.close()
+        self._listener = None
 
     def _children(self) -> list[Child]:
         return [child for child in (self._child, self._spare, *self._old) if child]

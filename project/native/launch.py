@@ -1,11 +1,8 @@
 """Start the stack (`make up`): check everything first, then become the supervisor."""
 
-import json
 import os
 import secrets
-import signal
-import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,15 +10,14 @@ from pydantic import SecretStr
 from project import migrate, misspelt
 from project.addresses import in_url
 from project.health import given_up
-from project.native import binaries, nginx_files, parts, ports, preload, ready, run_dir
+from project.native import binaries, nginx_files, parts, ports, preload, ready, run_dir, supervisor
 from project.native.load_app import load_app
-from project.native.supervisor import STOP, Plan
+from project.native.supervisor import Plan
 from project.settings import Settings, get_settings
 from project.startup import ROOT
 
 UNUSED_PORT = 9  # the discard port: NGINX needs an address even for services that are not started
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "localhost")
-GRACE = 10  # seconds that the parts may take to stop, in addition to SHUTDOWN_TIMEOUT
 
 
 def up() -> None:
@@ -40,15 +36,15 @@ def up() -> None:
     _write_files(settings, folder)
     programs = parts.Programs(binaries.redis_server() if settings.own_redis else "", binaries.nginx())
     banner = ready.banner(settings.url, catches_mail=not settings.smtp_host)
-    plan = Plan(parts.parts(settings, folder, programs), str(folder), banner, settings.shutdown_timeout + GRACE)
+    plan = Plan(
+        parts.parts(settings, folder, programs), str(folder), banner, settings.shutdown_timeout + supervisor.GRACE
+    )
     environment = os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
     if settings.reload:
-        plan = replace(
-            plan, watched=[str(ROOT / "project"), *settings.folders_of_tasks], preload=str(preload.write(folder))
-        )
+        plan = replace(plan, watched=settings.folders_of_code, preload=str(preload.write(folder)))
         # two changes within a second may have the same time and size, by which Python recognizes its compiled files
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    _become_supervisor(plan, lock, environment)
+    supervisor.become(plan, lock, environment)
 
 
 def _choose_password(settings: Settings) -> None:
@@ -65,19 +61,6 @@ def _allow_chaos(settings: Settings) -> None:
     """Let the page break parts of the stack, unless CHAOS says something else, if only this machine can reach it."""
     if "chaos" not in settings.model_fields_set:
         settings.chaos = settings.http_bind.strip("[]") in LOOPBACK_ADDRESSES
-
-
-def _become_supervisor(plan: Plan, lock: int, environment: dict[str, str]) -> None:
-    """Replace this process by the supervisor, which loads none of the modules of the checks: a third of the memory.
-
-    Signals are blocked until the supervisor handles them.
-    """
-    file = os.memfd_create("plan", 0)
-    os.write(file, json.dumps(asdict(plan)).encode())
-    os.lseek(file, 0, os.SEEK_SET)
-    os.set_inheritable(lock, True)
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
-    os.execve(sys.executable, [sys.executable, "-m", "project.native.supervisor", str(file)], environment)
 
 
 def _write_files(settings: Settings, folder: Path) -> None:

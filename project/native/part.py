@@ -12,7 +12,8 @@ class Part:
     stop it last, so that consumers can hand their jobs back to Redis. needs: a part that must be up before.
     folder: its working directory, if not the project's. hidden: environment variables that it does not get.
     stdout: a file in RUN_DIR for its standard output, which then is not in the log of the stack. reload: whether it is
-    restarted when the code changes.
+    restarted when the code changes. listen: host:port of a socket that the launcher opens for its processes, in which
+    connections wait while one replaces another.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Part:
     needs: str = ""
     stdout: str = ""
     reload: bool = False
+    listen: str = ""
 
     def generation(self, number: int) -> Self:
         """Return the part that replaces this one: a consumer needs a name of its own, as the old one still runs."""

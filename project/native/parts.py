@@ -65,10 +65,12 @@ def _nginx(settings: Settings, run_dir: Path, programs: Programs) -> Part:
 
 def _producer(settings: Settings) -> Part:
     port = str(settings.producer_port)
-    command = [*_script("uvicorn"), "--factory", "project.producer:create_app", "--host", "127.0.0.1", "--port", port]
+    command = [*script("uvicorn"), "--factory", "project.producer:create_app", "--host", "127.0.0.1", "--port", port]
     # with RELOAD, a page that follows all jobs must not delay a restart
     command += ["--no-access-log", "--timeout-graceful-shutdown", "1" if settings.reload else "31"]
-    return Part("producer", command, probe=f"http://127.0.0.1:{port}/producer/health/ready", reload=True)
+    listen = f"127.0.0.1:{port}" if settings.reload else ""
+    probe = f"http://127.0.0.1:{port}/producer/health/ready"
+    return Part("producer", command, probe=probe, reload=True, listen=listen)
 
 
 def _consumers(settings: Settings, run_dir: Path) -> list[Part]:
@@ -111,22 +113,22 @@ def _flower(settings: Settings, run_dir: Path) -> Part:
 
 def _mail(settings: Settings, run_dir: Path) -> Part:
     address = f"127.0.0.1:{settings.smtp_port}"
-    command = [*_script("aiosmtpd"), "--nosetuid", "--smtputf8", "--listen", address]
+    command = [*script("aiosmtpd"), "--nosetuid", "--smtputf8", "--listen", address]
     command += ["--class", "aiosmtpd.handlers.Mailbox", f"{run_dir}/mail"]
     return Part("mail", command, probe=f"tcp://{address}", hidden=Settings.secret_names())
 
 
 def _locust(settings: Settings) -> Part:
     port = str(settings.locust_port)
-    command = [*_script("locust"), "--locustfile", "locust/locustfile.py", "--web-host", "127.0.0.1"]
+    command = [*script("locust"), "--locustfile", "locust/locustfile.py", "--web-host", "127.0.0.1"]
     command += ["--web-port", port, "--web-base-path", "/load-test", "--users", "10", "--host", settings.url]
     return Part("locust", command, probe=f"http://127.0.0.1:{port}/load-test/", hidden=Settings.secret_names())
 
 
 def _celery(app: str, *arguments: str) -> list[str]:
-    return [*_script("celery"), "--quiet", "--app", app, *arguments]
+    return [*script("celery"), "--quiet", "--app", app, *arguments]
 
 
-def _script(name: str) -> list[str]:
+def script(name: str) -> list[str]:
     """Return the command of a script in the venv, without its first line, which breaks if the venv has been moved."""
     return [sys.executable, str(Path(sys.executable).parent / name)]

@@ -54,11 +54,6 @@ async def all_up(parts: Iterable[Part], failed: set[str], tell: Callable[[str], 
         await asyncio.sleep(0.1)
 
 
-def port_of(probe: str) -> str:
-    """Return the probe of the port that a probe by HTTP uses."""
-    return f"tcp://{urlsplit(probe).netloc}"
-
-
 async def is_up(probe: str) -> bool:
     """Tell whether a file exists, a port accepts connections, or a GET succeeds.
 

@@ -2,9 +2,13 @@
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.http import finished, submit
@@ -22,6 +26,25 @@ def average(numbers: list[float]) -> float:
     """Return the mean of the numbers."""
     return sum(numbers) / len(numbers)
 '''
+
+
+@contextmanager
+def accepted_meanwhile(http: httpx.Client) -> Iterator[list[int]]:
+    """Submit jobs all the time; the list has the status of each response."""
+    statuses: list[int] = []
+    ended = threading.Event()
+
+    def submit_all_the_time() -> None:
+        while not ended.wait(0.05):
+            statuses.append(http.post("/producer/api/sum", json={"number": 1}).status_code)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(submit_all_the_time)
+        try:
+            yield statuses
+        finally:
+            ended.set()
+    running.result()
 
 
 class Project:
@@ -48,14 +71,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def test_a_new_task_can_be_used_as_soon_as_it_is_saved(project: Project) -> None:
-    """A job that runs meanwhile finishes in its old process; the line names the changed file."""
-    with project.stack.client() as http:
+    """A job that runs meanwhile finishes in its old process; no request fails; the line names the changed file."""
+    with project.stack.client() as http, accepted_meanwhile(http) as statuses:
         running = submit(http, "wait_and_return", seconds=1, message="not disturbed")
         wait_until(lambda: http.get(f"/producer/api/wait_and_return/{running}").json()["status"] == "STARTED")
         project.save(project.tasks.read_text() + AVERAGE, then="glassqueue: restarted in")
         assert finished(http, "average", submit(http, "average", numbers=[1, 2]))["result"] == 1.5
         ended = finished(http, "wait_and_return", running)
     assert (ended["result"], ended["attempts"]) == ("not disturbed", 1)
+    assert set(statuses) == {202}
     assert "demo.py changed; restarting producer, consumer, scheduler" in project.stack.log
 
 

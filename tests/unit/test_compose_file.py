@@ -12,12 +12,14 @@ import yaml
 
 from project.api.parameters import LONGEST_WAIT
 from project.inbox.inbox import WAIT
+from project.native.live import part_of
 from project.native.part import Part
 from project.native.parts import Programs, parts
 from project.settings import Settings
 
 TEXT = Path("docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+DEV: dict[str, dict[str, Any]] = yaml.safe_load(Path("docker-compose.dev.yml").read_text())["services"]
 DOCKERFILES = {path.parent.name: path for path in Path().glob("*/Dockerfile")}
 # where a part is and where it keeps its files differs between a machine and a container; all else must agree
 PLACES = {"--host", "--port", "--address", "--bind", "--web-host", "--web-port", "--dir", "--db", "--hostname"}
@@ -110,6 +112,28 @@ def test_a_consumer_hands_its_jobs_back_on_sigterm_both_ways() -> None:
     assert SERVICES["consumer"]["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
 
 
+def test_changed_code_reaches_every_container_that_runs_it() -> None:
+    """All services with our image, except those that run once or only show jobs, and NGINX with the page."""
+    running = {name for name, service in SERVICES.items() if str(service.get("image", "")).endswith("-app")}
+    assert DEV.keys() == running - {"migrate", "flower"} | {"nginx"}
+    assert {tuple(service["volumes"]) for name, service in DEV.items() if name != "nginx"} == {
+        ("./project:/opt/glassqueue/project:ro",)
+    }
+    assert "WORKDIR /opt/glassqueue\n" in DOCKERFILES["project"].read_text()
+
+
+@pytest.mark.parametrize("name", sorted(DEV.keys() - {"nginx"}))
+def test_live_code_runs_the_same_command_and_is_up_when_make_dev_says_so(name: str) -> None:
+    """The producer's replaces that of the image, which an entrypoint would hide."""
+    command = shlex.split(DEV[name]["command"]) if "command" in DEV[name] else _command(name)
+    live = part_of(command, Path("/run"))
+    native = {part.name.removesuffix(".1"): part for part in _parts(Settings(_env_file=None, reload=True))}[name]
+    assert _without_places(live.command[1:]) == _without_places(native.command[1:])
+    assert Path(live.probe).name == Path(native.probe).name.replace(".1.", ".")
+    assert live.reload
+    assert bool(live.listen) == bool(native.listen)
+
+
 def _command(name: str) -> list[str]:
     """Return the command of a service: its own, or else that of its image."""
     if "command" in SERVICES[name]:
@@ -127,8 +151,8 @@ def _native() -> dict[str, list[str]]:
     return {name: command[command[0] == sys.executable :] for name, command in commands.items()}
 
 
-def _parts() -> list[Part]:
-    return parts(Settings(_env_file=None), Path("/run"), Programs("redis-server", "nginx"))
+def _parts(settings: Settings | None = None) -> list[Part]:
+    return parts(settings or Settings(_env_file=None), Path("/run"), Programs("redis-server", "nginx"))
 
 
 def _without_places(command: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ COPIED = [
     "locust",
     "docker-compose.yml",
     "docker-compose.rabbitmq.yml",
+    "docker-compose.dev.yml",
     "pyproject.toml",
     "Makefile",
 ]
