@@ -18,31 +18,29 @@ from docs.tools.labs.lab import FOLDER as SOURCES
 from docs.tools.labs.lab import Lab, labs
 
 FOLDER = Path("project/web/labs")
-STYLE = FOLDER / "labs.css"  # written by hand
+IMAGES = FOLDER / "images"
 INDEX = SOURCES / "README.md"
 STACK = "http://127.0.0.1:8080/"
 _FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _PAGE = Template(Path(__file__).with_name("page.html").read_text())
 
 
-def files() -> dict[Path, bytes]:
-    """Return the path and content of each page, and of each image that a page shows."""
+def files() -> dict[Path, str]:
+    """Return the path and content of each page."""
     chosen = labs()
-    made = {FOLDER / "index.html": _page("Labs", _text(INDEX), "").encode()}
+    made = {FOLDER / "index.html": _page("Labs", _text(INDEX), "")}
     for lab in chosen:
-        made[_target(lab)] = _page(lab.title, _about(lab) + _text(lab.path), _neighbours(lab, chosen)).encode()
-    images = {image for page in [INDEX, *(lab.path for lab in chosen)] for image in _images(page)}
-    return made | {FOLDER / "images" / image.name: image.read_bytes() for image in images}
+        made[_target(lab)] = _page(lab.title, _about(lab) + _text(lab.path), _neighbours(lab, chosen))
+    return made
 
 
 def write() -> None:
-    """Write all files, and delete those of labs and images that are gone."""
+    """Write all pages, and delete those of labs that are gone."""
     made = files()
-    for path in set(FOLDER.rglob("*.*")) - made.keys() - {STYLE}:
+    for path in set(FOLDER.glob("*.html")) - made.keys():
         path.unlink()
-    (FOLDER / "images").mkdir(parents=True, exist_ok=True)
     for path, content in made.items():
-        path.write_bytes(content)
+        path.write_text(content)
 
 
 def _target(lab: Lab) -> Path:
@@ -77,12 +75,6 @@ def _text(path: Path) -> str:
         if token.children:
             token.children = _with_links(token.children)
     return str(markdown.renderer.render(tokens, markdown.options, {}))
-
-
-def _images(path: Path) -> set[Path]:
-    """Return the images that a Markdown page shows."""
-    inline = [child for token in MarkdownIt().parse(path.read_text()) for child in token.children or []]
-    return {(SOURCES / str(token.attrs["src"])).resolve() for token in inline if token.type == "image"}
 
 
 def _fence(_renderer: Any, tokens: Sequence[Token], index: int, _options: Any, _environment: Any) -> str:

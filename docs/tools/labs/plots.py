@@ -1,4 +1,4 @@
-"""Measure and draw the plots in docs/images/labs/: `python -m docs.tools.labs.plots` (about three minutes)."""
+"""Measure and draw the plots of the labs and how-tos: `python -m docs.tools.labs.plots` (about three minutes)."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ from typing import Any
 
 from docs.labs.measure.jobs import finished, span, waited
 from docs.tools.labs.checks import numbers
+from docs.tools.labs.pages import IMAGES
 from docs.tools.labs.svg import chart
 from project.client import Client
 from tests.support.stack import NativeStack
@@ -33,7 +34,7 @@ def draw_the_knee(folder: Path) -> None:
             measured = _load(stack, utilisation)
             waits["95th percentile"].append((utilisation, measured["plot_wait_p95"]))
             waits["median"].append((utilisation, measured["plot_wait_p50"]))
-    chart(FOLDER / "knee.svg", "Wait of a job, one slot, random arrivals", "utilisation", "seconds", waits)
+    chart(IMAGES / "knee.svg", "Wait of a job, one slot, random arrivals", "utilisation", "seconds", waits)
 
 
 def _load(stack: NativeStack, utilisation: float) -> dict[str, float]:

@@ -9,11 +9,11 @@ from playwright.sync_api import BrowserContext, expect
 
 from docs.tools.labs.__main__ import leave_the_surroundings
 from docs.tools.labs.lab import Lab, labs
+from docs.tools.labs.pages import IMAGES
 from docs.tools.labs.runner import Runner
 from tests.support.browser import chromium
 from tests.support.page import NO_TOUR
 
-FOLDER = Path("docs/images/labs")
 SETTLED = 1500  # milliseconds in which the page draws what it has read
 
 
@@ -25,14 +25,13 @@ def take(context: BrowserContext, lab: Lab, url: str) -> None:
     page.goto(url + link[1])
     expect(page.locator("#live")).to_have_text("● live")
     page.wait_for_timeout(SETTLED)
-    page.screenshot(path=FOLDER / f"{lab.number}.png")
+    page.screenshot(path=IMAGES / f"{lab.number}.png")
     page.close()
 
 
 def main(numbers: list[str]) -> None:
     """Do the labs with these numbers, or all, with a browser beside them."""
     leave_the_surroundings()
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with chromium() as browser, browser.new_context(viewport={"width": 1000, "height": 640}) as context:
         context.add_init_script(NO_TOUR)
         for lab in labs():
