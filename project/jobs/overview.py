@@ -47,6 +47,7 @@ class Overview:
         self._sampled = asyncio.Condition()
         self._stale_since: float | None = None
         self._snapshot: frame.Snapshot | None = None
+        self._sent_at = 0.0
 
     @property
     def pages(self) -> int:
@@ -128,10 +129,11 @@ class Overview:
         return sum(rate or 0 for rate in self._window.rates().values()) if len(self._window) else 0
 
     def _send(self, snapshot: frame.Snapshot) -> None:
-        """Send a frame to all listeners, unless it says the same as the last one."""
+        """Send a frame to all listeners; one that says the same as the last only after IDLE seconds."""
         last, self._snapshot = self._snapshot, snapshot
-        if last and not _has_news(last, snapshot) and all(listener.qsize() for listener in self._listeners):
+        if last and not _has_news(last, snapshot) and time.monotonic() < self._sent_at + IDLE:
             return
+        self._sent_at = time.monotonic()
         encoded = frame.encode(snapshot)
         for listener in self._listeners:
             if listener.full():

@@ -1,4 +1,4 @@
-"""Tasks whose texts attack the page that shows them: markup and long words wherever a task can have text."""
+"""Tasks of a consumer that attack the page with texts: markup and long words wherever a task can have text."""
 
 from typing import Annotated
 
@@ -7,12 +7,7 @@ from pydantic import Field
 
 from project.celery_config.task import shared_task
 from project.task_options.retry import ONCE
-
-HOSTILE = '<img src=x onerror="attacked=1"><script>attacked=1</script>'
-HOSTILE_ID = "<b>'&quot;%2e\\"  # without spaces: a record separates the ids of children by them
-LONG = "q" * 100  # the longest name of a queue that a card may have
-
-HOSTILE_TYPE = HOSTILE.replace('"', "")  # Python's own class names have no quotes either
+from tests.support.hostile import HOSTILE, HOSTILE_ID, HOSTILE_TYPE, LONG
 
 HostileError = globals()[HOSTILE_TYPE] = type(HOSTILE_TYPE, (Exception,), {})  # pickle finds it by its name
 

@@ -1,6 +1,7 @@
 """The suite itself: it runs from any shell, and CI shows all that fails."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,3 +70,12 @@ def test_ci_runs_all_suites_once_and_reports_those_that_failed(tmp_path: Path) -
     ]  # fmt: skip
     report = [line.split(" in ")[0].split() for line in run.stdout.splitlines()[-3:]]
     assert report == [["test", "failed"], ["test-heavy", "failed"], ["test-rabbitmq", "passed"]]
+
+
+def test_no_test_imports_tasks_that_only_a_consumer_has() -> None:
+    """They would be tasks of the stack itself in all later tests of the process."""
+    texts = [path.read_text() for path in ROOT.glob("tests/**/*.py")]
+    modules = {name for text in texts for name in re.findall(r'task_modules\W+"(tests[\w.]+)"', text)}
+    assert modules
+    imported = [name for text in texts for name in re.findall(r"^\s*from (\S+) import", text, re.MULTILINE)]
+    assert modules & {*imported} == set()

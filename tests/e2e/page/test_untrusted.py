@@ -12,9 +12,9 @@ from redis import Redis
 
 from tests.support.axe import SCHEMES, Scheme, violations
 from tests.support.cards import announce, card
+from tests.support.hostile import HOSTILE, HOSTILE_ID, HOSTILE_TYPE, LONG
 from tests.support.http import submit as submit_by_http
 from tests.support.page import job_id, row, submit
-from tests.support.page_tasks import HOSTILE, HOSTILE_ID, HOSTILE_TYPE, LONG
 from tests.support.processes import Worker
 from tests.support.stack import NativeStack
 from tests.support.wait import wait_until

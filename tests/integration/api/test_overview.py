@@ -136,7 +136,7 @@ def test_a_frame_stays_small_with_many_queues_consumers_and_changes(producer: Pr
 
 
 def test_frames_are_at_most_ten_per_second(producer: Producer, redis: Any) -> None:
-    """However many changes there are; while nothing happens there is one per second."""
+    """However many changes there are."""
     with producer.client() as http:
         begun = time.monotonic()
 
@@ -148,6 +148,13 @@ def test_frames_are_at_most_ten_per_second(producer: Producer, redis: Any) -> No
         frames = _frames(http, busy)
     assert len(frames) <= 10 * (time.monotonic() - begun)
     assert len(frames) >= 3
+
+
+def test_an_idle_page_gets_about_one_frame_per_second(producer: Producer, redis: Any) -> None:
+    """The one with the next point of its charts."""
+    with producer.client() as http:
+        frames = [frame for _, frame, _ in _frames(http, lambda _: False, most=8)]
+    assert frames[-1]["at"] - frames[-5]["at"] > 2
 
 
 def test_while_redis_is_away_the_last_numbers_are_marked_as_stale(start: StartProducer, tmp_path: Any) -> None:
