@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 from billiard.process import current_process
@@ -45,6 +45,10 @@ class PromptWorker(Worker):
                 timer.start()
             if self._pool_is("thread"):
                 _wait_until(lambda: not state.active_requests, timeout)
+                # this code may have interrupted submit(), which holds the lock that the pool needs to stop
+                pool = self.consumer.pool
+                stop = pool.stop
+                pool.stop = lambda: Thread(target=stop, daemon=True).start()
         _SHARED[_HANDING_BACK] = 1
 
     def _pool_is(self, name: str) -> bool:

@@ -31,8 +31,7 @@ def start(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) ->
     running: list[Worker] = []
 
     def start(name: str, timeout: int) -> Worker:
-        environment = {"run_dir": tmp_path, "consumer_pool": request.param, "shutdown_timeout": timeout}
-        worker = Worker(settings.redis, tmp_path, name, request.param, app="project.consumer", **environment)
+        worker = _consumer(settings, tmp_path, name, request.param, timeout)
         running.append(worker)
         return worker.ready()
 
@@ -46,6 +45,11 @@ def _submit(app: Celery, consumer: Worker, seconds: int) -> str:
     job_id = str(app.tasks["wait_and_return"].apply_async(kwargs={"seconds": seconds}).id)
     wait_until(lambda: f"started job_id={job_id}" in consumer.log.read_text())
     return job_id
+
+
+def _consumer(settings: Settings, folder: Path, name: str, pool: str, timeout: int, **more: Any) -> Worker:
+    environment: dict[str, Any] = {"run_dir": folder, "consumer_pool": pool, "shutdown_timeout": timeout} | more
+    return Worker(settings.redis, folder, name, pool, app="project.consumer", **environment)
 
 
 def _record(redis: Redis, job_id: str) -> dict[str, Any]:
@@ -76,5 +80,17 @@ def test_a_consumer_stops_as_soon_as_its_jobs_have_ended(app: Celery, redis: Red
     log = one.log.read_text()
     assert f"success job_id={job_id}" in log
     assert "handed back" not in log
+    record = _record(redis, job_id)
+    assert (record["status"], record["attempts"]) == ("SUCCESS", "1")
+
+
+def test_a_consumer_stops_while_its_threads_take_a_job(
+    app: Celery, redis: Redis, settings: Settings, tmp_path: Path
+) -> None:
+    """The signal interrupts the main thread, which holds the lock of the thread pool."""
+    with _consumer(settings, tmp_path, "one", "threads", 60, task_modules="tests.support.interrupted_pool") as one:
+        one.ready()
+        job_id = str(app.tasks["wait_and_return"].apply_async(kwargs={"seconds": 0}).id)
+        one.process.wait(30)
     record = _record(redis, job_id)
     assert (record["status"], record["attempts"]) == ("SUCCESS", "1")
