@@ -11,6 +11,7 @@ task, queue = task or name, queue or place
 local before = status and not FINAL[status] and not WAITING[status] and redis.call('HGET', key, 'consumer') or ''
 if status and nonce ~= '' then set_message_location(id, broker, nonce) end
 if before ~= '' then log_run(id, 'crash') end
+if FINAL[status] then begin_anew(id, status) end -- a requeued job that comes before confirm_sent.lua
 redis.call('HDEL', key, 'asked', 'finished_at', 'error', 'exception', 'traceback', 'progress')
 redis.call('HSETNX', key, 'submitted_at', stamp)
 redis.call('HSET', key, 'task', task, 'queue', queue, 'queued', 1, 'status', 'STARTED', 'started_at', stamp,

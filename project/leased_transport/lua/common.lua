@@ -133,6 +133,15 @@ local function log_run(id, outcome, failure, expired)
   redis.call('HSET', key, 'runs', runs)
 end
 
+-- Let a failed or revoked job begin anew: its last run goes to the log.
+local function begin_anew(id, status)
+  local key = 'job:' .. id
+  log_run(id, status == 'REVOKED' and 'revoked' or 'failure', redis.call('HGET', key, 'error'))
+  redis.call('HDEL', key, 'asked', 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback',
+    'progress')
+  redis.call('HSET', key, 'due', stamp)
+end
+
 -- List a job as recent. Jobs that leave the list also lose the message that is kept to show their arguments.
 local function list_recent(id, kept)
   redis.call('ZADD', 'jobs:recent', now, id)

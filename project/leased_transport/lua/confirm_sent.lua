@@ -16,14 +16,12 @@ if sent == '' then
   return 1
 end
 if asked == nonce then -- a requeued job, which waits again from now on
-  log_run(id, status == 'REVOKED' and 'revoked' or 'failure', redis.call('HGET', key, 'error'))
-  redis.call('HDEL', key, 'asked', 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback',
-    'progress')
+  begin_anew(id, status)
   redis.call('HSET', key, 'status', 'PENDING')
   status = 'PENDING'
 end
 redis.call('HSET', key, 'queued', 1)
-if due ~= '' or asked then redis.call('HSET', key, 'due', due ~= '' and due or stamp) end
+if due ~= '' then redis.call('HSET', key, 'due', due) end
 count(queue, 'accepted')
 if not FINAL[status] then redis.call('SADD', 'broker:' .. redis.call('HGET', key, 'broker'), id) end
 if not FINAL[status] then redis.call('PERSIST', key) end

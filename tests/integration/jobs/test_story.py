@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from project.brokers.job_records import Message, new_nonce
 from project.jobs.story import raw_record, story
-from project.leased_transport import control, keys
+from project.leased_transport import control, keys, messages, scripts
 from project.story_models import Story
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
@@ -58,6 +59,24 @@ def test_a_failed_job_that_is_requeued_keeps_the_run_before(each: Tasks) -> None
     assert each.app.broker.requeue([job_id]) == [job_id]
     wait_until(lambda: len(_outcomes(each, job_id)) == 2 and each.record(job_id)["status"] == "FAILURE")
     assert [outcome for _, outcome in _outcomes(each, job_id)] == ["failure", "failure"]
+
+
+def test_a_requeued_job_keeps_the_run_before_even_if_it_begins_before_the_broker_has_confirmed(
+    stock_tasks: Tasks,
+) -> None:
+    """A free consumer may be quicker than the producer that notes that the message was sent."""
+    app, client = stock_tasks.app, stock_tasks.app.broker.redis
+    stock_tasks.worker("prefork", "prefork", 2)
+    job_id = app.tasks["divide"].apply_async(kwargs={"dividend": 1, "divisor": 0}, queue="prefork").id
+    stock_tasks.ended(job_id)
+    key, nonce = keys.job(job_id), new_nonce()
+    name, queue, text = scripts.PREPARE_REQUEUE(client, [key], [nonce, "stock"])
+    args, kwargs, options = messages.call(text)
+    options |= {"queue": queue.decode(), "retries": 0}
+    Message(app.tasks[name.decode()], args, kwargs, job_id, nonce, options).send()
+    wait_until(lambda: int(client.hget(key, "token")) == 2 and stock_tasks.record(job_id)["status"] == "FAILURE")
+    assert scripts.CONFIRM_SENT(client, [key], [job_id, nonce, 1, ""]) == 1
+    assert [outcome for _, outcome in _outcomes(stock_tasks, job_id)] == ["failure", "failure"]
 
 
 def test_a_time_limit_is_the_reason(each: Tasks) -> None:
