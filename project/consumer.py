@@ -17,13 +17,13 @@ if settings.in_containers:
     misspelt.warn_of_misspelt_settings()
 with explained():
     app = create_celery_app(settings, settings.modules_of_tasks)
+shutdown.connect(app)  # before the log: a job that is logged as started is known to run
 job_log.connect(settings.log_level)
 liveness.connect(settings.run_dir)
 breakpoints.connect()
 stopping.connect()
 if settings.chaos:
     chaos.connect()
-shutdown.connect(app)
 heartbeat.connect()
 announce.connect(settings.card_ttl)
 switching.connect()

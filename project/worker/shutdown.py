@@ -3,21 +3,24 @@
 import logging
 import mmap
 import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Thread, Timer
 from typing import Any
 
 from billiard.process import current_process
 from celery import Celery, signals
-from celery.apps.worker import Worker
+from celery.apps.worker import REMAP_SIGTERM, Worker
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis.exceptions import RedisError
 
 from project.leased_transport.forked_front import handed_back
 from project.leased_transport.lease_keeper import LeaseKeeper
+from project.worker import between_callbacks
 
 log = logging.getLogger("glassqueue.job")
 
@@ -25,6 +28,9 @@ log = logging.getLogger("glassqueue.job")
 # Byte 0 is set when the running jobs are about to be handed back; each other byte is set while a pool process is busy.
 _SHARED = mmap.mmap(-1, 4096)
 _HANDING_BACK = 0
+
+#: The signals that begin a soft shutdown.
+SIGNALS = [signal.SIGQUIT, *([signal.SIGTERM] if REMAP_SIGTERM == "SIGQUIT" else [])]
 
 
 class PromptWorker(Worker):
@@ -34,7 +40,8 @@ class PromptWorker(Worker):
         """Wait until all jobs have ended, at most worker_soft_shutdown_timeout seconds."""
         timeout = self.app.conf.worker_soft_shutdown_timeout
         if self._pool_is("prefork"):
-            _wait_until(lambda: not (state.active_requests and any(_SHARED[_HANDING_BACK + 1 :])), timeout)
+            _wait_until(lambda: not self._busy(), timeout)
+            self.consumer.cancel_active_requests = partial(self._stop_all, self.consumer.cancel_active_requests)
         else:
             # these pools cannot stop a job, and to cancel would fail a solo pool's job, inside of which this code runs
             self.consumer.cancel_active_requests = lambda: None
@@ -50,6 +57,24 @@ class PromptWorker(Worker):
                 stop = pool.stop
                 pool.stop = lambda: Thread(target=stop, daemon=True).start()
         _SHARED[_HANDING_BACK] = 1
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Handle signals in the event loop from now on, if the pool has one."""
+        super().on_consumer_ready(consumer)
+        if self._pool_is("prefork"):
+            between_callbacks.handle(consumer, SIGNALS)
+
+    def _busy(self) -> list[Any]:
+        """Return the processes of the pool that run a job."""
+        return [each for each in self.pool._pool._pool if _SHARED[each.index + 1] and each.exitcode is None]
+
+    def _stop_all(self, cancel: Callable[[], None]) -> None:
+        """Stop all running jobs, also those of which the pool has not yet said that they run."""
+        known = {request.worker_pid for request in state.active_requests}
+        cancel()
+        for process in self._busy():
+            if process.pid not in known:
+                self.pool.terminate_job(process.pid, signal.SIGTERM)
 
     def _pool_is(self, name: str) -> bool:
         return self.pool_cls.__module__.endswith(f".{name}")

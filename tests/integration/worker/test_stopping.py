@@ -84,13 +84,13 @@ def test_a_consumer_stops_as_soon_as_its_jobs_have_ended(app: Celery, redis: Red
     assert (record["status"], record["attempts"]) == ("SUCCESS", "1")
 
 
-def test_a_consumer_stops_while_its_threads_take_a_job(
-    app: Celery, redis: Redis, settings: Settings, tmp_path: Path
+@pytest.mark.parametrize(("pool", "seconds", "outcome"), [("threads", 0, "SUCCESS"), ("prefork", 40, "PENDING")])
+def test_a_consumer_stops_in_the_moment_in_which_it_begins_a_job(
+    app: Celery, redis: Redis, settings: Settings, tmp_path: Path, pool: str, seconds: int, outcome: str
 ) -> None:
-    """The signal interrupts the main thread, which holds the lock of the thread pool."""
-    with _consumer(settings, tmp_path, "one", "threads", 60, task_modules="tests.support.interrupted_pool") as one:
+    """The signal interrupts the main thread, which holds a lock of the pool; the pool does not know yet what runs."""
+    with _consumer(settings, tmp_path, "one", pool, 2, task_modules="tests.support.interrupted_pool") as one:
         one.ready()
-        job_id = str(app.tasks["wait_and_return"].apply_async(kwargs={"seconds": 0}).id)
+        job_id = str(app.tasks["wait_and_return"].apply_async(kwargs={"seconds": seconds}).id)
         one.process.wait(30)
-    record = _record(redis, job_id)
-    assert (record["status"], record["attempts"]) == ("SUCCESS", "1")
+    assert _record(redis, job_id)["status"] == outcome
