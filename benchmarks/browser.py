@@ -41,7 +41,7 @@ FETCH = """async (path) => {
 
 @contextmanager
 def steady(rate: int) -> Iterator[None]:
-    """Submit so many jobs per second while the block runs."""
+    """Submit this number of jobs per second while the block runs."""
     ended = Event()
 
     def submit() -> None:
@@ -81,7 +81,7 @@ def _heap(page: Page) -> float:
 
 
 def _fill(stack: NativeStack, records: int) -> None:
-    """Leave so many records of jobs."""
+    """Leave this number of job records."""
     with stack.redis() as redis:
         for _ in range(0, records, BATCH):
             sum_to_n_job.submit_many([{"number": 1}] * BATCH)

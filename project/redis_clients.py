@@ -39,8 +39,8 @@ class Idle:
 class QuickScripts(Redis):
     """A client whose evalsha() does without redis-py's pool and telemetry, which take longer than the call itself.
 
-    It has as many connections for that as its pool has for all other commands. A connection that was closed
-    meanwhile is not looked for: it fails, and is replaced, when it is used.
+    It has as many connections for that as its pool has for all other commands. A connection that Redis has closed
+    fails, and is replaced, when it is used.
     """
 
     _idle = Idle(0, 0)

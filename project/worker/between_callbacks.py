@@ -51,6 +51,7 @@ class Wake:
         os.write(self._write, b".")
 
     def _run(self) -> None:
+        """Run the deferred handlers, as a callback of the loop."""
         os.read(self._read, 64)
         while self._deferred:
             self._deferred.pop(0)()

@@ -5,13 +5,12 @@
 local status, task, queue, step, message =
   unpack(redis.call('HMGET', KEYS[1], 'status', 'task', 'queue', 'step', 'message'))
 if not message or not (status == 'FAILURE' or status == 'REVOKED') then return 0 end
-log_run(ARGV[1], status == 'REVOKED' and 'revoked' or 'failure', redis.call('HGET', KEYS[1], 'error'))
-redis.call('HDEL', KEYS[1], 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback', 'deaths',
-  'progress')
-if redis.call('HDEL', KEYS[1], 'broker', 'queued', 'asked') > 0 then -- invalidates its message in another broker
+begin_anew(ARGV[1], status)
+redis.call('HDEL', KEYS[1], 'deaths')
+if redis.call('HDEL', KEYS[1], 'broker', 'queued') > 0 then -- invalidates its message in another broker
   redis.call('HSET', KEYS[1], 'nonce', 'leased')
 end
-redis.call('HSET', KEYS[1], 'status', 'PENDING', 'due', stamp)
+redis.call('HSET', KEYS[1], 'status', 'PENDING')
 redis.call('HINCRBY', KEYS[1], 'token', 1) -- fences off a run that may still go on
 redis.call('HINCRBY', KEYS[1], 'returned', 1)
 redis.call('PERSIST', KEYS[1])
