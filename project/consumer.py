@@ -19,12 +19,12 @@ with explained():
     app = create_celery_app(settings, settings.modules_of_tasks)
 shutdown.connect(app)  # before the log: a job that is logged as started is known to run
 job_log.connect(settings.log_level)
-liveness.connect(settings.run_dir)
 breakpoints.connect()
 stopping.connect()
 if settings.chaos:
     chaos.connect()
 heartbeat.connect()
+liveness.connect(settings.run_dir)  # after the heartbeat: who counts as up is listed
 announce.connect(settings.card_ttl)
 switching.connect()
 rejected_jobs.connect()

@@ -13,7 +13,7 @@ from redis.exceptions import ReadOnlyError
 
 from . import keys, scripts
 
-SCAN = 1000  # entries of the index per script call, which blocks Redis for about two milliseconds
+SCAN = 500  # entries of the index per script call, which blocks Redis for some milliseconds at most
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def failures(client: Redis, task: str, deadline: float) -> tuple[list[list[bytes
             return groups, cursor, looked_at
 
 
-def consumers(client: Redis, queues: list[str], most: int = SCAN) -> list[dict[str, Any]]:
+def consumers(client: Redis, queues: list[str], most: int = 1000) -> list[dict[str, Any]]:
     """Return the consumers with a current heartbeat, each with the jobs that it runs: *most* of each queue."""
     members: Any = client.smembers(keys.CONSUMERS)
     names = sorted(raw.decode() for raw in members)

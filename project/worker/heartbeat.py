@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,18 @@ log = logging.getLogger(__name__)
 
 
 def connect() -> None:
-    """Send heartbeats while this consumer runs; from a thread, because a job of a solo pool blocks the event loop."""
+    """Send heartbeats while this consumer runs; from a thread, because a job of a solo pool blocks the event loop.
+
+    The first one is sent before the consumer counts as up, so that it is listed from then on.
+    """
     ended = threading.Event()
 
     @signals.worker_ready.connect(weak=False)
     def _start(sender: Any, **_: Any) -> None:
-        arguments = (sender.app.broker.redis, describe(sender), _counter(sender), ended)
+        client, consumer = sender.app.broker.redis, describe(sender)
+        send = partial(_send, client, consumer, _counter(sender))
+        send()
+        arguments = (client, consumer["name"], send, ended)
         threading.Thread(target=_run, args=arguments, name="heartbeat", daemon=True).start()
 
     @signals.worker_shutting_down.connect(weak=False)
@@ -72,16 +80,16 @@ def _counter(consumer: Any) -> Callable[[], int]:
     return consumer.pool.jobs_done if isinstance(consumer.pool, forked.TaskPool) else jobs_done
 
 
-def _run(client: Redis, consumer: dict[str, Any], count: Callable[[], int], ended: threading.Event) -> None:
+def _send(client: Redis, consumer: dict[str, Any], count: Callable[[], int]) -> None:
     name = consumer["name"]
-    while True:
-        text = json.dumps(consumer | {"done": count()})
-        try:
-            HEARTBEAT(client, [keys.consumer(name), keys.CONSUMERS], [name, text, TTL])
-            if ended.wait(INTERVAL):
-                client.delete(keys.consumer(name))
-                return
-        except RedisError as error:
-            log.debug("cannot send a heartbeat: %r", error)
-            if ended.wait(INTERVAL):
-                return
+    try:
+        HEARTBEAT(client, [keys.consumer(name), keys.CONSUMERS], [name, json.dumps(consumer | {"done": count()}), TTL])
+    except RedisError as error:
+        log.debug("cannot send a heartbeat: %r", error)
+
+
+def _run(client: Redis, name: str, send: Callable[[], None], ended: threading.Event) -> None:
+    while not ended.wait(INTERVAL):
+        send()
+    with suppress(RedisError):
+        client.delete(keys.consumer(name))

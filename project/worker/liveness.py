@@ -7,9 +7,19 @@ from celery import signals
 
 
 def connect(run_dir: Path) -> None:
-    """Touch RUN_DIR/NAME.alive (consumer.1 for consumer.1@host) every 2 s, while Celery is connected."""
+    """Touch RUN_DIR/NAME.alive (consumer.1 for consumer.1@host) every 2 s, while Celery is connected.
+
+    From the moment in which the consumer can run jobs; Celery sends its first heartbeat earlier.
+    """
+    ready: list[Path] = []
+
+    @signals.worker_ready.connect(weak=False)
+    def _begin(sender: Any, **_: Any) -> None:
+        name = sender.hostname.partition("@")[0]
+        ready.append(run_dir / f"{name}.alive")
+        ready[0].touch()
 
     @signals.heartbeat_sent.connect(weak=False)
-    def _touch(sender: Any, **_: Any) -> None:
-        name = sender.eventer.hostname.partition("@")[0]
-        (run_dir / f"{name}.alive").touch()
+    def _touch(**_: Any) -> None:
+        for path in ready:
+            path.touch()

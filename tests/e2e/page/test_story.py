@@ -29,6 +29,17 @@ def open_story(page: Page, job: str) -> None:
     expect(page.locator("#story-status")).to_contain_text(job)
 
 
+def _retried_after_a_delay(http: httpx.Client) -> str:
+    """Run flaky until its random delay, 0 or 1 s, is one that shows, and return that job."""
+    for _ in range(30):
+        job = submit_by_http(http, "flaky", failures=1)
+        finished(http, "flaky", job)
+        timeline = http.get(f"/producer/api/jobs/{job}/story").json()["timeline"]
+        if "retry_delay" in {step["lane"] for step in timeline}:
+            return job
+    raise AssertionError("30 random delays were 0 s")
+
+
 def test_a_killed_consumer_and_the_second_attempt_are_told(page: Page, stack: NativeStack, http: httpx.Client) -> None:
     """The page shows live that the lease expires and that another consumer runs the job again."""
     job = submit_by_http(http, "wait_and_return", seconds=6)
@@ -47,8 +58,7 @@ def test_a_killed_consumer_and_the_second_attempt_are_told(page: Page, stack: Na
 
 def test_retries_are_told_and_each_step_is_explained(page: Page, http: httpx.Client) -> None:
     """Each attempt has the reason for which it ended; a step leads to its explanation."""
-    job = submit_by_http(http, "flaky", failures=1)
-    open_story(page, job)
+    open_story(page, _retried_after_a_delay(http))
     expect(page.locator("#story-runs tr")).to_have_count(2)
     expect(page.locator("#story-runs tr").first).to_contain_text("failed and is retried")
     expect(page.locator("#story-result")).to_contain_text("succeeded")

@@ -103,7 +103,7 @@ def test_a_listener_that_does_not_read_keeps_a_bounded_backlog_and_the_newest_ev
 
 @pytest.mark.heavy  # measures a time
 def test_jobs_are_accepted_quickly_with_the_maximum_number_of_event_listeners(producer: Producer) -> None:
-    """Half a second at most while 300 clients hear of every job; the next one gets a Retry-After."""
+    """A second at most while 300 clients hear of every job; the next one gets a Retry-After."""
 
     async def follow() -> list[float]:
         limits = httpx.Limits(max_connections=400)
@@ -126,4 +126,4 @@ def test_jobs_are_accepted_quickly_with_the_maximum_number_of_event_listeners(pr
             return sorted(took)
 
     took = asyncio.run(follow())
-    assert took[10] < 0.5, took
+    assert took[10] < 1, took

@@ -95,10 +95,10 @@ def test_a_frozen_database_holds_up_records_only(http: httpx.Client, postgres: P
             begun = time.monotonic()
             submit(http, "sum", number=1)
             seconds_to_accept = time.monotonic() - begun
-            assert max(request.result() for request in refused) < 2.5  # 2 s, and a loaded machine
+            assert max(request.result() for request in refused) < 4  # 2 s, and a loaded machine
     finally:
         postgres.signal_all("CONT")
-    assert seconds_to_accept < 1
+    assert seconds_to_accept < 2
     wait_until(lambda: http.get(RECORDS).status_code == 200, what="records are back")
 
 

@@ -31,7 +31,7 @@ def expected(schedule: Schedule, until: datetime) -> list[str]:
 
 
 @pytest.mark.heavy  # measures a time
-def test_a_new_schedule_fires_within_a_second_of_its_time(
+def test_a_new_schedule_fires_soon_after_its_time(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
 ) -> None:
     """Though the scheduler knew nothing of it before."""
@@ -40,7 +40,7 @@ def test_a_new_schedule_fires_within_a_second_of_its_time(
     due = datetime.now(UTC) + SECOND
     schedule_id = scheduler.schedule("sum", "once", kwargs={"number": 1}, trigger_at=due)
     wait_until(jobs.ids)
-    assert 0 <= jobs.submitted_at(jobs.ids()[0]) - due.timestamp() < 1
+    assert 0 <= jobs.submitted_at(jobs.ids()[0]) - due.timestamp() < 3
     wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")
     ended = scheduler.look_up(schedule_id)
     assert (ended.status, ended.fired_count, ended.job_ids) == ("ended", 1, jobs.ids())
