@@ -31,9 +31,7 @@ def expected(schedule: Schedule, until: datetime) -> list[str]:
 
 
 @pytest.mark.heavy  # measures a time
-def test_a_new_schedule_fires_soon_after_its_time(
-    start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
-) -> None:
+def test_a_new_schedule_fires_soon_after_its_time(start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs) -> None:
     """Though the scheduler knew nothing of it before."""
     one = start("one")
     wait_until(lambda: one.leads)
