@@ -34,7 +34,8 @@ function show(place, story, act) {
     forget: { method: "POST", path: jobPath(id, "/forget") },
   };
   const requeueable = ["FAILURE", "REVOKED"].includes(job.status);
-  const button = (words, onclick) => h("button", { type: "button", onclick }, words);
+  // with the id: buttons of another job must not count as unchanged, as their handlers act on that job
+  const button = (words, onclick) => h("button", { type: "button", "data-job": id, onclick }, words);
   const buttons = [
     !job.ready && button("Cancel", () => act(requests.cancel, "Cancel this job?", "A waiting job will not run; a running one is stopped.", "Cancel the job")),
     requeueable && button("Requeue", () => act(requests.requeue)),
