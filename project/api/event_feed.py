@@ -40,8 +40,9 @@ class Feed:
             yield listener
         finally:
             self._listeners.discard(listener)
-            if not self._listeners:
+            if not self._listeners and self._reader:
                 self._reader.cancel()
+                self._reader = None  # it may end later than the next one begins
 
     async def _read(self) -> None:
         async with self._changes.watch(ALL) as changes:

@@ -93,6 +93,7 @@ class Overview:
     def _end(self) -> None:
         if not self._listeners and not self._looking and self._sampler:
             self._sampler.cancel()
+            self._sampler = None  # it may end later than the next one begins
 
     async def _run(self) -> None:
         collector = asyncio.create_task(self._dots.collect())
@@ -102,7 +103,7 @@ class Overview:
                 await self._sample()
                 took = time.monotonic() - begun
                 interval = INTERVALS[self._rate() > MANY] if self._stale_since is None else IDLE
-                await asyncio.sleep(max(interval - took, SHARE * took if took < interval else 0))
+                await asyncio.sleep(max(interval - took, min(SHARE * took, IDLE) if took < interval else 0))
         finally:
             collector.cancel()
             with suppress(asyncio.CancelledError):

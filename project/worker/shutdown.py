@@ -51,7 +51,7 @@ class PromptWorker(Worker):
                 timer.daemon = True  # so that it does not keep the process alive once the jobs have ended
                 timer.start()
             if self._pool_is("thread"):
-                _wait_until(lambda: not state.active_requests, timeout)
+                _wait_until(lambda: not (state.active_requests or state.reserved_requests), timeout)
                 # this code may have interrupted submit(), which holds the lock that the pool needs to stop
                 pool = self.consumer.pool
                 stop = pool.stop

@@ -1,6 +1,7 @@
 """The consumer's log: each line of a job has its job_id, and a failed job leaves its traceback."""
 
 import re
+from functools import partial
 
 import pytest
 
@@ -33,6 +34,7 @@ def test_every_line_that_a_job_logs_or_prints_has_its_job_id(tasks: Tasks, pool:
         tasks.open(name)
     for name, job_id in ids.items():
         tasks.ended(job_id)
+        wait_until(partial(lines_with, tasks, worker, f"success job_id={job_id}"), what="the end is logged")
         assert marked(tasks, worker, f"print {name} in parts, then the rest", job_id)
         for text in ("error of", "library of", "no end of line of"):
             assert marked(tasks, worker, f"{text} {name}", job_id), tasks.log(worker).decode()
