@@ -24,7 +24,7 @@ stopping.connect()
 if settings.chaos:
     chaos.connect()
 heartbeat.connect()
-liveness.connect(settings.run_dir)  # after the heartbeat: who counts as up is listed
+liveness.connect(settings.run_dir)  # after the heartbeat: a consumer is listed before it counts as up
 announce.connect(settings.card_ttl)
 switching.connect()
 rejected_jobs.connect()

@@ -8,6 +8,8 @@ import pytest
 
 from tests.unit.test_env_file import SAME
 
+pytestmark = pytest.mark.timeout(900)  # the last test of all stops the stacks
+
 COMPOSE = """
 services:
   one:

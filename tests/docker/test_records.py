@@ -17,7 +17,7 @@ def _psql(stack: ComposeStack, role: str, command: str) -> str:
 def test_records_are_rows_in_postgresql(stack: ComposeStack) -> None:
     """Without a single setting; what the API shows is what the table has."""
     with stack.client() as http:
-        shown = wait_until(lambda: http.get("/producer/api/records").json()["records"], 30)[-1]
+        shown = wait_until(lambda: http.get("/producer/api/records").json()["records"])[-1]
     assert shown["consumer"].startswith("consumer@")
     row = f"SELECT consumer FROM records WHERE job_id = '{shown['job_id']}'"
     assert _psql(stack, "reader", row) == shown["consumer"]

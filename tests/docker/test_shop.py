@@ -3,10 +3,13 @@
 import subprocess
 
 import httpx
+import pytest
 
 from tests.support.compose import ComposeStack
 from tests.support.http import assert_problem, finished, submit
 from tests.support.wait import wait_until
+
+pytestmark = pytest.mark.timeout(900)  # building may download
 
 FILES = ("-f", "docker-compose.yml", "-f", "examples/shop/docker-compose.yml")
 

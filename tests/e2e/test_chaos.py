@@ -37,9 +37,9 @@ def test_a_killed_consumer_loses_its_lease_and_another_one_runs_the_job(http: ht
     runs_it = look_up(http, "wait_and_return", job_id)["consumer"]
     done = http.post(f"{CHAOS}/kill-consumer", json={"consumer": runs_it})
     assert (done.status_code, done.json()["target"]) == (202, runs_it), done.text
-    assert finished(http, "wait_and_return", job_id)["attempts"] == 2
-    runs = http.get(f"{JOBS}/{job_id}/story").json()["runs"]
-    assert [run["outcome"] for run in runs] == ["lost_lease", "success"]
+    assert finished(http, "wait_and_return", job_id)["attempts"] >= 2  # a busy machine may lose a lease of 2 s again
+    outcomes = [run["outcome"] for run in http.get(f"{JOBS}/{job_id}/story").json()["runs"]]
+    assert (outcomes[0], outcomes[-1]) == ("lost_lease", "success")
     wait_until(lambda: len(http.get("/producer/api/consumers").json()) == len(before), 30, "it is started again")
 
 

@@ -40,8 +40,9 @@ def _frozen(pids: list[int]) -> Iterator[None]:
 
 def test_a_whole_stack_is_ready_in_depth(stack: NativeStack, http: httpx.Client) -> None:
     """Every part is named, with what was found."""
-    wait_until(lambda: http.get(DEEP).status_code == 200)
-    checks = {check["name"]: check for check in http.get(DEEP).json()["checks"]}
+    answer = wait_until(lambda: ready if (ready := http.get(DEEP)).status_code == 200 else None)
+    assert answer
+    checks = {check["name"]: check for check in answer.json()["checks"]}
     assert checks["queues"]["found"] == "consumers of cpu: 1, default: 1, maintenance: 1, notifications: 1"
     assert {check["state"] for check in checks.values()} <= {"ok", "off"}
 
@@ -49,8 +50,9 @@ def test_a_whole_stack_is_ready_in_depth(stack: NativeStack, http: httpx.Client)
 def test_the_doctor_finds_nothing_wrong_with_a_whole_stack(stack: NativeStack) -> None:
     """It says so with its exit code too, and asks through no proxy."""
     nowhere = {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
-    wait_until(lambda: doctor(stack, **nowhere).returncode == 0)
-    lines = doctor(stack, **nowhere).stdout.splitlines()
+    run = wait_until(lambda: done if (done := doctor(stack, **nowhere)).returncode == 0 else None)
+    assert run
+    lines = run.stdout.splitlines()
     for name in ("scheduler", "NGINX", "producer", "Flower", "Locust"):
         assert [line for line in lines if line.startswith("ok ") and name in line], name
 

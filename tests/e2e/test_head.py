@@ -9,7 +9,7 @@ import pytest
 from tests.support.http import assert_problem, finished, submit
 from tests.support.stack import NativeStack
 
-VARYING = {"date", "x-request-id", "content-length", "transfer-encoding", "connection", "set-cookie"}
+VARYING = {"date", "etag", "x-request-id", "content-length", "transfer-encoding", "connection", "set-cookie"}
 
 
 def _headers(response: httpx.Response) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_a_killed_launcher_leaves_nothing_running(tmp_path: Path) -> None:
     processes = stack.processes()
     assert len(processes) > 10
     stack.stop(signal.SIGKILL)
-    wait_until(lambda: not any(alive(process) for process in processes), 5)
+    wait_until(lambda: not any(alive(process) for process in processes), 30)
     stack.start().stop()
 
 
@@ -239,7 +240,9 @@ def test_no_other_user_can_read_what_is_in_the_folder_of_a_stack(tmp_path: Path)
             finished(http, "sum", submit(http, "sum", number=10))
         found = [run, *(path for path in run.rglob("*") if path.exists() and not path.is_symlink())]
         assert len(found) > 20
-        assert [path for path in found if path.stat().st_mode & 0o077] == []
+        for path in found:
+            with suppress(FileNotFoundError):  # Flower renames its file every 5 s
+                assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_with_a_redis_elsewhere_none_is_started(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_a_foreign_page_in_a_browser_gets_403_at_every_step(foreign_page: Page, 
     send = "([url]) => fetch(url, {method: 'POST', mode: 'no-cors', body: url.endsWith('swarm') ? new URLSearchParams({user_count: 1, spawn_rate: 1, host: location.origin}) : undefined})"
     for step in steps:
         foreign_page.evaluate(f"async args => {{ await ({send})(args) }}", [step])
-    wait_until(lambda: len(statuses) == len(steps), 10, "every step is answered")
+    wait_until(lambda: foreign_page.evaluate("1") and len(statuses) == len(steps), 10, "every step is answered")
     assert set(statuses) == {403}
     for address in (
         f"{url}/load-test/stats/requests",

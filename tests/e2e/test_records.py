@@ -40,7 +40,9 @@ def test_hello_leaves_records(http: httpx.Client) -> None:
     assert newest["started_at"] > older["started_at"]
     assert datetime.fromisoformat(newest["started_at"]) <= datetime.fromisoformat(newest["finished_at"])
     assert newest["task"] == "hello" and newest["consumer"].startswith("consumer.1@")
-    assert http.get(f"/producer/api/jobs/{newest['job_id']}").json()["result"] == "Hello from the scheduler!"
+    path = f"/producer/api/jobs/{newest['job_id']}"
+    wait_until(lambda: http.get(path).json()["ready"])  # which is after the record has been written
+    assert http.get(path).json()["result"] == "Hello from the scheduler!"
 
 
 def test_pages_follow_each_other(http: httpx.Client) -> None:
@@ -63,7 +65,7 @@ def test_a_job_whose_consumer_is_killed_has_one_record(stack: NativeStack, http:
     with closing(sqlite3.connect(stack.run_dir / "records.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         job_id = wait_until(lambda: _started_without_record(http))
-        os.kill(stack.pids("worker", "consumer.1@%h")[0], signal.SIGKILL)
+        os.killpg(os.getpgid(stack.pids("worker", "consumer.1@%h")[0]), signal.SIGKILL)  # its pool could still write
         writer.execute("ROLLBACK")
     wait_until(lambda: job_id in [record["job_id"] for record in _done(http)])
     ids = [record["job_id"] for record in _records(http, limit=100)]

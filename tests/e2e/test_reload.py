@@ -67,6 +67,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A running stack on a copy of the project."""
     project = Project(tmp_path_factory.mktemp("reload"))
     with project.stack:
+        wait_until(lambda: project.stack.pids("warm.py"), what="the launcher watches the code")
         yield project
 
 
@@ -92,7 +93,8 @@ def test_a_job_that_takes_too_long_is_handed_back_to_the_new_code(project: Proje
         project.save(faster, then="glassqueue: restarted in")
         ended = finished(http, "wait_and_return", running)
     assert (ended["result"], ended["attempts"]) == ("again", 2)
-    assert f"handed back job_id={running}" in (project.stack.run_dir / "stack.log").read_text()
+    log = project.stack.run_dir / "stack.log"
+    wait_until(lambda: f"handed back job_id={running}" in log.read_text())
 
 
 def test_broken_code_is_shown_and_the_old_code_serves_until_it_is_mended(project: Project) -> None:

@@ -62,7 +62,7 @@ def test_a_reminder_notifies_each_time_and_its_authorization_is_seen_by_the_rece
     """Lists of jobs and schedules do not contain it, nor do logs."""
     reminder = {
         "rrule": "FREQ=SECONDLY;COUNT=2",
-        "start_datetime": int(time.time()) + 1,
+        "start_datetime": int(time.time()) + 3,
         "notification_metadata": METADATA,
     }
     made = http.post(f"{API}/remind_me", json=reminder)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -88,7 +88,7 @@ def _secrets(settings: dict[str, str]) -> dict[str, str]:
 
 
 def _work(http: httpx.Client) -> None:
-    reminder = http.post("/producer/api/remind_me", json=REMINDER | {"start_datetime": int(time.time()) + 2})
+    reminder = http.post("/producer/api/remind_me", json=REMINDER | {"start_datetime": int(time.time()) + 5})
     assert reminder.status_code == 201, reminder.text
     ids = {task: submit(http, task, **arguments) for task, arguments in JOBS.items()}
     ended = {task: finished(http, task, job_id, 60)["status"] for task, job_id in ids.items()}
@@ -117,7 +117,9 @@ def _look(run: Run, http: httpx.Client) -> None:
     doctor = subprocess.run(command, env=run.stack.environment, check=False, capture_output=True, text=True, timeout=60)
     run.seen |= {"doctor": doctor.stdout + doctor.stderr, "log": run.stack.log}
     files = [path for path in run.stack.run_dir.rglob("*") if path.is_file()]
-    run.seen |= {str(path): path.read_bytes().decode(errors="replace") for path in files}
+    for path in files:
+        with suppress(FileNotFoundError):  # Flower renames its file every 5 s
+            run.seen[str(path)] = path.read_bytes().decode(errors="replace")
 
 
 def test_every_secret_setting_is_set() -> None:

@@ -33,12 +33,14 @@ def test_a_request_that_is_repeated_is_in_the_log_with_the_job_that_it_got(
     stack: NativeStack, http: httpx.Client
 ) -> None:
     """Each of them with its own id."""
-    for _ in range(2):
-        http.post("/producer/api/sum", json={"number": 10}, headers={"Idempotency-Key": "log"}).raise_for_status()
-    found = re.findall(r"(accepted|repeated) job_id=(\S+) request_id=(\w{32}) ", stack.log)[-2:]
-    assert [event for event, *_ in found] == ["accepted", "repeated"]
-    assert found[0][1] == found[1][1]
-    assert found[0][2] != found[1][2]
+    key = {"Idempotency-Key": "log"}
+    first, second = (http.post("/producer/api/sum", json={"number": 10}, headers=key).json() for _ in range(2))
+    assert first["job_id"] == second["job_id"]
+    line = rf"(accepted|repeated) job_id={first['job_id']} request_id=(\w{{32}}) "
+    wait_until(lambda: len(re.findall(line, stack.log)) == 2)
+    (event, request), (later, repeated) = re.findall(line, stack.log)
+    assert (event, later) == ("accepted", "repeated")
+    assert request != repeated
 
 
 def test_a_job_without_a_request_says_so(stack: NativeStack, producer_url: str) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.stack(REDIS_PORT=PORT, BROKER_URL=f"redis+stock://127.0
 
 def test_a_job_succeeds_with_all_its_fields(http: httpx.Client) -> None:
     """Submitted, looked up while it runs, and ended, as with leases."""
-    job_id = submit(http, "wait_and_return", seconds=0.5, message="ok")
+    job_id = submit(http, "wait_and_return", seconds=2, message="ok")
     wait_until(lambda: look_up(http, "wait_and_return", job_id)["status"] == "STARTED")
     job = finished(http, "wait_and_return", job_id)
     assert (job["status"], job["result"], job["error"], job["attempts"]) == ("SUCCESS", "ok", None, 1)

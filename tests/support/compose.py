@@ -94,7 +94,7 @@ class ComposeStack:
         matches = [re.search(r"^([\w-]+) .*\((?:health: )?(\w+)\)$", line) for line in lines]
         return {match[1]: match[2] for match in matches if match}
 
-    def wait_for_health(self, status: str, *services: str, timeout: float = 60) -> float:
+    def wait_for_health(self, status: str, *services: str, timeout: float = 180) -> float:
         """Wait until all these services have this health; return how long it took, in seconds."""
         begun = time.monotonic()
         wait_until(

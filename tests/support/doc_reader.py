@@ -76,7 +76,7 @@ class Reader:
             return re.fullmatch(pattern, seen, re.DOTALL)
 
         try:
-            match = wait_until(as_shown, 30 if command.startswith(_ASKS) else 0)
+            match = wait_until(as_shown, 60 if command.startswith(_ASKS) else 0)
         except AssertionError:
             raise AssertionError(f"{where}\n$ {typed}\nshown:\n{shown}\nseen:\n{seen}") from None
         self.after(command, seen)

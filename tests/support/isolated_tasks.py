@@ -25,7 +25,7 @@ def inspect_process(text: str) -> list[object]:
     return [os.getppid(), text, "celery" in sys.modules]
 
 
-@shared_task(isolated=Isolation(memory_mb=256, seconds=2))
+@shared_task(isolated=Isolation(memory_mb=256, seconds=6))
 def end_badly(how: str) -> object:
     """Crash, exit, hang, take all memory, or return what is not JSON, as told."""
     if how == "segfault":
@@ -47,7 +47,7 @@ def fail_inside(own: bool) -> None:
     raise type("Unheard", (Exception,), {})("of")
 
 
-@shared_task(isolated=True, soft_time_limit=1)
+@shared_task(isolated=True, soft_time_limit=5)
 def stay(name: str) -> None:
     """Report the process id, then run for a long time."""
     report_progress(0, f"{os.getpid()} {name}")

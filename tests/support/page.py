@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 NO_TOUR = "try { localStorage.setItem('glassqueue-tour', 'seen') } catch {}"  # about:blank may not remember
 
@@ -18,6 +18,11 @@ def open_page(context: BrowserContext, url: str) -> Page:
         page.reload()
     expect(page.locator("#submit")).to_have_attribute("aria-busy", "false")
     return page
+
+
+def is_complaint(message: ConsoleMessage) -> bool:
+    """Tell whether the console shows an error; that a network interface has come or gone is none (see open_page)."""
+    return message.type == "error" and "net::ERR_NETWORK_CHANGED" not in message.text
 
 
 def submit(page: Page, task: str, count: int = 1, **values: Any) -> Locator:

@@ -78,6 +78,12 @@ class Postgres(Worker):
         wait_until(self.answers, what="PostgreSQL answers")
         return self
 
+    def kill(self) -> None:
+        """Kill the server, and wait for its children too: while one lives, it cannot start again."""
+        children = psutil.Process(self.process.pid).children() if self.process.poll() is None else []
+        super().kill()
+        psutil.wait_procs(children, 10)
+
     def signal_all(self, name: str) -> None:
         """Send a signal to the server and its children, each of which has a session of its own."""
         server = psutil.Process(self.process.pid)

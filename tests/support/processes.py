@@ -86,6 +86,7 @@ class Worker(Process):
     def __init__(self, url: str, folder: Path, name: str, pool: str = "solo", slots: int = 1, *args: str,
                  app: str = "tests.support.transport_app", **env: Any) -> None:  # fmt: skip
         self.log = folder / f"{name}.log"
+        self._logged = self.log.stat().st_size if self.log.exists() else 0  # by an earlier worker of this name
         pool = "custom" if pool == "forked" else pool  # as tests/support/preloaded.py has it
         command = ["celery", "-A", app, "worker", "-P", pool, "-c", str(slots)]
         command += ["-n", f"{name}@test", "-l", "info", "--without-mingle", "--without-gossip", *args]
@@ -96,7 +97,7 @@ class Worker(Process):
 
     def ready(self) -> "Worker":
         """Wait until the worker takes jobs."""
-        wait_until(lambda: self.process.poll() is None and b" ready." in self.log.read_bytes())
+        wait_until(lambda: self.process.poll() is None and b" ready." in self.log.read_bytes()[self._logged :])
         return self
 
     def signal_all(self, name: str) -> None:

@@ -99,7 +99,7 @@ class NativeStack:
         return psutil.Process(self._process.pid).children()
 
     def pids(self, *words: str) -> list[int]:
-        """Return the processes with all the words in their command line."""
+        """Return the processes with all the words in their command line, the oldest first."""
         found = []
         for process in self.processes():
             try:
@@ -107,8 +107,8 @@ class NativeStack:
             except psutil.NoSuchProcess:
                 continue
             if all(word in command for word in words) and TIED[-1] not in command:
-                found.append(process.pid)
-        return sorted(found)
+                found.append((process.create_time(), process.pid))
+        return [pid for _, pid in sorted(found)]
 
     def redis_pids(self) -> list[int]:
         """Return the stack's own Redis, which names its port as its title: redis-server or valkey-server."""

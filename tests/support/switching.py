@@ -67,7 +67,7 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
     fresh = new.submit("sum", kwargs={"number": 4})
     assert new.app.broker.requeue([revoked]) == [revoked]
     everything = [running, *waiting, delayed, revoked, fresh]
-    wait_until(lambda: {new.status(job_id) for job_id in everything} == {"SUCCESS"}, 30, "all jobs end well")
+    wait_until(lambda: {new.status(job_id) for job_id in everything} == {"SUCCESS"}, 60, "all jobs end well")
     assert [(records.read(new.redis, job_id) or {})["attempts"] for job_id in waiting] == ["1", "1", "1"]
     wait_until(lambda: _nothing_left(new.redis), what="queues and indexes are empty")
     assert consumer.stop() == 0

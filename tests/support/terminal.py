@@ -53,7 +53,7 @@ class Terminal:
 
     def left(self) -> list[str]:
         """Return the command lines of processes of the stack that outlive `make` by more than a moment."""
-        end = time.monotonic() + 5
+        end = time.monotonic() + 15
         while (found := self._processes()) and time.monotonic() < end:
             select.select([], [], [], 0.1)
         return found
@@ -70,4 +70,7 @@ class Terminal:
 
 def alive(process: psutil.Process) -> bool:
     """Tell whether a process runs."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it has ended between the two calls
+        return False

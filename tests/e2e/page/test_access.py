@@ -134,6 +134,7 @@ def test_the_tour_submits_a_job_and_never_comes_back_by_itself(page: Page, http:
         first.goto(page.url)
         tour = first.get_by_role("complementary", name="Tour")
         expect(tour).to_be_visible()
+        expect(first.locator("#live")).to_have_text("● live")
         for _ in range(2):
             tour.get_by_role("button").first.click()
         expect(first.locator(".followed")).to_be_visible()

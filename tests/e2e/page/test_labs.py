@@ -6,12 +6,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from docs.tools.labs.lab import labs
+from tests.support.page import is_complaint
 
 
 def test_each_lab_that_the_page_links_opens(context: BrowserContext, url: str) -> None:
     """With its title and its images, and the content security policy refuses nothing."""
     complaints: list[str] = []
-    context.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    context.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
     page = context.new_page()
     page.goto(url)
     links = {link.evaluate("link => link.href") for link in page.locator('main a[href^="labs/"]').all()}

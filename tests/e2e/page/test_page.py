@@ -7,7 +7,7 @@ import pytest
 from celery import states
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.page import job_id, open_page, row, submit
+from tests.support.page import is_complaint, job_id, open_page, row, submit
 
 WEB = Path("project/web")
 MOST = 200 * 1024  # bytes of all files together
@@ -29,7 +29,7 @@ def test_a_page_needs_nothing_from_elsewhere(context: BrowserContext, url: str, 
     hosts: set[str] = set()
     complaints: list[str] = []
     context.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    context.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    context.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     if path == "/":
         page = open_page(context, url)

@@ -56,9 +56,8 @@ def test_all_listeners_share_the_bytes_of_an_event(server: RedisServer) -> None:
                 piece = await asyncio.wait_for(first.get(), 5)
                 assert piece is await asyncio.wait_for(second.get(), 5)
                 assert piece.startswith(b'event: change\ndata: {"job_id":"a"') and piece.endswith(b"\n\n")
+                begun, found, pieces = time.monotonic(), 0, 0
                 await asyncio.to_thread(_publish, server, *[CHANGE] * 50)
-                begun, found = time.monotonic(), 0
-                pieces = 0
                 while found < 50:
                     found += (await asyncio.wait_for(first.get(), 5)).count(b"event: change")
                     pieces += 1

@@ -147,7 +147,7 @@ def test_frames_are_at_most_ten_per_second(producer: Producer, redis: Any) -> No
 
         frames = _frames(http, busy)
     assert len(frames) <= 10 * (time.monotonic() - begun)
-    assert len(frames) >= 3
+    assert len(frames) >= 2
 
 
 def test_an_idle_page_gets_about_one_frame_per_second(producer: Producer, redis: Any) -> None:

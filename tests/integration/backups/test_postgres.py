@@ -136,7 +136,7 @@ def test_the_program_ends_with_a_job_that_is_killed(postgres: Postgres, empty: s
         assert child.name() == f"pg_{what}"
         assert not any("canary" in word for word in child.cmdline())
         job.kill()
-    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert psutil.wait_procs([child], 60)[0]
     tables = _sql(empty, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
     assert tables == "0"
 

@@ -16,7 +16,8 @@ from tests.support.wait import wait_until
 @pytest.fixture
 def client(settings: Settings) -> Redis:
     """A client with one connection, for which a second thread waits for a tenth of a second."""
-    client = redis_clients.bounded_client(settings, settings.records, 1)
+    patient = settings.model_copy(update={"redis_timeout": 30.0})
+    client = redis_clients.bounded_client(patient, settings.records, 1)
     client.connection_pool.timeout = 0.1  # type: ignore[attr-defined]
     return client
 
@@ -46,12 +47,15 @@ def test_a_thread_does_not_wait_for_a_connection_without_end(redis: Redis, clien
     sha = redis.script_load("return 1")
     assert client.evalsha(sha, 0) == 1
     with ThreadPoolExecutor(1) as thread:
-        redis.client_pause(400)
-        first = thread.submit(client.evalsha, sha, 0)
-        wait_until(lambda: client._idle.free._value == 0)  # type: ignore[attr-defined]
-        begun = time.monotonic()
-        with pytest.raises(ConnectionError, match="in use"):
-            client.evalsha(sha, 0)
-        assert time.monotonic() - begun >= 0.1
+        redis.client_pause(20_000)
+        try:
+            first = thread.submit(client.evalsha, sha, 0)
+            wait_until(lambda: client._idle.free._value == 0)  # type: ignore[attr-defined]
+            begun = time.monotonic()
+            with pytest.raises(ConnectionError, match="in use"):
+                client.evalsha(sha, 0)
+            assert time.monotonic() - begun >= 0.1
+        finally:
+            redis.client_unpause()
         assert first.result() == 1
     assert client.evalsha(sha, 0) == 1

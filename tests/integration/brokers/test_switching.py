@@ -26,8 +26,8 @@ def test_a_job_whose_code_a_consumer_lacks_waits_for_one_that_has_it(server: Red
         job_id = str(before.app.send_task("price", kwargs={"items": [{"tea": 3}]}, queue="default").id)
         known = before.submit("wait_and_return", kwargs={"seconds": 0, "message": "moved"})
         without = after.consumer("default")
-        wait_until(lambda: after.status(known) == "SUCCESS", 30, "the jobs of the old broker are moved")
+        wait_until(lambda: after.status(known) == "SUCCESS", 60, "the jobs of the old broker are moved")
         assert after.status(job_id) == "PENDING"
         without.kill()
         after.consumer("default", task_modules="tests.support.remote_tasks")
-        wait_until(lambda: after.status(job_id) == "SUCCESS", 30, "the job runs where its code is")
+        wait_until(lambda: after.status(job_id) == "SUCCESS", 60, "the job runs where its code is")

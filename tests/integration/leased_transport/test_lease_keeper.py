@@ -1,5 +1,6 @@
 """The lease keeper without a worker: the leases of a process, and the thread that renews them."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -16,12 +17,15 @@ from tests.support.wait import wait_until
 @pytest.fixture
 def keeper(redis: Redis) -> Iterator[LeaseKeeper]:
     """A keeper that renews its leases when the test calls it."""
+    before = set(threading.enumerate())
     keeper = LeaseKeeper("test")
     keeper.reap_from([protocol.QUEUE])
     keeper.connect(redis, Options())
     yield keeper
     with suppress(UnicodeEncodeError):  # of a status that cannot be written
         keeper.close()
+    for thread in set(threading.enumerate()) - before:  # the next test reads the log, too
+        thread.join(5)
 
 
 def _fetch(keeper: LeaseKeeper, redis: Redis) -> None:

@@ -31,7 +31,7 @@ def test_a_redis_restart_loses_no_job(durable: RedisServer, workers: StartWorker
     wait_until(ended.ready)
     jobs = [app.tasks["nap"].delay("r", 1.0) for _ in range(4)]
     jobs.append(app.tasks["add"].apply_async((2, 3), countdown=1))
-    wait_until(lambda: durable.client.llen("runs:r") == 2)
+    wait_until(lambda: durable.client.llen("runs:r") >= 2)
     # with everysec and a slow disk Redis answers before it writes: tests/chaos/test_slow_disk.py
     wait_until(lambda: durable.client.info("persistence")["aof_buffer_length"] == 0)
     durable.kill()
@@ -51,13 +51,15 @@ def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker, poo
     """While Redis is a read-only replica, a publish fails, and the worker neither crashes nor loses a result."""
     app = create_app(server.url, lease=LEASE)
     worker = workers("one", pool, 1)
-    job = app.tasks["nap"].delay("ro", 0.5)
+    job = app.tasks["nap"].delay("ro", 3.0)
     wait_until(lambda: server.client.llen("runs:ro") == 1)
     server.client.replicaof("127.0.0.1", "1")
-    with pytest.raises(app.tasks["add"].OperationalError):
-        app.tasks["add"].delay(1, 2)
-    wait_until(lambda: sign in worker.log.read_bytes())
-    server.client.replicaof("NO", "ONE")
+    try:
+        with pytest.raises(app.tasks["add"].OperationalError):
+            app.tasks["add"].delay(1, 2)
+        wait_until(lambda: sign in worker.log.read_bytes())
+    finally:
+        server.client.replicaof("NO", "ONE")
     assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
     assert wait_until(lambda: app.AsyncResult(job.id).ready() and worker.process.poll() is None)
     assert (app.AsyncResult(job.id).state, server.client.llen("runs:ro")) == ("SUCCESS", 1)
@@ -65,9 +67,9 @@ def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker, poo
 
 def test_a_full_redis_lets_a_running_job_keep_its_lease(server: RedisServer, workers: StartWorker) -> None:
     """A job that takes four lease times runs once, although an idle consumer reaps leases that expire."""
-    app = create_app(server.url, lease=0.5)
-    workers("one", lease=0.5), workers("two", lease=0.5)
-    job = app.tasks["nap"].delay("oom", 2.0)
+    app = create_app(server.url, lease=1)
+    workers("one", lease=1), workers("two", lease=1)
+    job = app.tasks["nap"].delay("oom", 4.0)
     wait_until(lambda: server.client.llen("runs:oom") == 1)
     with server.full():
         wait_until(job.ready)
@@ -80,7 +82,7 @@ def test_a_full_redis_lets_a_running_job_report(server: RedisServer, workers: St
     app = create_app(server.url, lease=LEASE)
     worker = workers("one", pool, 2)
     worker.signal_all("STOP")
-    job = app.tasks["progress"].delay(0.3)
+    job = app.tasks["progress"].delay(3)
     with server.full():
         worker.signal_all("CONT")
         wait_until(lambda: job.state == "PROGRESS")
@@ -128,7 +130,7 @@ def test_stock_transport_loses_a_job_that_its_consumer_never_got_to_note(
     worker = Worker(stock(server), tmp_path, "victim")
     try:
         worker.ready()
-        wait_until(lambda: any(client["cmd"] == "brpop" for client in redis.client_list()))
+        wait_until(lambda: any((each["cmd"], each["flags"]) == ("brpop", "b") for each in redis.client_list()))
         worker.send("STOP")  # blocked in BRPOP: Redis sends the next job although the process does not read
         job = app.tasks["note"].delay("lost")
         wait_until(lambda: redis.llen("celery") == 0)

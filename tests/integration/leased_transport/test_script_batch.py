@@ -132,9 +132,9 @@ def test_all_calls_fail_within_one_timeout_while_redis_is_frozen(tmp_path: Path,
         server.process.send_signal(signal.SIGSTOP)
         begun = time.monotonic()
         errors = await asyncio.gather(
-            *(batch.run(echo, [], [str(number)]) for number in range(3 * LARGEST)), return_exceptions=True
+            *(batch.run(echo, [], [str(number)]) for number in range(10 * LARGEST)), return_exceptions=True
         )
-        assert time.monotonic() - begun < 2 * TIMEOUT
+        assert time.monotonic() - begun < 5 * TIMEOUT
         assert {type(error) for error in errors} <= {TimeoutError, ConnectionError}
         assert len(set(map(id, errors))) == len(errors)
         server.process.send_signal(signal.SIGCONT)

@@ -38,7 +38,7 @@ def test_a_new_schedule_fires_soon_after_its_time(start: StartScheduler, schedul
     due = datetime.now(UTC) + SECOND
     schedule_id = scheduler.schedule("sum", "once", kwargs={"number": 1}, trigger_at=due)
     wait_until(jobs.ids)
-    assert 0 <= jobs.submitted_at(jobs.ids()[0]) - due.timestamp() < 3
+    assert -0.001 <= jobs.submitted_at(jobs.ids()[0]) - due.timestamp() < 3  # rounded to milliseconds
     wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")
     ended = scheduler.look_up(schedule_id)
     assert (ended.status, ended.fired_count, ended.job_ids) == ("ended", 1, jobs.ids())
@@ -125,11 +125,11 @@ def test_a_paused_schedule_fires_again_when_it_is_resumed(
     paused = time.time()
     wait_until(lambda: time.time() > paused + 1)  # one may have been about to fire
     fired = scheduler.look_up(schedule_id).fired_count
-    wait_until(lambda: time.time() > paused + 3)
+    wait_until(lambda: time.time() > paused + 6)
     assert scheduler.look_up(schedule_id).fired_count == fired
     assert scheduler.resume(schedule_id).status == "active"
     wait_until(lambda: scheduler.look_up(schedule_id).fired_count > fired)
-    assert scheduler.look_up(schedule_id).fired_count <= fired + 2  # three, had the pause been made up for
+    assert scheduler.look_up(schedule_id).fired_count <= fired + 4  # six, had the pause been made up for
 
 
 def test_a_schedule_can_be_fired_now_and_be_deleted(scheduler: TaskScheduler, jobs: Jobs) -> None:

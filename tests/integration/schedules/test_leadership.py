@@ -19,7 +19,7 @@ def test_one_of_two_schedulers_leads_and_both_have_heartbeats(start: StartSchedu
     second = start("second")
     since = second.alive.stat().st_mtime
     wait_until(lambda: second.alive.stat().st_mtime > since + 1)
-    assert _touched(first) and _touched(second)
+    wait_until(lambda: _touched(first) and _touched(second))
     assert not second.leads
 
 

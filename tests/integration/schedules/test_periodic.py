@@ -21,6 +21,8 @@ from tests.support.ports import free_port
 from tests.support.processes import RedisServer
 from tests.support.wait import wait_until
 
+RARELY = "1500000000"  # seconds, counted from 1970: not in these years
+
 
 def test_hello_runs_from_the_start_at_the_interval_of_the_setting(start: StartScheduler, jobs: Jobs) -> None:
     """And HELLO_EVERY=0 switches it off, also after it was on."""
@@ -45,17 +47,17 @@ def test_a_backup_runs_at_the_times_of_its_crontab(start: StartScheduler, schedu
 
 def test_a_restart_does_not_move_a_periodic_job(start: StartScheduler, scheduler: TaskScheduler) -> None:
     """A scheduler that restarts every half hour must still clean up every hour."""
-    one = start("one", PURGE_EVERY="3600")
+    one = start("one", PURGE_EVERY=RARELY)
     wait_until(lambda: one.leads)
     wait_until(lambda: scheduler.page(1)[0])
     planned = scheduler.look_up("purge-records").next
     assert one.stop() == 0
-    two = start("two", PURGE_EVERY="3600")
+    two = start("two", PURGE_EVERY=RARELY)
     wait_until(lambda: two.leads)
     assert scheduler.look_up("purge-records").next == planned
 
 
-OWN = {"HELLO_EVERY": "3600", "PURGE_EVERY": "3600", "BACKUP_DATABASE_AT": "@yearly", "BACKUP_FTP_AT": "0 3 1 jan *"}
+OWN = {"HELLO_EVERY": RARELY, "PURGE_EVERY": RARELY, "BACKUP_DATABASE_AT": "@yearly", "BACKUP_FTP_AT": "0 3 1 jan *"}
 
 
 def test_lost_and_damaged_entries_of_the_stack_are_restored_and_fire_nothing_extra(
@@ -107,7 +109,7 @@ def test_entries_of_the_stack_cannot_be_deleted(
     start: StartScheduler, scheduler: TaskScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any client could end the backups."""
-    one = start("one", HELLO_EVERY="3600")
+    one = start("one", HELLO_EVERY=RARELY)
     wait_until(lambda: one.leads and scheduler.page(1)[0])
     with pytest.raises(ScheduleOfTheStack, match="pause it"):
         scheduler.delete("hello")
@@ -143,7 +145,7 @@ def test_an_invalid_entry_is_skipped_and_reported(
         "app.conf.beat_schedule |= {'backup': {'task': 'hello', 'schedule': '0 3 * * nope'},"
         " 'gone': {'task': 'nap', 'schedule': 60}, 'none': None}\n"
     )
-    one = start("one", app="own", PYTHONPATH=str(tmp_path), HELLO_EVERY="3600")
+    one = start("one", app="own", PYTHONPATH=str(tmp_path), HELLO_EVERY=RARELY)
     wait_until(lambda: leader_heartbeat.read(server.client))
     leader = leader_heartbeat.read(server.client)
     assert leader and leader.errors.keys() == {"backup", "gone", "none"}

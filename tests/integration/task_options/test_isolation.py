@@ -24,7 +24,7 @@ def test_an_isolated_body_runs_in_a_process_of_its_own(tasks: Tasks, pool: str) 
     [
         ("segfault", ("JobCrashed", "killed by SIGSEGV")),
         ("exit", ("JobCrashed", "ended with exit code 3 and without a result")),
-        ("hang", ("TimeLimitExceeded", "not done after 2 s")),
+        ("hang", ("TimeLimitExceeded", "not done after 6 s")),
         ("memory", ("MemoryError", "")),
         ("nonsense", ("TypeError", "Object of type object is not JSON serializable")),
     ],
