@@ -60,6 +60,7 @@ class PromptWorker(Worker):
 
     def on_consumer_ready(self, consumer: Any) -> None:
         """Handle signals in the event loop from now on, if the pool has one."""
+        state.maybe_shutdown()  # asked to stop while it started: Celery would begin the loop without its pool
         super().on_consumer_ready(consumer)
         if self._pool_is("prefork"):
             between_callbacks.handle(consumer, SIGNALS)

@@ -94,3 +94,16 @@ def test_a_consumer_stops_in_the_moment_in_which_it_begins_a_job(
         job_id = str(app.tasks["wait_and_return"].apply_async(kwargs={"seconds": seconds}).id)
         one.process.wait(30)
     assert _record(redis, job_id)["status"] == outcome
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_consumer_that_is_stopped_while_it_starts_ends_without_an_error(
+    redis: Redis, settings: Settings, tmp_path: Path, pool: str
+) -> None:
+    """Its pool has been stopped before its event loop begins."""
+    with _consumer(settings, tmp_path, "one", pool, 2, task_modules="tests.support.interrupted_start") as one:
+        one.process.wait(30)
+    log = one.log.read_text()
+    assert "Cold shutdown" in log
+    assert "Traceback" not in log, log
+    assert "ready." not in log
