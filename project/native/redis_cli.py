@@ -1,7 +1,7 @@
 """Run commands on the stack's Redis (`make redis-cli`), like `redis-cli`, which no wheel contains on every platform.
 
 With arguments, run them as one command; without, read commands line by line. Address and password come from the
-settings.
+settings. A Redis that is being restarted is waited for, five seconds at most.
 """
 
 import shlex
@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from redis.exceptions import RedisError, ResponseError
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError, RedisError, ResponseError
+from redis.retry import Retry
 
 from project import redis_clients
 from project.settings import get_settings
@@ -17,13 +19,14 @@ from project.settings import get_settings
 STATUSES = (b"OK", b"PONG", b"QUEUED")  # replies that redis-cli prints without quotes
 RAW = ("INFO", "MONITOR")  # commands with multi-line text replies
 ENDLESS = ("MONITOR", "SUBSCRIBE", "PSUBSCRIBE")  # commands with an endless stream of replies
+RESTART = Retry(ConstantBackoff(0.25), 20, supported_errors=(ConnectionError,))  # of connecting only
 ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', 10: "\\n", 13: "\\r", 9: "\\t"}
 
 
 def main() -> None:
     """Run the command on the command line, or the commands on standard input; exit with 1 if the last one failed."""
     try:
-        with redis_clients.client(get_settings(), protocol=2, socket_timeout=None) as client:
+        with redis_clients.client(get_settings(), protocol=2, socket_timeout=None, retry=RESTART) as client:
             connection = client.connection_pool.get_connection()
             succeeded = True
             for words in [sys.argv[1:]] if sys.argv[1:] else _typed():

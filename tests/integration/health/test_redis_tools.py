@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -10,6 +12,8 @@ from project.health import redis_check
 from project.health.redis_version import RedisVersion
 from project.settings import Settings
 from tests.support.ports import free_port
+from tests.support.processes import RedisServer
+from tests.support.wait import wait_until
 
 CLI = [sys.executable, "-m", "project.native.redis_cli"]
 
@@ -67,8 +71,21 @@ def test_redis_cli_reads_commands_line_by_line(redis: Redis) -> None:
     assert (run.stdout.splitlines()[4][:7], run.returncode) == ("(error)", 1)
 
 
+def test_redis_cli_waits_for_a_redis_that_is_being_restarted(tmp_path: Path) -> None:
+    """As after a crash, when the launcher starts it again after a second."""
+    with RedisServer(tmp_path) as server:
+        server.kill()
+        environment = {"REDIS_PORT": str(server.port)}
+        with subprocess.Popen([*CLI, "PING"], env=environment, stdout=subprocess.PIPE, text=True) as cli:
+            end = time.monotonic() + 1.5
+            wait_until(lambda: time.monotonic() > end)
+            assert cli.poll() is None
+            server.start()
+            assert cli.communicate(timeout=30)[0] == "PONG\n"
+
+
 def test_redis_cli_says_when_redis_does_not_answer() -> None:
-    """In one line."""
+    """In one line, after five seconds."""
     run = subprocess.run(
         [*CLI, "PING"], env={"REDIS_PORT": str(free_port())}, check=False, capture_output=True, text=True
     )
