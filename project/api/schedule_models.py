@@ -13,7 +13,7 @@ from project.celery_config.task import JobTask
 from project.redaction import redacted
 from project.schedules.ical import to_utc
 from project.schedules.rules import PATIENCE, SECOND, Rule, parse_interval
-from project.schedules.schedule import BRIEFLY, CatchUp, Schedule, Status, upcoming
+from project.schedules.schedule import BRIEFLY, KNOWN, CatchUp, Schedule, Status, upcoming
 from project.schedules.store import Entry
 from project.task_options.body_limits import Limited
 
@@ -148,10 +148,17 @@ class ScheduleOut(BaseModel):
             "until": rule.until,
             "timezone": rule.timezone,
             "next": schedule.next if active else None,
-            "upcoming": upcoming(rule, datetime.now(UTC), schedule.coming, seconds) if active else [],
+            "upcoming": _coming(schedule, seconds) if active else [],
             "jobs": [JobLink(job_id=job, href=f"{API}/jobs/{job}") for job in schedule.job_ids],
         }
         return cls.model_validate(fields)
+
+
+def _coming(schedule: Schedule, seconds: float) -> list[datetime]:
+    """Return the next times, beginning with `next`, also if that has just come and its job is about to be submitted."""
+    now = datetime.now(UTC)
+    due = [schedule.next] if schedule.next and schedule.next <= now else []
+    return [*due, *upcoming(schedule.rule, now, schedule.coming, seconds)][:KNOWN]
 
 
 def _marked(task: str) -> frozenset[str]:

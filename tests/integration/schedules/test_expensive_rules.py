@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from celery import Celery
 
-from project.api.schedule_models import SchedulePage
+from project.api.schedule_models import ScheduleOut, SchedulePage
 from project.schedules.cpu_limit import TooSlow, cpu_limit
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import make_rule
@@ -48,6 +48,18 @@ def test_a_search_is_interrupted_and_leaves_no_profile_function() -> None:
     assert upcoming(rule, datetime.now(UTC), seconds=0) == []
     deep = make_rule(cron="0 9 * * *")
     assert len(upcoming(deep, datetime.now(UTC), seconds=5)) == KNOWN
+
+
+def test_a_time_that_has_just_come_is_still_the_next_one() -> None:
+    """A schedule of each second is shown a moment after its first time, before the scheduler has looked."""
+    began = datetime.now(UTC) - timedelta(seconds=2)
+    rule = make_rule(rrule="FREQ=SECONDLY;COUNT=60", now=began)
+    first, *later = upcoming(rule, began)
+    definition = {"task": "sum", "arguments": {"number": 1}, "description": "", "rule": rule, "created_at": began}
+    schedule = Schedule(**definition, schedule_id="each-second", status="active", next=first, later=later)
+    shown = ScheduleOut.of(schedule)
+    assert shown.next == shown.upcoming[0] == first < datetime.now(UTC)
+    assert len(shown.upcoming) == KNOWN
 
 
 def test_a_list_of_200_expensive_rules_is_quick_and_has_their_next_times(scheduler: TaskScheduler) -> None:
