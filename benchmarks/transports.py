@@ -90,7 +90,7 @@ class Transports:
                 worker.kill()
 
     def naps(self, pool: str, slots: int, seconds: float = 2) -> float:
-        """Measure jobs per second of a consumer whose jobs wait 10 ms, over about so many seconds."""
+        """Measure jobs per second of a consumer with jobs that wait 10 ms, over about this many seconds."""
         self.server.client.flushall()
         app = create_app(self.url(LEASED))
         options = (pool, slots, "-l", "warning")

@@ -116,7 +116,7 @@ class TheoryNow(BaseModel):
 
 
 class History(BaseModel):
-    """The points of the last five minutes in columns; seconds in which nobody listened are missing."""
+    """The points of the last five minutes in columns; seconds without a listener are missing."""
 
     at: list[int]
     arrivals: list[float]

@@ -23,7 +23,7 @@ from project.settings import Settings
 INTERVALS = 0.25, 0.5  # seconds between two samples: while there are few changes, and many
 MANY = 300  # changes per second
 IDLE = 1  # seconds between two frames while nothing changes
-SHARE = 10  # a sample that takes long is followed by a pause of so many times its duration
+SHARE = 10  # a pause is this many times as long as the sample before it, up to IDLE seconds
 PATIENCE = 3  # seconds that a single look waits for its samples
 
 log = logging.getLogger(__name__)

@@ -76,7 +76,7 @@ class Window:
         return {name: [point[name] for point in self._points if (point["at"] or 0) > oldest] for name in COLUMNS}
 
     def _first(self, seconds: float) -> Sample:
-        """Return the oldest sample that is at most so many seconds old."""
+        """Return the oldest sample that is not older than *seconds*."""
         return next(each for each in self._samples if self.newest.at - each.at <= seconds + 0.1)
 
     def _since(self, earlier: Sample, queues: list[str] | None = None) -> Counts:

@@ -15,7 +15,7 @@ class Dispatcher(EventDispatcher):
     _feed: EventFeed | None = None
 
     def enable(self) -> None:
-        """Open a feed in a consumer, whose dispatcher is the only one that buffers the events of jobs."""
+        """Open a feed in a consumer: only its dispatcher buffers the events of jobs."""
         if "task" in self.buffer_group:
             channel = self.connection.default_channel
             client = Redis(connection_pool=channel._get_pool())  # it also completes the names of channels

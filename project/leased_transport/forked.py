@@ -63,7 +63,7 @@ class TaskPool(BasePool):
         return False
 
     def slot_leases(self) -> list[Lease]:
-        """Return the leases of all slots whose processes are not stopped."""
+        """Return the leases of all slots with a process that is not stopped."""
         leases = []
         for board in self.boards:
             _, held = board.leases.read()

@@ -1,6 +1,6 @@
 // Computes where the parts of the picture stand: in columns on wide screens, in rows on narrow ones.
 
-export const QUEUES = 6; // at most so many are drawn; the busiest come first
+export const QUEUES = 6; // the most that are drawn; the busiest come first
 export const CONSUMERS = 5;
 const WIDE = 1040; // pixels from which the picture has columns
 const RAIL = 20; // pixels left of the rows, for the arrows

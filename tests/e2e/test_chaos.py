@@ -56,7 +56,7 @@ def test_a_heartbeat_that_names_a_foreign_process_kills_nothing(http: httpx.Clie
 
 
 def test_a_frozen_redis_thaws_by_itself(http: httpx.Client) -> None:
-    """Submits fail fast meanwhile."""
+    """Until then, submits fail fast."""
     done = http.post(f"{CHAOS}/freeze-redis")
     begun = time.monotonic()
     assert (done.status_code, done.json()["target"]) == (202, "redis"), done.text

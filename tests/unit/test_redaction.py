@@ -41,7 +41,7 @@ def test_names_with_a_secret_word_are_secret(name: str) -> None:
     "name", ["monkey", "keyboard", "tokenizer", "secretary", "passwordless", "number", "", "author"]
 )
 def test_other_names_are_not(name: str) -> None:
-    """A word that only contains such a word is none."""
+    """A longer word that contains such a word is no secret."""
     assert not is_secret(name)
 
 

@@ -63,7 +63,7 @@ def test_the_overview_shows_queues_rates_and_changes(producer: Producer, redis: 
 
 
 def test_one_look_has_the_history_of_the_charts(producer: Producer, redis: Any) -> None:
-    """It needs nobody who follows, and counts what ended with percentiles."""
+    """Also if no page follows; it counts what ended, with percentiles."""
     with producer.client() as http:
         for _ in range(3):
             http.post(SUM, json={"number": 1})
