@@ -80,6 +80,7 @@ def test_a_service_that_is_switched_off_is_not_a_failure(small: NativeStack) -> 
     assert "off     Locust" in out
 
 
+@pytest.mark.heavy
 def test_a_scheduler_that_does_not_tick_is_found(small: NativeStack) -> None:
     """Its last sign of life expires; here it is deleted, not to wait for that."""
     with small.redis() as redis, small.client() as http:
@@ -93,6 +94,7 @@ def test_a_scheduler_that_does_not_tick_is_found(small: NativeStack) -> None:
         wait_until(lambda: "ok      scheduler" in doctor(small).stdout)
 
 
+@pytest.mark.heavy
 def test_services_that_do_not_answer_are_found(small: NativeStack) -> None:
     """Whatever of the others answers."""
     with _frozen(small.pids("nginx")):

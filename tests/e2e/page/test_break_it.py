@@ -12,7 +12,7 @@ from tests.support.http import submit as submit_by_http
 from tests.support.page import row, submit
 from tests.support.wait import wait_until
 
-pytestmark = pytest.mark.stack(CONSUMERS=2, CONSUMER_SLOTS=1, LEASE=2)
+pytestmark = [pytest.mark.heavy, pytest.mark.stack(CONSUMERS=2, CONSUMER_SLOTS=1, LEASE=2)]
 
 CHAOS = "/producer/api/chaos"
 BUTTONS = {
@@ -87,7 +87,6 @@ def test_a_slow_consumer_is_named_and_seen_in_the_run_times(page: Page, http: ht
     assert done.status_code == 202, done.text  # it is quick again for the other tests
 
 
-@pytest.mark.heavy
 def test_a_killed_consumer_disappears_and_its_job_runs_again(page: Page, http: httpx.Client) -> None:
     """The button kills the busy consumer; the story shows the lost lease, and the picture the new consumer."""
     job = submit_by_http(http, "wait_and_return", seconds=5)
@@ -103,7 +102,6 @@ def test_a_killed_consumer_disappears_and_its_job_runs_again(page: Page, http: h
     expect(page.locator("#picture .node.consumer")).to_have_count(2)
 
 
-@pytest.mark.heavy
 def test_a_frozen_redis_is_said_and_then_over(page: Page) -> None:
     """The badge says that the numbers are stale, a submit is refused with its reason, and then all goes on."""
     break_it(page, "Freeze Redis for 5 s")
@@ -114,7 +112,6 @@ def test_a_frozen_redis_is_said_and_then_over(page: Page) -> None:
     expect(submit(page, "sum", number=3).locator(".outcome")).to_have_text("6")
 
 
-@pytest.mark.heavy
 def test_a_flood_fills_a_queue_that_empties_again(page: Page) -> None:
     """The queue counts the jobs that wait, the changes are sampled and the picture says so, and all jobs are done."""
     page.evaluate("""() => {

@@ -8,6 +8,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from docs.tools.labs.lab import labs
 from tests.support.page import is_complaint
 
+pytestmark = pytest.mark.heavy
+
 
 def test_each_lab_that_the_page_links_opens(context: BrowserContext, url: str) -> None:
     """With its title and its images, and the content security policy refuses nothing."""
