@@ -179,8 +179,7 @@ def test_secret_arguments_are_shown_nowhere(page: Page, http: httpx.Client, cons
 
 def test_a_task_without_a_living_consumer_says_that_its_jobs_wait(page: Page, http: httpx.Client, redis: Redis) -> None:
     """Until a consumer with this task is up; the page shows that without a reload."""
-    lonely = card("lonely")
-    announce(redis, lonely)
+    announce(redis, card("lonely"))
     wait_until(lambda: _offers(http, "lonely"), what="the task is in the catalogue")
     page.reload()  # no consumer has come: nothing tells the page of a card
     page.get_by_label("task", exact=True).first.select_option("lonely")
