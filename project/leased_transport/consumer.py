@@ -55,6 +55,13 @@ class Consumer(consumer.Consumer):
         task = self.app.tasks.get(headers["task"])
         return float(own or getattr(task, "time_limit", None) or self.app.conf.task_time_limit or math.inf)
 
+    def bucket_for_task(self, task: Any) -> Any:
+        """Return what enforces a task's rate limit, of which each slot of a forked pool has its share."""
+        bucket = super().bucket_for_task(task)
+        if bucket and isinstance(self.pool, SlotPool):
+            bucket.fill_rate /= self.pool.slots
+        return bucket
+
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
         """Acknowledge at once if this is the event loop's own thread: the keeper only notes it."""
         if isinstance(self.pool, thread.TaskPool):

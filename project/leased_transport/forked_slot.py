@@ -33,6 +33,7 @@ class SlotPool(solo.TaskPool):
     """Runs one job at a time, and shows it to the supervisor, which watches its time limits."""
 
     slot: SlotBoard  # set by a subclass for each process
+    slots = 1  # of the consumer, likewise
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Note the limits of the process."""
@@ -107,7 +108,7 @@ def run_slot(consumer: Any, board: SlotBoard) -> int:
     set_event_loop(None)
     worker = app.Worker(
         hostname=parent.hostname,
-        pool_cls=type("SlotPool", (SlotPool,), {"slot": board}),
+        pool_cls=type("SlotPool", (SlotPool,), {"slot": board, "slots": parent.concurrency}),
         concurrency=1,
         queues=list(app.amqp.queues.consume_from),
         ready_callback=lambda _: None,  # the front process is what the outside knows of this consumer

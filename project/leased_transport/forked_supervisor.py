@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery.platforms import EX_FAILURE
+from celery.worker import state
 
 from .forked_board import RunningJob, SlotBoard
 
@@ -31,6 +32,7 @@ STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 ORDERS = signal.SIGUSR2  # the front process has written an order to a board
 BLOCKED = (*STOP, ORDERS, signal.SIGCHLD)
 PR_SET_PDEATHSIG = 1
+KILLED = 128 + signal.SIGKILL  # the exit code of a shell for a killed process
 
 
 @dataclass
@@ -73,6 +75,8 @@ class SlotSupervisor:
                 self._end()
             if received := signal.sigtimedwait(BLOCKED, TICK):
                 self._handle(received.si_signo)
+            if state.should_stop is not None:  # Celery's handler of SIGHUP: stop, and begin anew in this process
+                self._stop()
             self._watch()
 
     # Starting
@@ -156,6 +160,8 @@ class SlotSupervisor:
         if child is self._front:
             if code == 0:  # the remote control command `shutdown`
                 self._stop()
+            elif code == KILLED:  # project/worker/chaos.py: the kernel kills the slots
+                os._exit(code)
             child.wait_until = time.monotonic() + PAUSE
             return
         assert child.board is not None
@@ -219,6 +225,7 @@ class SlotSupervisor:
             self._reap()
         if self._front.pid:
             os.kill(self._front.pid, signal.SIGKILL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)  # the program that SIGHUP begins anew inherits the mask
         raise SystemExit(0)
 
 

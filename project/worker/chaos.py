@@ -7,7 +7,6 @@ itself. `chaos_slow` makes its jobs wait before they begin.
 import logging
 import mmap
 import os
-import signal
 import struct
 import time
 from typing import Any
@@ -15,7 +14,8 @@ from typing import Any
 from celery import signals
 from celery.worker.control import control_command, nok, ok
 
-KILLED = 128 + signal.SIGKILL  # the exit code of a shell for a killed process
+from project.leased_transport.forked_supervisor import KILLED
+
 LONGEST = 60  # seconds of slowness
 
 # Shared with the pool processes: until when jobs are slow (as time.monotonic() has it), and by how many seconds

@@ -50,13 +50,15 @@ def connect() -> None:
 def describe(consumer: Any) -> dict[str, Any]:
     """Return the description of a consumer (Celery's object) that its heartbeat carries."""
     worker = consumer.controller
+    pool = worker.pool_cls.__module__.rpartition(".")[2]
     return {
         "up_since": round(time.time(), 3),
         "name": consumer.hostname,
         "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "pool": worker.pool_cls.__module__.rpartition(".")[2],
-        "slots": worker.concurrency,
+        # the main process, with which the others end
+        "pid": os.getppid() if isinstance(consumer.pool, forked.TaskPool) else os.getpid(),
+        "pool": "threads" if pool == "thread" else pool,
+        "slots": 1 if pool == "solo" else worker.concurrency,
         "broker": consumer.app.broker.kind,
         "queues": sorted(consumer.app.amqp.queues.consume_from),
         "tasks": [task.name for task in served_tasks(consumer)],

@@ -39,6 +39,7 @@ def configured_stack(project: str, tmp_path_factory: pytest.TempPathFactory) -> 
         "CONSUMER_SLOTS": "1",
         "SHUTDOWN_TIMEOUT": "1",
         "LOG_LEVEL": "DEBUG",
+        "CHAOS": "1",
     }
     dotenv = [(ROOT / ".env.example").read_text(), *(f"{name}={value}\n" for name, value in settings.items())]
     stack = ComposeStack(folder, f"{project}-configured", "".join(dotenv))

@@ -47,7 +47,7 @@ def test_what_is_missing_is_said_in_a_line(stack: NativeStack) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+@pytest.mark.parametrize("pool", ["forked", "prefork", "threads", "solo"])
 def test_a_breakpoint_without_a_terminal_fails_the_job_and_says_why(tmp_path: Path, pool: str) -> None:
     """Python's debugger would end the job with a BdbQuit, and the consumer goes on."""
     copy = tmp_path / "glassqueue"

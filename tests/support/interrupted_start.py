@@ -4,10 +4,11 @@ import os
 import signal
 from typing import Any
 
-from celery import signals
+from celery import current_app, signals
 
 
 @signals.heartbeat_sent.connect
 def _stop(**_: Any) -> None:
     signals.heartbeat_sent.disconnect(_stop)
-    os.kill(os.getpid(), signal.SIGQUIT)
+    forked = current_app.conf.worker_pool.endswith("forked:TaskPool")  # where another process is the main one
+    os.kill(os.getppid() if forked else os.getpid(), signal.SIGQUIT)

@@ -61,6 +61,10 @@ def register(app: Celery) -> None:
         time.sleep(seconds)
         return os.getpid()
 
+    @task(name="limited", rate_limit="2/s")
+    def limited() -> int:
+        return os.getpid()
+
     @task(name="grip")
     def grip(name: str, seconds: int) -> int:
         count_run(name)

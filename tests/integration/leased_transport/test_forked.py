@@ -1,6 +1,11 @@
 """The pool `forked`: its slots are processes that fetch jobs themselves, and their consumer watches them."""
 
 import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -10,7 +15,7 @@ from redis import Redis
 
 from project.leased_transport import keys
 from tests.integration.leased_transport.test_delivery import record, runs
-from tests.support.processes import Worker
+from tests.support.processes import ROOT, RedisServer, Worker, clean_environment
 from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
 
@@ -107,8 +112,42 @@ def test_what_is_killed_of_a_consumer_is_started_again(app: Celery, redis: Redis
     assert _front(app) != before
 
 
+def test_sighup_ends_the_running_job_and_begins_the_consumer_anew(
+    app: Celery, redis: Redis, server: RedisServer
+) -> None:
+    """As it does with Celery's other pools: in the same process, which can be stopped as before."""
+    celery = str(Path(sys.executable).with_name("celery"))
+    command = [celery, "-A", "tests.support.transport_app", "worker", "-P", "custom", "-c", "1", "-l", "error"]
+    environment = clean_environment() | {"BROKER_URL": server.url, "LEASE": "1", "PYTHONPATH": str(ROOT)}
+    environment["CELERY_CUSTOM_WORKER_POOL"] = "project.leased_transport.forked:TaskPool"
+    with psutil.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as consumer:
+        try:
+            job = app.tasks["nap"].delay("hangup", 2)
+            wait_until(lambda: runs(redis, "hangup"))
+            before = {child.pid for child in consumer.children()}
+            consumer.send_signal(signal.SIGHUP)
+            assert job.get(timeout=20) in before and record(redis, job.id)["attempts"] == "1"
+            assert app.tasks["nap"].delay("after", 0).get(timeout=20) not in before
+            consumer.terminate()
+            assert consumer.wait(20) == 0
+        finally:
+            with suppress(psutil.NoSuchProcess):
+                consumer.kill()
+
+
 def test_a_process_is_replaced_after_its_number_of_jobs(app: Celery, workers: StartWorker) -> None:
     """As --max-tasks-per-child says."""
     workers("one", "forked", 1, "--max-tasks-per-child", "2")
     pids: list[Any] = [app.tasks["nap"].delay("short", 0).get(timeout=20) for _ in range(6)]
     assert len(set(pids)) >= 3
+
+
+def test_a_rate_limit_is_that_of_the_consumer_and_not_of_each_slot(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """Two jobs per second: six jobs, of which each slot begins one at once, take two seconds."""
+    workers("one", "forked", 2)
+    jobs = [app.tasks["limited"].delay() for _ in range(6)]
+    assert all(job.get(timeout=20) for job in jobs)
+    ended = sorted(float(record(redis, job.id)["finished_at"]) for job in jobs)
+    assert ended[-1] - ended[0] > 1.5

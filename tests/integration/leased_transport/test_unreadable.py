@@ -39,7 +39,7 @@ def _spoil(redis: Redis, job_id: str, message: bytes) -> None:
     redis.hset(f"job:{job_id}", "message", message)
 
 
-@pytest.mark.parametrize("pool", ["solo", "prefork", "threads"])
+@pytest.mark.parametrize("pool", ["solo", "prefork", "threads", pytest.param("forked", marks=pytest.mark.heavy)])
 def test_a_job_that_cannot_be_read_fails_with_a_reason_and_harms_no_other(
     app: Celery, redis: Redis, workers: StartWorker, pool: str
 ) -> None:

@@ -7,7 +7,7 @@ from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", "threads", pytest.param("forked", marks=pytest.mark.heavy)])
 def test_an_isolated_body_runs_in_a_process_of_its_own(tasks: Tasks, pool: str) -> None:
     """It is a child of the slot's process, prints to the consumer's log, reports progress, and does not import Celery."""
     if pool != "prefork":

@@ -10,7 +10,7 @@ from tests.support.wait import wait_until
 QUARTER = {"fraction": 0.25, "text": "a quarter"}
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", "threads", pytest.param("forked", marks=pytest.mark.heavy)])
 def test_progress_is_in_the_record_of_a_running_job(tasks: Tasks, pool: str) -> None:
     """In a pool process and in the consumer itself; the job stays STARTED, and subscribers get the change."""
     if pool != "prefork":

@@ -12,11 +12,16 @@ FAILING = 150  # jobs; if their tracebacks were not freed, each would leave 200 
 def _mebibytes(worker: Worker, pool: str) -> int:
     """Return the size of the process that runs the jobs."""
     process = psutil.Process(worker.process.pid)
-    return int((process.children()[0] if pool == "prefork" else process).memory_info().rss >> 20)
+    return int((process if pool == "threads" else process.children()[-1]).memory_info().rss >> 20)
 
 
 @pytest.mark.parametrize(
-    ("pool", "task", "argument"), [("prefork", "fail_with", "KeyError"), ("threads", "fail_later", "no")]
+    ("pool", "task", "argument"),
+    [
+        ("prefork", "fail_with", "KeyError"),
+        pytest.param("forked", "fail_with", "KeyError", marks=pytest.mark.heavy),
+        ("threads", "fail_later", "no"),
+    ],
 )
 def test_failing_jobs_leave_nothing_behind(tasks: Tasks, pool: str, task: str, argument: str) -> None:
     """Their tracebacks are freed at once, and not by a later garbage collection."""
@@ -30,9 +35,10 @@ def test_failing_jobs_leave_nothing_behind(tasks: Tasks, pool: str, task: str, a
 
 
 @pytest.mark.heavy
-def test_a_slot_that_has_grown_too_large_gets_a_new_process(tasks: Tasks) -> None:
+@pytest.mark.parametrize("pool", ["prefork", "forked"])
+def test_a_slot_that_has_grown_too_large_gets_a_new_process(tasks: Tasks, pool: str) -> None:
     """Earlier and later jobs succeed."""
-    tasks.worker("bounded", "prefork", consumer_slot_memory=160)
+    tasks.worker("bounded", pool, consumer_slot_memory=160)
     jobs = [tasks.ended(tasks.submit("hoard", 40, queue="bounded")) for _ in range(5)]
     assert {(job["status"], job["attempts"]) for job in jobs} == {("SUCCESS", "1")}
     assert len({job["result"] for job in jobs}) > 1

@@ -96,7 +96,7 @@ def test_a_consumer_stops_in_the_moment_in_which_it_begins_a_job(
     assert _record(redis, job_id)["status"] == outcome
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+@pytest.mark.parametrize("pool", ["forked", "prefork", "threads", "solo"])
 def test_a_consumer_that_is_stopped_while_it_starts_ends_without_an_error(
     redis: Redis, settings: Settings, tmp_path: Path, pool: str
 ) -> None:
@@ -104,6 +104,7 @@ def test_a_consumer_that_is_stopped_while_it_starts_ends_without_an_error(
     with _consumer(settings, tmp_path, "one", pool, 2, task_modules="tests.support.interrupted_start") as one:
         one.process.wait(30)
     log = one.log.read_text()
-    assert "Cold shutdown" in log
     assert "Traceback" not in log, log
-    assert "ready." not in log
+    if pool != "forked":  # its supervisor hears the signal while the front process becomes ready
+        assert "Cold shutdown" in log
+        assert "ready." not in log
