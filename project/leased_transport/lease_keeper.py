@@ -160,6 +160,11 @@ class LeaseKeeper:
         idle = [lease.tag for lease in self.leases if lease.job_id not in running]
         self.hand_back(idle, "stop" if self.leaving else "return")
 
+    def show(self) -> None:
+        """Show the leases to the process that renews them if this one cannot."""
+        if self._board:
+            self._board.show(self.leases)
+
     # Fetched jobs that wait for the worker
 
     @property
@@ -171,8 +176,7 @@ class LeaseKeeper:
         """Let fetched jobs wait until the worker has room for them; those that wait too long are handed back."""
         self._delivered_at = time.monotonic()
         self._backlog.extend(jobs)
-        if self._board:
-            self._board.show(self.leases)
+        self.show()
         if len(self._backlog) > 1:
             self._wake.set()
 

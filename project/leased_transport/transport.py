@@ -158,6 +158,7 @@ class Channel(redis.Channel):
         if self._sent is Request.FETCH:
             command = ["EVALSHA", scripts.FETCH.sha, len(queues), *queues, *self._fetch_arguments()]
         else:
+            self.keeper.show()  # so that no other process renews what has ended
             command = ["BRPOP", *map(keys.wake_up, queues), self.brpop_timeout]
         self._in_poll, self._brpop_sent_at = self.client.connection, monotonic()
         self.client.connection.send_command(*command)
