@@ -1,11 +1,12 @@
-"""Answer the two most frequent requests at once: a plain submit, and a plain look-up of a job.
+"""Answer the most frequent requests at once: a plain submit, and a plain look-up of a job, also with ?wait=SECONDS.
 
-FastAPI's layers take several times as long as such a job's way into Redis. A request that is not plain (it has a query,
-a header with a meaning, or a body that is not valid) goes to FastAPI unchanged. The endpoints in task_routes.py define
-what every request means; tests/integration/api/test_express.py compares the answers of both ways.
+FastAPI's layers take several times as long as such a job's way into Redis. A request that is not plain (it has another
+query, a header with a meaning, or a body that is not valid) goes to FastAPI unchanged. The endpoints in task_routes.py
+define what every request means; tests/integration/api/test_express.py compares the answers of both ways.
 """
 
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
@@ -16,8 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from project.addresses import DOT_SEGMENTS
 from project.api.guard import with_headers
+from project.api.long_poll import DISCONNECTED, unless_disconnected
 from project.api.metrics import count
-from project.api.parameters import BODY_LIMIT, as_uuid
+from project.api.parameters import BODY_LIMIT, LONGEST_WAIT, as_uuid
 from project.api.paths import API
 from project.api.problems import internal_error, own_error
 from project.api.request_guard import NO_FRAMES, check_request
@@ -76,9 +78,12 @@ class Endpoint:
         job = cast(Accepted, await self._jobs.submit(self._task, arguments, options))
         return Answer(202, ACCEPTED.dump_json(job), ((b"location", f"{self.path}/{job.job_id}".encode()),))
 
-    async def look_up(self, job_id: str) -> Answer:
-        """Return the job as it is now."""
-        return Answer(200, JOB.dump_json(await self._jobs.look_up(self._task, job_id)))
+    async def look_up(self, job_id: str, seconds: int, receive: Receive) -> Answer:
+        """Return the job as it is now, or after some seconds unless it ends before."""
+        if not seconds:
+            return Answer(200, JOB.dump_json(await self._jobs.look_up(self._task, job_id)))
+        job = await unless_disconnected(receive, self._jobs.wait(self._task, job_id, seconds))
+        return Answer(200, JOB.dump_json(job)) if job else Answer(DISCONNECTED, b"")
 
 
 class ExpressMiddleware:
@@ -91,12 +96,12 @@ class ExpressMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let FastAPI answer."""
         begun = time.perf_counter()
-        endpoint, job_id = self._find(scope)
+        endpoint, job_id, seconds = self._find(scope)
         headers = self._plain_headers(scope) if endpoint else None
         if endpoint is None or headers is None:
             return await self.app(scope, receive, send)
         if job_id:
-            route, answer = f"{endpoint.path}/{{job_id}}", endpoint.look_up(job_id)
+            route, answer = f"{endpoint.path}/{{job_id}}", endpoint.look_up(job_id, seconds, receive)
         else:
             if not endpoint.accepts(headers):
                 return await self.app(scope, receive, send)
@@ -107,17 +112,21 @@ class ExpressMiddleware:
             route, answer = endpoint.path, endpoint.submit(arguments, headers)
         await _respond(answer, partial(count, scope["method"], route, begun), scope, receive, send)
 
-    def _find(self, scope: Scope) -> tuple[Endpoint | None, str]:
-        """Return the task's endpoint and the id in the path ("" for a submit), if FastAPI is not needed for them."""
-        if scope["type"] != "http" or scope["query_string"]:
-            return None, ""
-        path, method = scope["path"], scope["method"]
-        if method == "POST":
-            return self._endpoints.get(path), ""
+    def _find(self, scope: Scope) -> tuple[Endpoint | None, str, int]:
+        """Return the task's endpoint, the id in the path and the seconds to wait, if FastAPI is not needed for them.
+
+        The id of a submit is "".
+        """
+        if scope["type"] != "http":
+            return None, "", 0
+        path, method, query = scope["path"], scope["method"], scope["query_string"]
+        if method == "POST" and not query:
+            return self._endpoints.get(path), "", 0
         prefix, _, job_id = path.rpartition("/")
-        if method == "GET" and job_id and job_id not in DOT_SEGMENTS:
-            return self._endpoints.get(prefix), job_id
-        return None, ""
+        seconds = _seconds_to_wait(query)
+        if method == "GET" and job_id and job_id not in DOT_SEGMENTS and seconds is not None:
+            return self._endpoints.get(prefix), job_id, seconds
+        return None, "", 0
 
     def _plain_headers(self, scope: Scope) -> Headers | None:
         """Return the headers of a request that is allowed and plain."""
@@ -128,6 +137,13 @@ class ExpressMiddleware:
         host, origin, site = (headers.get(name) for name in (b"host", b"origin", b"sec-fetch-site"))
         refusal = check_request(scope["method"], _text(host) or "", _text(origin), _text(site), self._hosts)
         return None if refusal else headers
+
+
+def _seconds_to_wait(query: bytes) -> int | None:
+    """Return the SECONDS of a query `wait=SECONDS`, 0 without a query, and None for any other."""
+    found = re.fullmatch(rb"wait=(\d{1,2})", query)
+    seconds = int(found[1]) if found else 0
+    return seconds if (found or not query) and seconds <= LONGEST_WAIT else None
 
 
 def _text(header: bytes | None) -> str | None:

@@ -5,6 +5,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from fastapi import Request, Response
+from starlette.types import Receive
+
+DISCONNECTED = 499  # as NGINX logs it
 
 
 async def long_poll(request: Request, response: Response, seconds: float, answer: Coroutine[Any, Any, Any]) -> Any:
@@ -13,20 +16,21 @@ async def long_poll(request: Request, response: Response, seconds: float, answer
         return await answer
     if "prefer" in request.headers:
         response.headers["Preference-Applied"] = f"wait={seconds:g}"
-    return await _unless_disconnected(request, answer)
+    answered = await unless_disconnected(request.receive, answer)
+    return Response(status_code=DISCONNECTED) if answered is None else answered
 
 
-async def _unless_disconnected(request: Request, answer: Coroutine[Any, Any, Any]) -> Any:
-    """Return the answer, or give up when the client disconnects."""
+async def unless_disconnected(receive: Receive, answer: Coroutine[Any, Any, Any]) -> Any:
+    """Return the answer, or give up and return None when the client disconnects."""
 
     async def disconnected() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
+        while (await receive())["type"] != "http.disconnect":
             pass
 
     tasks = asyncio.ensure_future(answer), asyncio.ensure_future(disconnected())
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return tasks[0].result() if tasks[0].done() else Response(status_code=499)
+        return tasks[0].result() if tasks[0].done() else None
     finally:
         for task in tasks:
             task.cancel()

@@ -35,7 +35,11 @@ PASSED_ON = [
     ("POST", f"{SUM}/", b'{"number": 1}', {}),
     ("GET", SUM, None, {}),
     ("HEAD", f"{SUM}/some", None, {}),
-    ("GET", f"{SUM}/some?wait=1", None, {}),
+    ("POST", f"{SUM}?wait=1", b'{"number": 1}', {}),
+    ("GET", f"{SUM}/some?wait=31", None, {}),
+    ("GET", f"{SUM}/some?wait=0.5", None, {}),
+    ("GET", f"{SUM}/some?wait=", None, {}),
+    ("GET", f"{SUM}/some?wait=1&traceback=1", None, {}),
     ("GET", f"{SUM}/some", None, {"prefer": "wait=1"}),
     ("GET", f"{SUM}/some", b"body", {}),
     ("GET", f"{SUM}/a%2Fb", None, {}),
@@ -114,9 +118,10 @@ def test_plain_requests_are_answered_without_fastapi(server: RedisServer) -> Non
         ("POST", SUM, b'{"number": 1}', proxied),
         ("POST", SUM, b'{"number": 1.0}', {}),
         ("GET", known, None, {}),
-        ("GET", f"{SUM}/unknown", None, {}),
+        ("GET", f"{known}?wait=1", None, {}),
+        ("GET", f"{SUM}/unknown?wait=1", None, {}),
     )
-    assert (statuses, inner.bodies) == ([202, 202, 200, 404], [])
+    assert (statuses, inner.bodies) == ([202, 202, 200, 200, 404], [])
 
 
 @pytest.mark.parametrize(("method", "url", "body", "headers"), PASSED_ON)
@@ -158,12 +163,15 @@ def test_both_ways_refuse_alike(http: httpx.Client, redis: Any) -> None:
     ],
 )
 def test_both_ways_return_a_job_alike(http: httpx.Client, redis: Any, record: dict[str, str], status: int) -> None:
-    """In each state, damaged, and of another task."""
+    """In each state, damaged, and of another task; also to a client that waits."""
     whole = {"task": "sum", "status": "PENDING", "queue": "cpu", "submitted_at": "1700000000.123", "message": "m"}
     redis.hset("job:some", mapping=whole | record)
     express, by_fastapi = both(http, "GET", f"{SUM}/some")
     assert express == by_fastapi
     assert express[0] == status
+    waited, waited_by_fastapi = (both(http, "GET", f"{SUM}/some?wait={seconds}")[0] for seconds in ("1", "1.0"))
+    assert waited == waited_by_fastapi
+    assert waited[0] == status
 
 
 def test_both_ways_answer_alike_while_redis_is_away(start: StartProducer, tmp_path: Any) -> None:
