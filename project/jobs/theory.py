@@ -50,6 +50,9 @@ def _balance(arrivals: float, slots: list[int], run: float, in_system: float) ->
     if waiting > sum(slots):  # more than one job for each slot
         seconds = waiting / max(capacity - arrivals, capacity / 1000)
         return f"Consumers work off a backlog: the {waiting:,.0f} waiting jobs take about {seconds:,.0f} s."
+    busy = min(in_system, sum(slots)) / sum(slots)
+    if busy > share + 0.5:  # by longer jobs than those that have ended, which are all that the mean run time knows
+        return f"Consumers keep up so far: {busy:.0%} of the slots are busy with longer jobs than have ended."
     used = f"{share:.0%} of the slots' time is used"
     if share > NEARLY_FULL:
         return f"Consumers just keep up: {used}, so waiting times rise steeply with any more arrivals."

@@ -14,6 +14,7 @@ CASES = {
     "enough slots": ([2], 5, 10, 1, "Consumers keep up: 29% of the slots' time is used."),
     "nearly full": ([1], 8, 10, 1, "Consumers just keep up: 94% of the slots' time is used, so waiting times rise"),
     "a backlog": ([2], 10, 10, 102, "Consumers work off a backlog: the 100 waiting jobs take about 14 s."),
+    "longer jobs": ([2], 1, 10, 2, "Consumers keep up so far: 100% of the slots are busy with longer jobs than"),
     "too much": ([1, 1], 40, 10, 9, "Arrivals exceed capacity by 23 jobs/s: the queue grows without bound; 3 more"),
 }
 
