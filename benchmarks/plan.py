@@ -3,20 +3,16 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 from benchmarks import http, peer_queues
 from benchmarks.drain import drain
 from benchmarks.figures import Figure, Measurement, interleave
 from benchmarks.flower import cores_of_flower, flower
 from benchmarks.transports import LEASED, STOCK, Transports
-from project.settings import Settings
 from tests.support.processes import RedisServer
 
 OURS, CELERY, PLAIN = "Glassqueue", "stock Celery", "plain FastAPI and Celery"
 BOTH = ((CELERY, STOCK), (OURS, LEASED))
-#: The pools whose slots are processes of their own; `forked` needs a leased transport.
-FORKED = [name for name in get_args(Settings.model_fields["consumer_pool"].annotation) if name == "forked"]
 Measured = Iterator[Figure]
 
 
@@ -41,6 +37,13 @@ class Plan:
         """Return the drain of two solo consumers; ours get more jobs, so that both sides run about as long."""
         sizes = {CELERY: (STOCK, 3000), OURS: (LEASED, 15_000)}
         return {side: self._drain(scheme, "solo", 1, 1, jobs=jobs) for side, (scheme, jobs) in sizes.items()}
+
+    def _peers(self) -> dict[str, Measurement]:
+        """Return the drain of other task queues, each with two worker processes."""
+        return {
+            peer.name: partial(peer_queues.drain, peer, self.server, int(peer.jobs * self.size))
+            for peer in peer_queues.install()
+        }
 
     def http(self) -> Measured:
         """Measure the way through NGINX and producer."""
@@ -70,13 +73,7 @@ class Plan:
 
     def drain(self) -> Measured:
         """Measure two processes that take one job at a time, of each task queue."""
-        sides = {
-            CELERY: self._drain(STOCK, "solo", 1, 1, jobs=3000),
-            OURS: self._drain(LEASED, "solo", 1, 1, jobs=15_000),
-        }
-        for peer in peer_queues.install():
-            sides[peer.name] = partial(peer_queues.drain, peer, self.server, int(peer.jobs * self.size))
-        yield interleave("drain", "jobs/s of two processes", sides, self.rounds)
+        yield interleave("drain", "jobs/s of two processes", self._solo() | self._peers(), self.rounds)
 
     def events(self) -> Measured:
         """Measure what the events for Flower cost, on two solo consumers."""
@@ -91,25 +88,23 @@ class Plan:
         yield interleave("events", "jobs/s of two processes", sides, self.rounds)
 
     def pools(self) -> Measured:
-        """Measure the pools as they ship, with Flower listening, and short naps on more and more slots."""
-        sides = {f"{CELERY}, {pool}": self._drain(STOCK, pool, 2, jobs=2000) for pool in ("prefork", "threads")}
-        pools = ["prefork", "threads", *FORKED]
-        sides |= {f"{OURS}, {pool}": self._drain(LEASED, pool, 2, jobs=5000) for pool in pools}
-        yield interleave("pools", "jobs/s of two slots, no events", sides, self.rounds)
-        shipped = {
-            f"{OURS}, {pool}": self._drain(LEASED, pool, 2, jobs=5000, events=True) for pool in ["prefork", *FORKED]
-        }
-        sides = {
-            f"{CELERY}, prefork": self._with_flower(self._drain(STOCK, "prefork", 2, jobs=2000, events=True), STOCK)
-        }
-        sides |= {side: self._with_flower(measure) for side, measure in shipped.items()}
-        yield interleave("as shipped", "jobs/s of two slots, Flower listens", sides, self.rounds)
-        pool = FORKED[0] if FORKED else "prefork"
+        """Measure the pools, each as it ships with Flower listening, and short naps on more and more slots."""
+        stock = {f"{CELERY}, {pool}": self._drain(STOCK, pool, 2, jobs=2000) for pool in ("prefork", "threads")}
+        sizes = {"prefork": 5000, "threads": 5000, "forked": 15_000}
+        ours = {f"{OURS}, {pool}": self._drain(LEASED, pool, 2, jobs=jobs) for pool, jobs in sizes.items()}
+        yield interleave("pools", "jobs/s of two slots, no events", stock | ours, self.rounds)
+        shipped = self._drain(STOCK, "prefork", 2, jobs=2000, events=True)
+        sides = {f"{CELERY}, prefork": self._with_flower(shipped, STOCK)}
+        for pool in ("prefork", "forked"):
+            shipped = self._drain(LEASED, pool, 2, jobs=sizes[pool], events=True)
+            sides[f"{OURS}, {pool}"] = self._with_flower(shipped)
+        sides |= self._peers()
+        yield interleave("as shipped", "jobs/s of two slots, Flower listens to Celery", sides, self.rounds)
         slots = {
-            f"{OURS}, {count} slot{'s'[: count - 1]}": partial(self.transports.naps, pool, count)
+            f"{OURS}, {count} slot{'s'[: count - 1]}": partial(self.transports.naps, "forked", count)
             for count in (1, 2, 4, 8)
         }
-        yield interleave("slots", f"jobs of 10 ms per second, {pool}", slots, 1)
+        yield interleave("slots", "jobs of 10 ms per second, forked", slots, 1)
 
     def flower(self) -> Measured:
         """Measure Flower's own work at 2,000 jobs per second."""
@@ -126,12 +121,8 @@ class Plan:
 
     def guarded(self) -> Measured:
         """Measure what must not become slower than it was, beside stock Celery."""
-        yield self._compare("publish one by one", "jobs/s", self.transports.publish)
-        sides = {
-            CELERY: self._drain(STOCK, "solo", 1, 1, jobs=3000),
-            OURS: self._drain(LEASED, "solo", 1, 1, jobs=15_000),
-        }
-        yield interleave("drain", "jobs/s of two processes", sides, self.rounds)
+        yield self._compare("publish one by one", "jobs/s", self.transports.publish, rounds=2 * self.rounds)
+        yield interleave("drain", "jobs/s of two processes", self._solo(), self.rounds)
         found = http.accept_and_look_up(self._new("guarded"), self.rounds, 1)
         yield _of_both("accept, 16 connections", found["accept, 16 connections, requests/s"], "")
 
