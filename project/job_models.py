@@ -241,7 +241,7 @@ class Consumer(BaseModel):
     """A consumer that sent a heartbeat in the last 8 seconds."""
 
     name: str = Field(examples=["consumer.1@host"])
-    pool: str = Field(examples=["prefork"])
+    pool: str = Field(examples=["forked"])
     slots: int = Field(description="How many jobs it runs at a time", ge=1)
     queues: list[str]
     up_since: datetime | None = Field(default=None, description="Null for a consumer of an older version")

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
 
     # Consumers
     consumers: NonNegativeInt = 1
-    consumer_pool: Literal["prefork", "forked", "threads", "solo"] = "prefork"
+    consumer_pool: Literal["auto", "forked", "prefork", "threads", "solo"] = "auto"
     consumer_slots: PositiveInt = 2
     consumer_slot_memory: NonNegativeInt = 200
     consumer_queues: str = ""

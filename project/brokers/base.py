@@ -66,6 +66,8 @@ class Broker(ABC):
     unknown: ClassVar[tuple[str, ...]] = ()
     #: Whether QUEUE_LIMIT applies.
     has_limits: ClassVar[bool] = True
+    #: The pool that CONSUMER_POOL=auto stands for.
+    best_pool: ClassVar[str] = "prefork"
     app: Celery  # set by attach()
     scripts: ScriptBatch  # set by in_event_loop()
     _loop: asyncio.AbstractEventLoop | None = None
@@ -88,6 +90,12 @@ class Broker(ABC):
     def url(self) -> str:
         """The broker's URL, as Celery reads it."""
         return self.settings.broker
+
+    @property
+    def pool(self) -> str:
+        """The pool in which consumers run jobs."""
+        chosen = self.settings.consumer_pool
+        return self.best_pool if chosen == "auto" else chosen
 
     @property
     def management_api(self) -> str:

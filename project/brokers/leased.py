@@ -22,6 +22,7 @@ class LeasedBroker(Broker):
 
     kind = "leased"
     admits_in_one_step = True
+    best_pool = "forked"
     _publisher: FastPublisher | None = None
     _opened = False
 

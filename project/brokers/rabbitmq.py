@@ -74,7 +74,7 @@ class RabbitMQBroker(CeleryBroker):
 
         A job in the consumer's own process can keep it from sending any, and RabbitMQ would deliver the job again.
         """
-        in_process = self.settings.consumer_pool != "prefork"
+        in_process = self.pool != "prefork"
         return max(HEARTBEAT, self.settings.task_time_limit) if in_process else HEARTBEAT
 
     def make_queue(self, name: str) -> Queue:

@@ -17,7 +17,7 @@ def celery_options(settings: Settings, broker: Broker) -> dict[str, Any]:
         "imports": _task_modules(),
         **broker.celery_options(),
         **_jobs(settings),
-        **_consumers(settings),
+        **_consumers(settings, broker.pool),
         **_scheduler(settings),
     }
 
@@ -59,9 +59,9 @@ def _periodic_jobs(settings: Settings) -> dict[str, Any]:
     return {name: job for name, job in jobs.items() if job["schedule"]}
 
 
-def _consumers(settings: Settings) -> dict[str, Any]:
+def _consumers(settings: Settings, pool: str) -> dict[str, Any]:
     return {
-        "worker_pool": OWN_POOLS.get(settings.consumer_pool, settings.consumer_pool),
+        "worker_pool": OWN_POOLS.get(pool, pool),
         "worker_concurrency": settings.consumer_slots,
         "worker_max_memory_per_child": settings.consumer_slot_memory * 1024 or None,
         "worker_soft_shutdown_timeout": settings.shutdown_timeout,

@@ -106,7 +106,7 @@ def test_tables_are_for_people(run: shell.Run, client: Client) -> None:
     assert (tasks["sum"][0], tasks["wait_and_return"]) == ("number", ["[seconds]", "[message]"])
     head, cpu, *_ = run("queues").out.splitlines()
     assert (head.split(), cpu.split()[0]) == (["QUEUE", "WAITING", "DELAYED", "RUNNING", "OLDEST"], "cpu")
-    assert " prefork  0/2 " in run("consumers").out
+    assert " forked  0/2 " in run("consumers").out
 
 
 def test_a_cancelled_job_is_an_error_until_it_is_requeued(run: shell.Run, client: Client) -> None:

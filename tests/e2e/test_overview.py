@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.support.http import assert_problem, finished, look_up, submit
+from tests.support.stack import NativeStack
 from tests.support.wait import wait_until
 
 JOBS = "/producer/api/jobs"
@@ -52,7 +53,7 @@ def test_a_listing_that_makes_no_sense_is_refused(http: httpx.Client, params: di
     assert [error["field"] for error in problem["errors"]] == [field]
 
 
-def test_queues_and_consumers_show_running_jobs(http: httpx.Client) -> None:
+def test_queues_and_consumers_show_running_jobs(stack: NativeStack, http: httpx.Client) -> None:
     """A running job is counted in its queue, and named at its consumer with the time of its start."""
     job_id = submit(http, "wait_and_return", seconds=60)
     wait_until(lambda: look_up(http, "wait_and_return", job_id)["status"] == "STARTED")
@@ -61,7 +62,8 @@ def test_queues_and_consumers_show_running_jobs(http: httpx.Client) -> None:
     assert set(queues["cpu"]) == {"queue", "waiting", "delayed", "running", "oldest_age"}
     job = look_up(http, "wait_and_return", job_id)
     (consumer,) = [each for each in http.get("/producer/api/consumers").json() if each["name"] == job["consumer"]]
-    assert (consumer["slots"], consumer["pool"], consumer["queues"]) == (2, "prefork", ["cpu", "default"])
+    pool = "prefork" if "BROKER_URL" in stack.settings else "forked"
+    assert (consumer["slots"], consumer["pool"], consumer["queues"]) == (2, pool, ["cpu", "default"])
     (busy,) = [each for each in consumer["busy"] if each["job_id"] == job_id]
     assert datetime.fromisoformat(busy["since"]) == datetime.fromisoformat(job["started_at"])
     http.delete(f"/producer/api/wait_and_return/{job_id}")
