@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from project import migrate, misspelt
 from project.addresses import in_url
 from project.health import given_up
-from project.native import binaries, nginx_files, parts, ports, preload, ready, run_dir, supervisor
+from project.native import binaries, bytecode, nginx_files, parts, ports, preload, ready, run_dir, supervisor
 from project.native.load_app import load_app
 from project.native.supervisor import Plan
 from project.settings import Settings, get_settings
@@ -42,7 +42,7 @@ def up() -> None:
     environment = os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
     if settings.reload:
         plan = replace(plan, watched=settings.folders_of_code, preload=str(preload.write(folder)))
-        # two changes within a second may have the same time and size, by which Python recognizes its compiled files
+        bytecode.store()
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
     supervisor.become(plan, lock, environment)
 

@@ -1,5 +1,8 @@
 """Load everything that producer and consumers load, to find errors before they run."""
 
+import os
+
+from project.native import bytecode
 from project.startup import explained
 
 
@@ -14,3 +17,5 @@ def load_app() -> None:
 
 if __name__ == "__main__":
     load_app()
+    bytecode.store()
+    os._exit(0)  # to free all that was loaded would take longer than to load it

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -41,17 +42,20 @@ async def all_up(parts: Iterable[Part], failed: set[str], tell: Callable[[str], 
     tell: called with the name of each part that answers.
     """
     waiting = {part.name: part.probe for part in parts if part.probe}
-    end = asyncio.get_running_loop().time() + DEADLINE
-    while True:
-        for name, probe in list(waiting.items()):
-            if name in failed:
-                del waiting[name]
-            elif await is_up(probe):
-                del waiting[name]
+
+    # side by side: a server that is not ready yet answers late, and the others need not wait for it
+    async def wait_for(name: str, probe: str) -> None:
+        while name not in failed:
+            if await is_up(probe):
                 tell(name)
-        if not waiting or asyncio.get_running_loop().time() > end:
-            return list(waiting)
-        await asyncio.sleep(0.1)
+                break
+            await asyncio.sleep(0.1)
+        del waiting[name]
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DEADLINE):
+            await asyncio.gather(*(wait_for(*each) for each in waiting.items()))
+    return list(waiting)
 
 
 async def is_up(probe: str) -> bool:

@@ -7,6 +7,7 @@ ARGUMENTS...` would run it. FD is a socket: this program sends a byte when it ha
 one.
 """
 
+import gc
 import os
 import runpy
 import socket
@@ -22,6 +23,7 @@ def main(go: int, file: str, command: list[str]) -> None:
     for name in Path(file).read_text().split():
         with suppress(Exception):  # then the script imports it, and reports the error
             import_module(name)
+    gc.freeze()  # so that garbage collections during the rest of the start pass over what has been imported
     with socket.socket(fileno=go) as launcher:
         launcher.send(b".")
         if not launcher.recv(1):
