@@ -64,8 +64,8 @@ class FrontDoor:
         return sum(sum(psutil.Process(each.process.pid).cpu_times()[:2]) for each in self.producers)
 
     def consumer(self, around: ExitStack) -> Program:
-        """Start one of our consumers with one slot."""
-        command = ("celery", "--app", "project.consumer", "worker", "--pool", "solo", "--hostname", "bench@%h")
+        """Start one of our consumers, as it ships."""
+        command = ("celery", "--app", "project.consumer", "worker", "--hostname", "bench@%h")
         return around.enter_context(Program(self.folder / "consumer.log", *command, **self.environment))
 
     def _producer(self, port: int, app: tuple[str, ...], around: ExitStack) -> Program:
