@@ -51,9 +51,10 @@ def open_window(browser: Browser, url: str, scheme: Literal["light", "dark"], he
 def main(url: str) -> None:
     """Write the pictures of the page at *url*: the pipeline, light and dark, and the story of a job."""
     with chromium() as browser:
-        light = open_window(browser, url, "light", 1120)
+        light = open_window(browser, url, "light", 1040)
         put_under_load(light)
         take(light, "page.png")
+        expect(light.locator("#picture-text")).to_contain_text("; 0 of", timeout=60_000)  # no slot is busy
         dark = open_window(browser, url, "dark", 760)
         submit(dark, "sum", 1000, number=1000)
         expect(dark.locator("#picture .edge.moving").first).to_be_attached()

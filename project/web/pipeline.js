@@ -71,11 +71,12 @@ function drawFlows(frame) {
   const busy = new Map(frame.consumers.map((consumer) => [consumer.name, consumer.busy_total]));
   const resting = [...busy.values()].every((jobs) => !jobs); // jobs that are shorter than the time between two frames
   const works = ({ name }) => resting || busy.get(name);
+  const fed = new Set(frame.consumers.filter((each) => each.queues?.some((name) => queues.get(name)?.started)).map(({ name }) => name));
   const measure = {
     producer: () => frame.rates?.requests,
     queue: ({ to }) => queues.get(to.name)?.accepted,
     consumer: ({ from, to }) => works(to) && queues.get(from.name)?.started,
-    results: ({ from }) => works(from) && frame.rates?.succeeded,
+    results: ({ from }) => works(from) && fed.has(from.name) && frame.rates?.succeeded,
   };
   for (const path of layers.edges.children) {
     const edge = shown.picture.edges.get(path.dataset.key);
