@@ -87,9 +87,13 @@ def test_a_killed_consumer_is_started_again(stack: NativeStack, http: httpx.Clie
 
 def test_pkill_9_of_all_consumers_leaves_the_stack_up(stack: NativeStack, http: httpx.Client) -> None:
     """`pkill -9 -f celery` finds every process that has the word; the launcher does not, and starts them again."""
-    found = [process for process in stack.processes() if "consumer." in " ".join(process.cmdline())]
-    assert len(found) == 6  # a supervisor, its front process and two slots, and the other two consumers
-    for process in found:
+
+    def of_consumers() -> list[psutil.Process]:
+        return [process for process in stack.processes() if "consumer." in " ".join(process.cmdline())]
+
+    # an earlier test may have killed one
+    wait_until(lambda: len(of_consumers()) == 6, what="both consumers have a supervisor, a front process and a slot")
+    for process in of_consumers():
         with suppress(psutil.NoSuchProcess):  # the launcher kills the pool of a consumer that has died
             process.kill()
     assert finished(http, "sum", submit(http, "sum", number=10), timeout=30)["result"] == 55
