@@ -190,6 +190,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _the_broker_suits_the_pool(self) -> Self:
+        if self.consumer_pool == "forked" and self.broker_kind != "leased":
+            raise ValueError("CONSUMER_POOL=forked needs a redis:// broker; `auto` chooses prefork for this BROKER_URL")
+        return self
+
+    @model_validator(mode="after")
     def _mail_has_what_it_needs(self) -> Self:
         if self.smtp_user and not self.smtp_host:
             raise ValueError("SMTP_USER needs SMTP_HOST: the stack's own mail server has no login")

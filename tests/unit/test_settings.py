@@ -104,6 +104,13 @@ def test_urls_that_are_complete_stay_as_they_are(url: str) -> None:
     assert settings.broker == (url or settings.redis)
 
 
+@pytest.mark.parametrize("url", ["amqp://h//", "redis+stock://h/0"])
+def test_the_pool_forked_needs_leases(url: str) -> None:
+    """Otherwise consumers would start again and again."""
+    with pytest.raises(ValidationError, match="CONSUMER_POOL=forked needs a redis:// broker"):
+        Settings(_env_file=None, broker_url=url, consumer_pool="forked")
+
+
 def test_the_soft_limit_must_come_before_the_hard_one() -> None:
     """Otherwise a job never gets the chance to clean up."""
     with pytest.raises(ValidationError, match="TASK_SOFT_TIME_LIMIT must be smaller"):
