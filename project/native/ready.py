@@ -45,6 +45,7 @@ async def all_up(parts: Iterable[Part], failed: set[str], tell: Callable[[str], 
 
     # side by side: a server that is not ready yet answers late, and the others need not wait for it
     async def wait_for(name: str, probe: str) -> None:
+        """Wait until one part answers."""
         while name not in failed:
             if await is_up(probe):
                 tell(name)

@@ -71,7 +71,8 @@ function drawFlows(frame) {
   const busy = new Map(frame.consumers.map((consumer) => [consumer.name, consumer.busy_total]));
   const resting = [...busy.values()].every((jobs) => !jobs); // jobs that are shorter than the time between two frames
   const works = ({ name }) => resting || busy.get(name);
-  const fed = new Set(frame.consumers.filter((each) => each.queues?.some((name) => queues.get(name)?.started)).map(({ name }) => name));
+  const gets = ({ queues: names }) => names?.some((name) => queues.get(name)?.started);
+  const fed = new Set(frame.consumers.filter(gets).map(({ name }) => name));
   const measure = {
     producer: () => frame.rates?.requests,
     queue: ({ to }) => queues.get(to.name)?.accepted,

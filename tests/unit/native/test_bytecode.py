@@ -19,6 +19,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     source = tmp_path / "changing.py"
     source.write_text("VALUE = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # as the processes have it
     import_module("changing")
     yield source
     del sys.modules["changing"]
