@@ -44,7 +44,7 @@ export async function submitTask(name, args) {
 }
 
 function complain(problem) {
-  byId("submit-problem").textContent = `${describe(problem)} Retrying soon.`;
+  byId("catalogue-problem").textContent = `${describe(problem)} Retrying soon.`;
 }
 
 /** Tell whether consumers have come or gone a moment ago: then other tasks may have none. */
@@ -57,7 +57,7 @@ function consumersChanged({ at, consumers, consumers_total: total }) {
 function arrange(loaded) {
   const same = shapeOf(loaded) === shapeOf(tasks);
   tasks = loaded;
-  byId("submit-problem").textContent = "";
+  byId("catalogue-problem").textContent = "";
   if (!same) offerTasks();
   const chosen = current.task && tasks.find((task) => task.task === current.task.task);
   if (!chosen || shapeOf([chosen]) !== shapeOf([current.task])) return chooseFirst();

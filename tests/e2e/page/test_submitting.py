@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import subprocess
+from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -54,15 +56,16 @@ def test_the_curl_line_submits_the_same_job(page: Page) -> None:
 def test_the_options_are_sent(page: Page, http: httpx.Client) -> None:
     """Id, delay and priority reach the job; an id is for one job only."""
     page.get_by_text("Options:").click()
-    page.get_by_label("job id").fill("of-my-own")
+    wanted = f"of-my-own-{uuid4()}"
+    page.get_by_label("job id").fill(wanted)
     page.get_by_label("delay seconds").fill("3600")
     page.get_by_label("priority").fill("2")
     submit(page, "sum", 10, number=3)
-    assert job_id(page) == "of-my-own"
-    job = http.get("/producer/api/jobs/of-my-own").json()
+    assert job_id(page) == wanted
+    job = http.get(f"/producer/api/jobs/{wanted}").json()
     assert job["due_at"] > job["submitted_at"]
     assert page.get_by_text("of 10 accepted").count() == 0
-    http.delete("/producer/api/jobs/of-my-own") if http.delete("/producer/api/sum/of-my-own").is_error else None
+    assert http.delete(f"/producer/api/sum/{wanted}").is_success
 
 
 def test_a_hundred_jobs_are_sent_with_one_click(page: Page, http: httpx.Client) -> None:
@@ -105,6 +108,19 @@ def test_a_422_is_shown_beside_its_field(page: Page) -> None:
     submit(page, "send_email", to='"nobody"')
     expect(page.locator("#submit-to-wrong")).not_to_be_empty()
     expect(page.locator("#submit-problem")).to_have_text(re.compile("^422 "))
+
+
+def test_a_problem_stays_when_the_catalogue_is_loaded_again(page: Page) -> None:
+    """As when a consumer comes or goes; the next submit removes it."""
+    submit(page, "send_email", to='"nobody"')
+    expect(page.locator("#submit-problem")).to_have_text(re.compile("^422 "))
+    page.get_by_role("button", name="Pause").click()
+    with page.expect_response("**/producer/api/tasks"):
+        page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#live")).to_have_text("● live")
+    expect(page.locator("#submit-problem")).to_have_text(re.compile("^422 "))
+    submit(page, "sum", number=1)
+    expect(page.locator("#submit-problem")).to_be_empty()
 
 
 def test_a_body_that_is_too_large_is_shown_as_413(page: Page) -> None:
@@ -190,13 +206,21 @@ def test_nothing_jumps(page: Page) -> None:
     submit(page, "wait_and_return", seconds=5)
     expect(page.locator(".followed .badge")).to_have_text(f"▸ {states.STARTED}")
     job = row(page, job_id(page))
-    parts = (job, page.locator("#task"), page.locator("#submit .actions"))
-    before = [part.bounding_box() for part in parts]
+
+    def boxes() -> list[Any]:
+        """Return the boxes of the row and of the form; jobs of others may come above the row."""
+        (row_box, *form) = (
+            part.bounding_box() for part in (job, page.locator("#task"), page.locator("#submit .actions"))
+        )
+        assert row_box
+        return [row_box["x"], row_box["width"], row_box["height"], *form]
+
+    before = boxes()
     expect(job.locator(".badge")).to_have_text(f"✓ {states.SUCCESS}")
     page.locator("#submit-seconds").fill("-1")
     page.get_by_role("button", name="Send 1 of wait_and_return", exact=True).click()
     expect(page.locator("#submit-seconds-wrong")).not_to_be_empty()
-    assert [part.bounding_box() for part in parts] == before
+    assert boxes() == before
 
 
 def test_every_link_of_the_page_leads_somewhere(page: Page, http: httpx.Client) -> None:
