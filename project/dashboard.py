@@ -7,7 +7,9 @@ from collections.abc import Collection
 from typing import Any
 
 import flower.command
+import flower.utils.broker
 from flower.app import Flower
+from flower.utils.broker import RabbitMQ
 from flower.views import BaseHandler
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform, RequestHandler
@@ -99,10 +101,20 @@ class RedisQueues:
         ]
 
 
+class RabbitMQQueues(RabbitMQ):
+    """The queues in RabbitMQ, also those whose consumers were not up when Flower asked them for their queues."""
+
+    async def queues(self, _: Collection[str]) -> list[dict[str, Any]]:
+        """Return what the management API knows about each queue of the stack."""
+        await asyncio.get_running_loop().run_in_executor(None, app.announced.refresh, app.broker.redis)
+        return await super().queues(app.amqp.queues)
+
+
 # with --logging=none, which turns off Tornado's own format
 logs.to_stdout(settings.log_level)
 # Flower's command has no option for another class or another kind of broker
 flower.command.Flower = GuardedFlower
+flower.utils.broker.RabbitMQ = RabbitMQQueues
 if not app.broker.management_api:
     redis_queues = RedisQueues()
     BaseHandler.get_broker = lambda _: redis_queues

@@ -20,7 +20,8 @@ from tests.support.stack import NativeStack
 from tests.support.stopwatch import takes_less_than
 from tests.support.wait import wait_until
 
-SUM, WAIT = "/producer/api/sum", "/producer/api/wait_and_return"
+SUM, WAIT, EMAIL = (f"/producer/api/{task}" for task in ("sum", "wait_and_return", "send_email"))
+MAIL = {"to": "ada@example.com", "subject": "Hello", "text": "It is due tomorrow."}
 
 
 def _queue(http: httpx.Client, name: str) -> dict[str, Any]:
@@ -152,9 +153,18 @@ def test_a_record_whose_sender_died_is_forgotten(
 
 
 def test_the_dashboard_shows_the_queues(http: httpx.Client) -> None:
-    """Flower asks RabbitMQ's management API."""
-    wait_until(lambda: ">cpu<" in re.sub(r"\s", "", http.get("/dashboard/broker").text))
-    assert "guest:guest" not in http.get("/dashboard/broker").text
+    """Flower asks RabbitMQ's management API, also about a queue of which its consumers have not told it."""
+    waiting = f"{EMAIL}/{http.post(EMAIL, json=MAIL).json()['job_id']}"
+
+    def page() -> str:
+        return re.sub(r"\s", "", http.get("/dashboard/broker").text)
+
+    (consumer,) = http.get("/producer/api/consumers").json()
+    page_of_consumer = f"/dashboard/worker/{consumer['name']}"
+    wait_until(lambda: "<td>cpu</td>" in http.get(page_of_consumer).text, what="Flower has asked it for its queues")
+    wait_until(lambda: ">cpu<" in page() and ">notifications<" in page())
+    assert "guest:guest" not in page()
+    assert http.delete(waiting).is_success
 
 
 def test_a_frozen_rabbitmq_means_503_within_2_s(stack: NativeStack, rabbit: RabbitServer, http: httpx.Client) -> None:
