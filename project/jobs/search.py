@@ -38,15 +38,21 @@ def find(app: Celery, criteria: Criteria, limit: int, before: float | None, dead
     if not criteria.text:
         return listing.search(client, criteria, limit, before, deadline)
     found: list[str] = []
-    wanted, looked_at, cursor = criteria.text.casefold(), 0, before
+    wanted, looked_at, cursor = _spellings(criteria.text), 0, before
     criteria = replace(criteria, text=_longest_word(criteria.text))
     while True:
         # one by one near the end of the page: its cursor is that of the last job that was looked at
         some = listing.search(client, criteria, max(1, min(BATCH, limit - len(found))), cursor, deadline)
         looked_at, cursor = looked_at + some.looked_at, some.cursor
-        found += [job_id for job_id, text in _texts(app, some.ids) if wanted in text.casefold()]
+        texts = ((job_id, text.casefold()) for job_id, text in _texts(app, some.ids))
+        found += [job_id for job_id, text in texts if any(spelling in text for spelling in wanted)]
         if cursor is None or len(found) >= limit or time.monotonic() > deadline:
             return Found(found, cursor, looked_at)
+
+
+def _spellings(text: str) -> set[str]:
+    """Return the text as it may stand in JSON: it may be a part of the JSON, or of a string, with quotes escaped."""
+    return {text.casefold(), json.dumps(text, ensure_ascii=False)[1:-1].casefold()}
 
 
 def _longest_word(text: str) -> str:

@@ -57,6 +57,7 @@ def test_jobs_are_found_by_queue_time_error_and_text(http: httpx.Client, redis: 
     assert _found(http, text="4711") == [summed]
     assert _found(http, text="grüße") == [waits]
     assert _found(http, text='\\"an\\" ALLE') == [waits]
+    assert _found(http, text='Grüße "an" alle') == [waits]
     assert _found(http, text='"number": 4711', queue="cpu", task="sum", status="PENDING") == [summed]
     assert _found(http, text="sum") == []  # in the message, but not in the arguments
     listed = http.get(JOBS, params={"text": "4711"}).json()
