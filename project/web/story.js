@@ -3,7 +3,7 @@
 import { describe, get, jobPath } from "./api.js";
 import { byId, h, replace, setText } from "./dom.js";
 import { duration, pretty, shortId, timeElement, unix } from "./format.js";
-import { now, onFrame } from "./live.js";
+import { live, now, onFrame } from "./live.js";
 import { refresher } from "./refresh.js";
 import { progressBar } from "./rows.js";
 import { badge } from "./states.js";
@@ -93,7 +93,8 @@ function facts({ job, options }) {
 
 function drawTimes({ timeline }) {
   const place = byId("story-timeline");
-  replace(place, drawTimeline(timeline, Math.max(260, place.clientWidth)));
+  const leases = live.frame?.broker === "leased" || timeline.some(({ lane }) => lane === "lost_lease");
+  replace(place, drawTimeline(timeline, Math.max(260, place.clientWidth), leases));
   replace(byId("story-steps"), ...timeline.map(stepItem));
 }
 

@@ -17,16 +17,17 @@ const LANES = [
 /** Return the lane of a step with its name and the topic that explains it. */
 export const laneOf = (step) => LANES.find(({ lane }) => lane === step.lane) ?? { name: step.lane, topic: "waiting" };
 
-/** Return the drawing for the steps of a job, as wide as its place. */
-export function drawTimeline(timeline, width) {
+/** Return the drawing for the steps of a job, as wide as its place; leases: whether the broker has them. */
+export function drawTimeline(timeline, width, leases) {
   const steps = timeline.map((step) => ({ ...step, start: unix(step.from), end: unix(step.to) ?? Math.max(now(), unix(step.from)) }));
   if (!steps.length) return h("p", { class: "hint" }, "Nothing is known about the times of this job.");
   const scale = createScale(steps, width - LEFT - 2);
+  const lanes = LANES.map((each) => (each.lane === "lost_lease" && !leases ? { ...each, name: "no leases" } : each));
   const height = LANES.length * ROW + 24;
   return svg(
     "svg",
     { width, height, viewBox: `0 0 ${width} ${height}`, class: "timeline", role: "img", "aria-label": "The timeline of this job; the steps below say the same" },
-    ...LANES.flatMap(({ name, lane }, index) => drawLane(name, lane, index, steps, scale, width)),
+    ...lanes.flatMap(({ name, lane }, index) => drawLane(name, lane, index, steps, scale, width)),
     ...scale.breaks.map(({ x, seconds }) => drawBreak(x, seconds, height)),
     svg("text", { class: "small", x: LEFT, y: height - 4 }, clock(scale.start)),
     scale.breaks.every(({ x }) => x < width - 120) ? svg("text", { class: "small end", x: width - 2, y: height - 4 }, clock(scale.end)) : null,

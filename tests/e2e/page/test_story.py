@@ -24,6 +24,13 @@ LONG_GAP = """async () => {
 }"""
 
 
+LANES = """async (leases) => {
+  const { drawTimeline } = await import("/timeline.js");
+  const drawing = drawTimeline([{ lane: "running", from: "2026-01-01T00:00:00Z", to: "2026-01-01T00:00:01Z", run: 1 }], 500, leases);
+  return Array.from(drawing.querySelectorAll(".lane-name"), ({ textContent }) => textContent);
+}"""
+
+
 def open_story(page: Page, job: str) -> None:
     """Open the story of a job by its address."""
     page.goto(f"{page.url.split('#')[0]}#/jobs/{job}")
@@ -70,6 +77,12 @@ def test_retries_are_told_and_each_step_is_explained(page: Page, http: httpx.Cli
 def test_long_gaps_are_compressed(page: Page) -> None:
     """An hour between two steps of ten seconds is a quarter as long as both, and says that it is an hour."""
     assert page.evaluate(LONG_GAP) == {"breaks": [3600], "shares": [200, 300, 500]}
+
+
+def test_a_broker_without_leases_is_said_to_have_none(page: Page) -> None:
+    """An empty lane for lost leases would look as if none had been lost."""
+    assert page.evaluate(LANES, arg=True) == ["waiting", "running", "retry delay", "lost lease"]
+    assert page.evaluate(LANES, arg=False) == ["waiting", "running", "retry delay", "no leases"]
 
 
 def test_progress_and_times_tick(page: Page, http: httpx.Client) -> None:
