@@ -222,7 +222,7 @@ class Queue(BaseModel):
     """A queue as it is at this moment."""
 
     queue: str = Field(examples=["default"])
-    waiting: int = Field(ge=0)
+    waiting: int = Field(description="With Celery's own transport also delayed jobs, until a consumer holds them", ge=0)
     delayed: int = Field(description="Jobs that are not due yet", ge=0)
     running: int = Field(ge=0)
     oldest_age: float | None = Field(description="Seconds since the submission of the job that waits longest", ge=0)
