@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,7 +22,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.stack(CONSUMERS=2, CONSUMER_SLOTS=2
 
 SUM = "/producer/api/sum"
 EVENTS = "**/producer/api/overview/events"
-WITHIN = 5000  # milliseconds
+LATEST = 5000  # milliseconds
 LIVE = "● live"
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -42,9 +44,13 @@ def stopped(pids: list[int]) -> Iterator[None]:
 
 
 def test_a_job_that_curl_submits_appears_by_itself(page: Page, http: httpx.Client) -> None:
-    """Nobody reloads the page: the stream says that something has changed."""
-    job = submit_by_http(http, "sum", number=1)
-    expect(row(page, job)).to_be_visible(timeout=WITHIN)
+    """Nobody reloads the page: the stream says that something has changed, within a second unless the machine is busy."""
+    took = []
+    for _ in range(5):
+        start = time.monotonic()
+        expect(row(page, submit_by_http(http, "sum", number=1))).to_be_visible(timeout=LATEST)
+        took.append(time.monotonic() - start)
+    assert min(took) < 1
 
 
 def test_without_the_stream_nothing_is_live(context: BrowserContext, url: str, http: httpx.Client) -> None:
@@ -67,7 +73,7 @@ def test_a_job_of_the_scheduler_appears_by_itself(page: Page, http: httpx.Client
     path = f"/producer/api/schedules/{made['schedule_id']}"
     try:
         wait_until(lambda: http.get(path).json()["jobs"], 30, "the schedule has fired")
-        expect(row(page, http.get(path).json()["jobs"][0]["job_id"])).to_be_visible(timeout=WITHIN)
+        expect(row(page, http.get(path).json()["jobs"][0]["job_id"])).to_be_visible(timeout=LATEST)
     finally:
         http.delete(path)
 
@@ -160,6 +166,18 @@ def test_a_thousand_jobs_flow_and_then_travel_as_dots_again(page: Page) -> None:
     submit(page, "wait_and_return", seconds=1)
     expect(page.locator(".dot")).not_to_have_count(0)
     assert page.locator("tr").count() <= 200
+
+
+def test_the_arrows_of_an_idle_consumer_rest(context: BrowserContext, tmp_path: Path) -> None:
+    """While jobs flow through one queue, the arrow from the consumer of another queue to the results does not move."""
+    with NativeStack(tmp_path / "run", NOTIFICATION_CONSUMERS=1) as stack:
+        page = open_page(context, stack.url)
+        expect(page.locator("#picture .node.consumer")).to_have_count(2)
+        submit(page, "sum", 1000, number=1)
+        arrows = page.locator("#picture .edge[data-stage=results]")
+        idle, busy = (arrows.and_(page.locator(f"[data-key*='{name}']")) for name in ("notifications", ":consumer.1"))
+        expect(busy).to_have_class("edge moving")
+        assert idle.get_attribute("class") == "edge"
 
 
 def test_the_picture_shows_who_works_on_what(page: Page, http: httpx.Client) -> None:
