@@ -93,7 +93,7 @@ function facts({ job, options }) {
 
 function drawTimes({ timeline }) {
   const place = byId("story-timeline");
-  const leases = live.frame?.broker === "leased" || timeline.some(({ lane }) => lane === "lost_lease");
+  const leases = (live.frame?.broker ?? "leased") === "leased" || timeline.some(({ lane }) => lane === "lost_lease");
   replace(place, drawTimeline(timeline, Math.max(260, place.clientWidth), leases));
   replace(byId("story-steps"), ...timeline.map(stepItem));
 }
