@@ -102,10 +102,10 @@ class RedisQueues:
 
 
 class RabbitMQQueues(RabbitMQ):
-    """The queues in RabbitMQ, also those whose consumers were not up when Flower asked them for their queues."""
+    """The queues in RabbitMQ for Flower's broker page, which lists only those that consumers reported at its start."""
 
     async def queues(self, _: Collection[str]) -> list[dict[str, Any]]:
-        """Return what the management API knows about each queue of the stack."""
+        """Return a row for each queue of the stack that the management API knows."""
         await asyncio.get_running_loop().run_in_executor(None, app.announced.refresh, app.broker.redis)
         return await super().queues(app.amqp.queues)
 

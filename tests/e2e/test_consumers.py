@@ -92,7 +92,7 @@ def test_pkill_9_of_all_consumers_leaves_the_stack_up(stack: NativeStack, http: 
         return [process for process in stack.processes() if "consumer." in " ".join(process.cmdline())]
 
     def is_whole(consumer: str) -> bool:
-        """Tell whether it has at least a main process and a slot, how ever many its pool has besides."""
+        """Tell whether it has a main process and a slot at least; some pools have more processes."""
         return len(stack.pids("worker", f"{consumer}@%h")) >= 2
 
     # an earlier test may have killed one

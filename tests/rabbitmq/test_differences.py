@@ -153,7 +153,7 @@ def test_a_record_whose_sender_died_is_forgotten(
 
 
 def test_the_dashboard_shows_the_queues(http: httpx.Client) -> None:
-    """Flower asks RabbitMQ's management API, also about a queue of which its consumers have not told it."""
+    """Flower asks RabbitMQ's management API, also about a queue that no consumer has reported to it."""
     waiting = f"{EMAIL}/{http.post(EMAIL, json=MAIL).json()['job_id']}"
 
     def page() -> str:
@@ -161,7 +161,9 @@ def test_the_dashboard_shows_the_queues(http: httpx.Client) -> None:
 
     (consumer,) = http.get("/producer/api/consumers").json()
     page_of_consumer = f"/dashboard/worker/{consumer['name']}"
-    wait_until(lambda: "<td>cpu</td>" in http.get(page_of_consumer).text, what="Flower has asked it for its queues")
+    wait_until(
+        lambda: "<td>cpu</td>" in http.get(page_of_consumer).text, what="Flower has asked the consumer for its queues"
+    )
     wait_until(lambda: ">cpu<" in page() and ">notifications<" in page())
     assert "guest:guest" not in page()
     assert http.delete(waiting).is_success

@@ -23,7 +23,6 @@ LONG_GAP = """async () => {
   return { breaks: breaks.map(({ seconds }) => seconds), shares: [10, 3610, 3620].map((time) => Math.round(x(time) - x(0))) };
 }"""
 
-
 LANES = """async (leases) => {
   const { drawTimeline } = await import("/timeline.js");
   const drawing = drawTimeline([{ lane: "running", from: "2026-01-01T00:00:00Z", to: "2026-01-01T00:00:01Z", run: 1 }], 500, leases);
