@@ -15,7 +15,7 @@ down: .venv/native ## stop the stack, from another terminal
 	@python -m project.native down
 
 consumer: .venv/native ## start one more consumer beside the stack, such as one with TASK_MODULES, TASK_PATH and CONSUMER_QUEUES
-	@REMAP_SIGTERM=SIGQUIT exec celery --app project.consumer worker --hostname extra.$$$$@%h
+	@REMAP_SIGTERM=SIGQUIT exec python -m celery --app project.consumer worker --hostname extra.$$$$@%h
 
 logs: .venv/native ## print the log of the stack; JOB=id prints all lines about a job, PART=consumer those of some parts
 	@python -m project.native.logs
@@ -86,7 +86,7 @@ lock: .venv/dev ## lock the dependencies: requirements*.in to requirements*.lock
 	    --constraint requirements-dev.lock $(UPGRADE) $$name.in --output-file $$name.lock; done
 
 clean: ## stop the stack and delete its state (backups too) and the caches; keep the venv
-	@if [ -x .venv/bin/python ]; then python -m project.native down; fi
+	@if [ -e .venv/native ]; then python -m project.native down; fi
 	rm -rf .run .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Wheels only: compiling would take minutes without any output. pyftpdlib is pure Python and has no wheels
@@ -95,7 +95,7 @@ WHEELS := --only-binary :all: --no-binary pyftpdlib
 .venv/dev: requirements-dev.lock
 .venv/native .venv/dev:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Glassqueue needs Python 3.11 or newer: python3 is " + sys.version)'
-	@test -x .venv/bin/python || python3 -m venv .venv
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv .venv  # also completes an interrupted one
 	@echo "installing $< into .venv, which takes about a minute"
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes $(WHEELS) --requirement $< || { \
 	  echo "glassqueue: pip could not install $<; README.md names the Pythons and platforms that have all wheels"; exit 1; }

@@ -27,7 +27,7 @@ class RequestGuard:
     def __init__(self, app: Callable[..., Iterable[bytes]], bound: str, hosts: str) -> None:
         self._app = app
         chosen = {name.strip().lower().removesuffix(".") for name in hosts.split(",")}
-        self._hosts = (LOOPBACK | chosen | {f"[{bound}]" if ":" in bound else bound}) - {""}
+        self._hosts = (LOOPBACK | chosen | {f"[{bound}]" if ":" in bound else bound.lower()}) - {""}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer 421 or 403, or pass the request on; other sites can neither read nor frame the response."""

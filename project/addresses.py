@@ -18,6 +18,11 @@ def reachable(bound: str) -> str:
     return EVERY.get(bound, bound)
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach a server that listens on a host."""
+    return host == "localhost" or bool((address := as_address(host)) and address.is_loopback)
+
+
 def is_here(host: str) -> bool:
     """Tell whether a host is this machine: one of its own names, or an address that it can listen on."""
     if host in ("localhost", socket.gethostname().lower()) or host.endswith(".localhost"):
@@ -41,8 +46,13 @@ def as_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def checked_host(text: str) -> str:
-    """Return a host name or an address, without the brackets of an IPv6 address; raise ValueError if it is invalid."""
+    """Return a host name in lower case or an address in its usual form; raise ValueError if it is invalid.
+
+    An IPv6 address may have the brackets that it has in URLs.
+    """
     host = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
-    if (":" in host and not isinstance(as_address(host), IPv6Address)) or re.search(r"""[\s/@?#;{}$"'\\\[\]%]""", host):
+    address = as_address(host)
+    wrong = ":" in host and not isinstance(address, IPv6Address)
+    if wrong or (text and not host) or re.search(r"""[\s/@?#;{}$"'\\\[\]%]""", host):
         raise ValueError("must be a host name or an address, such as 127.0.0.1 or ::1, without a scheme and a port")
-    return host
+    return str(address) if address else host.lower()

@@ -1,8 +1,9 @@
 """Define the types of the settings, and what makes a value valid."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -29,10 +30,36 @@ def _web_address(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _reads_bytes(url: str) -> str:
-    if "decode_responses" in url:
-        raise ValueError("remove decode_responses: job records are read as bytes")
+def _redis_url(url: str) -> str:
+    if url and not _is_redis_url(url):
+        raise ValueError("must be like redis://:password@host:6379/0 or rediss://…; its only options can be ssl_…")
     return url
+
+
+def _is_redis_url(url: str) -> bool:
+    """Tell whether redis-py and kombu understand a URL: each knows options and schemes that the other does not."""
+    try:
+        parts = urlsplit(url)
+        has_server = parts.hostname and parts.port != 0
+    except ValueError:  # a wrong port, or half an IPv6 address
+        return False
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    right = re.fullmatch(r"/?\d*", parts.path) and all(name.startswith("ssl_") for name, _ in options)
+    return bool(parts.scheme in ("redis", "rediss") and has_server and right)
+
+
+def _broker_url(url: str) -> str:
+    scheme = url.partition("://")[0]
+    if url and scheme not in ("redis", "rediss", *BROKER_KINDS):
+        raise ValueError("must begin with redis://, rediss://, redis+stock://, amqp:// or amqps://")
+    if scheme == "redis+stock":
+        _redis_url(url.replace("+stock", "", 1).partition("?")[0])  # its options are those of Celery's transport
+        return url
+    return url if scheme.startswith("amqp") else _redis_url(url)
+
+
+def _network(text: str) -> str:
+    return text and str(ip_network(text, strict=False))
 
 
 def database_of(url: str) -> tuple[Any, ...]:
@@ -63,8 +90,10 @@ BROKER_KINDS: dict[str, BrokerKind] = {"redis+stock": "stock", "amqp": "amqp", "
 Host = Annotated[str, AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
-RedisDb = Annotated[int, Field(ge=0)]
-Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$"), AfterValidator(_reads_bytes)]
+RedisDb = Annotated[int, Field(ge=0, le=15)]  # a Redis without a configuration has 16 databases
+_Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
+RedisUrl = Annotated[_Url, AfterValidator(_redis_url)]
+BrokerUrl = Annotated[_Url, AfterValidator(_broker_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
 
 # a cron expression or a macro such as @daily, in UTC
@@ -73,6 +102,8 @@ Crontab = Annotated[str, AfterValidator(_cron_line)]
 Interval = Annotated[int, Field(ge=0, le=50 * 366 * 24 * 60 * 60)]
 Security = Literal["none", "starttls", "tls"]
 # host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
-_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+_HOST = r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])"
 HostNames = Annotated[str, Field(pattern=rf"^{_HOST}?( *, *{_HOST}?)*$")]
-Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$|^$")]
+Network = Annotated[str, AfterValidator(_network)]
+#: A duration in seconds, at most a day.
+Seconds = Annotated[float, Field(gt=0, le=24 * 60 * 60)]

@@ -16,7 +16,6 @@ from urllib.parse import quote, urlsplit
 from pydantic import (
     EmailStr,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -30,6 +29,7 @@ from project.setting_sources import EnvFile, SecretFiles
 from project.setting_types import (
     BROKER_KINDS,
     BrokerKind,
+    BrokerUrl,
     Crontab,
     Host,
     HostNames,
@@ -38,9 +38,10 @@ from project.setting_types import (
     Port,
     PortOrNone,
     RedisDb,
+    RedisUrl,
+    Seconds,
     SecretUrl,
     Security,
-    Url,
     database_of,
     with_password,
 )
@@ -69,10 +70,10 @@ class Settings(BaseSettings):
     redis_port: Port = 6379
     redis_db: RedisDb = 0
     redis_password: SecretStr = SecretStr("")
-    redis_url: Url = ""
-    broker_url: Url = ""
-    redis_timeout: PositiveFloat = 0.8
-    redis_down_pause: PositiveFloat = 0.5
+    redis_url: RedisUrl = ""
+    broker_url: BrokerUrl = ""
+    redis_timeout: Seconds = 0.8
+    redis_down_pause: Seconds = 0.5
     redis_appendfsync: Literal["everysec", "always"] = "everysec"
 
     # RabbitMQ, if BROKER_URL names one
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
 
     # Jobs
     result_ttl: PositiveInt = 4 * 60 * 60
-    lease: PositiveFloat = 15
+    lease: Seconds = 15
     max_attempts: PositiveInt = 3
     queue_limit: NonNegativeInt = 0
     max_waiters: NonNegativeInt = 2000

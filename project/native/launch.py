@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from project import migrate, misspelt
-from project.addresses import in_url
+from project.addresses import in_url, is_loopback
 from project.health import given_up
 from project.native import binaries, bytecode, nginx_files, parts, ports, preload, ready, run_dir, supervisor
 from project.native.load_app import load_app
@@ -17,7 +17,6 @@ from project.settings import Settings, get_settings
 from project.startup import ROOT
 
 UNUSED_PORT = 9  # the discard port: NGINX needs an address even for services that are not started
-LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "localhost")
 
 
 def up() -> None:
@@ -60,7 +59,7 @@ def _choose_password(settings: Settings) -> None:
 def _allow_chaos(settings: Settings) -> None:
     """Let the page break parts of the stack, unless CHAOS says something else, if only this machine can reach it."""
     if "chaos" not in settings.model_fields_set:
-        settings.chaos = settings.http_bind.strip("[]") in LOOPBACK_ADDRESSES
+        settings.chaos = is_loopback(settings.http_bind)
 
 
 def _write_files(settings: Settings, folder: Path) -> None:

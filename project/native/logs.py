@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ _LINE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (\S+) +\| ")
 
 def main() -> None:
     """Print the lines that JOB and PART select, or exit with a message if there are none."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `head` or `less` stops reading
     folder = get_settings().run_dir
     if not (folder / STACK_LOG).exists():
         sys.exit(f"glassqueue: there is no log in {folder} yet; start the stack with `make up`")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import make_url
 
-from project.addresses import is_here
+from project.addresses import is_here, is_loopback
 from project.settings import Settings
 
 HOSTS = ("http_bind", "redis_host", "smtp_host", "imap_host", "ftp_host")
@@ -15,7 +15,7 @@ LOGIN = {"imap_user": "me", "imap_password": "x"}
 
 @pytest.mark.parametrize("name", HOSTS)
 @pytest.mark.parametrize(
-    "wrong", ["http://h", "h:80", "[::1]:80", "1::2::3", "a b", "h/", "me@h", "a;b", "$h", "::1%eth0"]
+    "wrong", ["http://h", "h:80", "[::1]:80", "1::2::3", "a b", "h/", "me@h", "a;b", "$h", "::1%eth0", "[]"]
 )
 def test_a_host_that_is_none_stops_the_start(name: str, wrong: str) -> None:
     """The scheme and the port have settings of their own."""
@@ -26,7 +26,15 @@ def test_a_host_that_is_none_stops_the_start(name: str, wrong: str) -> None:
 @pytest.mark.parametrize("name", HOSTS)
 @pytest.mark.parametrize(
     ("given", "used"),
-    [("::1", "::1"), ("[::1]", "::1"), ("redis", "redis"), ("10.0.0.1", "10.0.0.1"), ("bücher.example",) * 2],
+    [
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("0:0:0:0:0:0:0:0", "::"),
+        ("redis", "redis"),
+        ("LocalHost", "localhost"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("bücher.example", "bücher.example"),
+    ],
 )
 def test_a_host_is_a_name_or_an_address(name: str, given: str, used: str) -> None:
     """An IPv6 address with or without the brackets that it has in URLs."""
@@ -55,6 +63,15 @@ def test_the_url_of_redis_has_brackets_for_ipv6() -> None:
     settings = Settings(_env_file=None, redis_host="::1", redis_port=1, http_bind="fd00::1")
     assert settings.redis == "redis://[::1]:1/0"
     assert "[fd00::1]" in settings.hosts
+
+
+@pytest.mark.parametrize(
+    ("bound", "loopback"),
+    [("localhost", True), ("127.0.0.2", True), ("::1", True), ("::", False), ("192.0.2.7", False), ("jobs", False)],
+)
+def test_only_this_machine_reaches_a_loopback_address(bound: str, loopback: bool) -> None:
+    """Only there does the page offer to break parts of the stack."""
+    assert is_loopback(bound) == loopback
 
 
 @pytest.mark.parametrize(

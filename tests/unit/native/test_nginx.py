@@ -25,8 +25,12 @@ IPV6 = {"NGINX_LISTEN": "[::1]:8080", "NGINX_HOSTS": "[::1] localhost", "RATE_LI
 BOTH = {"NGINX_LISTEN": "[::]:8080", "NGINX_HOSTS": "[::1] [::] localhost", "NGINX_BOTH_FAMILIES": "ipv6only=off"}
 
 
+LONG_NAME = {"NGINX_HOSTS": f"127.0.0.1 {'.'.join(['x' * 62] * 4)}"}
+
+
 @pytest.fixture(
-    params=[VALUES, VALUES | IN_CONTAINERS, VALUES | IPV6, VALUES | BOTH], ids=["native", "containers", "IPv6", "both"]
+    params=[VALUES, VALUES | IN_CONTAINERS, VALUES | IPV6, VALUES | BOTH, VALUES | LONG_NAME],
+    ids=["native", "containers", "IPv6", "both", "long name"],
 )
 def rendered(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The configuration as one of the two ways of running has it, in a folder whose name has what NGINX interprets."""
@@ -41,6 +45,21 @@ def test_nginx_accepts_its_configuration(rendered: Path) -> None:
     run = subprocess.run(command, cwd=rendered, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "warn" not in run.stderr.replace('the "user" directive', "")
+
+
+@pytest.mark.parametrize(
+    ("version", "used"),
+    [("1.18.0", False), ("1.24.0", False), ("1.30.3", False), ("1.30.4", True), ("1.31.2", False), ("1.31.3", True)],
+)
+def test_an_nginx_of_the_machine_is_used_if_it_has_the_fixes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, used: bool
+) -> None:
+    """Older ones have CVE-2026-42533, and 1.18 does not know our options."""
+    program = tmp_path / "nginx"
+    program.write_text(f"#!/bin/sh\necho 'nginx version: nginx/{version} (Debian)' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (binaries.nginx() == str(program)) == used
 
 
 def test_gixy_finds_nothing(rendered: Path) -> None:
