@@ -34,6 +34,7 @@ def up() -> None:
     migrate.main()
     _write_files(settings, folder)
     programs = parts.Programs(binaries.redis_server() if settings.own_redis else "", binaries.nginx())
+    nginx_files.refuse_invalid(programs.nginx, folder / "nginx")
     banner = ready.banner(settings.url, catches_mail=not settings.smtp_host)
     plan = Plan(
         parts.parts(settings, folder, programs), str(folder), banner, settings.shutdown_timeout + supervisor.GRACE

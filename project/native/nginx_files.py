@@ -7,6 +7,8 @@ cannot escape, nor a [ or *, which `include` treats as a pattern.
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 SOURCE = Path("nginx")
@@ -21,6 +23,16 @@ def render(target: Path, values: dict[str, str]) -> None:
     (target / WEB).symlink_to(Path("project/web").absolute())
     for template in (target / "templates").glob("*.template"):
         (target / "conf.d" / template.stem).write_text(_substitute(template.read_text(), values))
+
+
+def refuse_invalid(nginx: str, folder: Path) -> None:
+    """Exit with NGINX's own message if it cannot start with the files in a folder."""
+    run = subprocess.run(
+        [*command(nginx), "-t"], cwd=folder, check=False, capture_output=True, text=True, errors="replace"
+    )
+    if run.returncode:
+        found = re.search(r"\[emerg\] (?:\d+#\d+: )?(.*)", run.stderr)
+        sys.exit(f"glassqueue: {nginx} cannot start: {found[1] if found else run.stderr.strip()}")
 
 
 def command(nginx: str) -> list[str]:

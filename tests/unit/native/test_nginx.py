@@ -47,6 +47,13 @@ def test_nginx_accepts_its_configuration(rendered: Path) -> None:
     assert "warn" not in run.stderr.replace('the "user" directive', "")
 
 
+def test_files_that_nginx_refuses_stop_the_start(tmp_path: Path) -> None:
+    """The line names the cause; NGINX would otherwise be restarted until it is given up."""
+    nginx_files.render(tmp_path / "nginx", VALUES | {"RATE_LIMIT_EXEMPT": "everybody"})
+    with pytest.raises(SystemExit, match=r'nginx cannot start: .*"everybody"'):
+        nginx_files.refuse_invalid(binaries.nginx(), tmp_path / "nginx")
+
+
 @pytest.mark.parametrize(
     ("version", "used"),
     [("1.18.0", False), ("1.24.0", False), ("1.30.3", False), ("1.30.4", True), ("1.31.2", False), ("1.31.3", True)],
