@@ -19,6 +19,8 @@ class Deadline:
 
     def client(self, kind: type, *args: Any, **options: Any) -> Any:
         """Create and register a client; register it first, because its constructor connects and may already be slow."""
+        if self.passed:
+            raise TimeoutError
         client: Any = object.__new__(kind)
         self._clients.append(client)
         client.__init__(*args, **options)

@@ -3,9 +3,14 @@
 import getpass
 import imaplib
 import os
+import re
 import shutil
+import socket
+import socketserver
 import subprocess
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.mail import PASSWORD, USER, Authority
@@ -81,6 +86,12 @@ class Dovecot(Process):
         client.login(USER, PASSWORD)
         return client
 
+    def spoil(self, *texts: bytes) -> None:
+        """Make the mails in the selected INBOX with one of the texts unreadable: Dovecot closes connections for them."""
+        for mail in (self.folder / "mail/cur").iterdir():
+            if any(text in mail.read_bytes() for text in texts):
+                mail.chmod(0)
+
     def stop(self, timeout: float = 60) -> int:
         """Stop it and remove its mail."""
         code = super().stop(timeout)
@@ -103,3 +114,38 @@ class Dovecot(Process):
         self.folder.chmod(0o755)
         package = {"internal": "dovecot", "internal_group": "dovecot", "login": "dovenull"}
         return {**package, "owner": "nobody", "group": "nogroup"}
+
+
+class FetchProxy:
+    """A proxy for IMAP that replies to FETCH in place of the server; *replies* by UID, `{tag}` is the command's tag."""
+
+    def __init__(self, port: int) -> None:
+        replies = self.replies = dict[str, str]()
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                with socket.create_connection(("127.0.0.1", port)) as server:
+                    threading.Thread(target=_copy, args=(server, self.connection), daemon=True).start()
+                    for line in self.rfile:
+                        found = re.match(rb"(\S+) UID FETCH (\d+) ", line)
+                        if found and (reply := replies.get(found[2].decode())):
+                            self.wfile.write(reply.format(tag=found[1].decode()).encode())
+                        else:
+                            server.sendall(line)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)

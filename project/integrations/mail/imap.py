@@ -1,14 +1,16 @@
 """Read mail by IMAP without changing the mailbox: unseen mail stays unseen."""
 
+import email
 import imaplib
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from imap_tools import AND, BaseMailBox, MailMessage
+from imap_tools import AND, BaseMailBox
 from imap_tools.errors import ImapToolsError
+from imap_tools.utils import parse_email_date
 
 from project.check import CHECK_TIMEOUT, Check
 from project.integrations.deadline import Deadline, deadline
@@ -17,13 +19,19 @@ from project.integrations.mail.sending import ONE_LINE, MailRefused
 from project.settings import Settings
 
 TIMEOUT = 30  # seconds to wait for a response
+MOST_BYTES = 2**20  # of a mail that are read: large mails must neither fill the memory nor use up the time
 TEXT_LIMIT = 5000  # characters of a mail's text that are kept
 # RFC 5530: response codes of temporary errors
-TRANSIENT = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
+TRANSIENT = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]")
+SERVER_BUG = "[SERVERBUG]"  # temporary, except for a single mail
 
 
 class MailUnavailable(Exception):
     """The IMAP server failed temporarily."""
+
+
+class _NotSent(Exception):
+    """The server refuses to send a mail; the text gives the reason."""
 
 
 class _MailBox(BaseMailBox):
@@ -42,9 +50,26 @@ class _MailBox(BaseMailBox):
             client.starttls(context)
         return client
 
+    def log_in(self) -> None:
+        """Log in as configured."""
+        password = self._settings.imap_password.get_secret_value()
+        self.login(self._settings.imap_user, password, initial_folder=None)
+
+    def open(self, folder: str) -> None:
+        """Open a folder, so that nothing in it changes."""
+        self.folder.set(folder, readonly=True)
+
+    def reconnect(self, folder: str) -> None:
+        """Replace a broken connection, and open the folder again."""
+        with suppress(OSError):
+            self.client.shutdown()
+        self.client = self._get_mailbox_client()
+        self.log_in()
+        self.open(folder)
+
 
 def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> list[dict[str, Any]]:
-    """Return the newest mails of a folder, the newest first.
+    """Return the newest mails of a folder, the newest first; one that cannot be read does not affect the others.
 
     Raise MailRefused for a wrong password or an unknown folder; MailUnavailable, imaplib's `abort` and OSError are
     temporary.
@@ -52,15 +77,15 @@ def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> l
     if not re.fullmatch(ONE_LINE, folder):
         raise MailRefused("folder: the name must be a single line")
     with connection(settings) as mailbox:
-        mailbox.folder.set(folder, readonly=True)
+        mailbox.open(folder)
         # None: these criteria need no charset, and some servers refuse one
-        criteria = AND(seen=False) if unseen_only else "ALL"
-        messages = mailbox.fetch(criteria, None, mark_seen=False, limit=limit, reverse=True)
-        return [_describe(message) for message in messages]
+        uids = mailbox.uids(AND(seen=False) if unseen_only else "ALL", None)
+        found = (_read(mailbox, folder, uid) for uid in uids[: -limit - 1 : -1])
+        return [mail for mail in found if mail]
 
 
 @contextmanager
-def connection(settings: Settings, timeout: float = TIMEOUT, limit: float | None = None) -> Iterator[BaseMailBox]:
+def connection(settings: Settings, timeout: float = TIMEOUT, limit: float | None = None) -> Iterator[_MailBox]:
     """Connect, encrypt and log in as configured; raise MailRefused for permanent errors.
 
     The whole connection may take *limit* seconds, by default TASK_TIME_LIMIT; then raise TimeoutError.
@@ -72,7 +97,7 @@ def connection(settings: Settings, timeout: float = TIMEOUT, limit: float | None
         _final_refusals(),
         _MailBox(settings, timeout, end) as mailbox,
     ):
-        mailbox.login(settings.imap_user, settings.imap_password.get_secret_value(), initial_folder=None)
+        mailbox.log_in()
         yield mailbox
 
 
@@ -86,7 +111,7 @@ def _final_refusals() -> Iterator[None]:
     except imaplib.IMAP4.abort:  # a broken connection, which is also an IMAP4.error
         raise
     except (ImapToolsError, imaplib.IMAP4.error) as error:
-        refusal = MailUnavailable if any(code in str(error) for code in TRANSIENT) else MailRefused
+        refusal = MailUnavailable if any(code in str(error) for code in (*TRANSIENT, SERVER_BUG)) else MailRefused
         raise refusal(str(error)) from None
 
 
@@ -106,28 +131,51 @@ def check(settings: Settings) -> Check:
         return Check(name, "failed", found, "correct IMAP_HOST, IMAP_PORT or IMAP_SECURITY")
 
 
-def _describe(message: MailMessage) -> dict[str, Any]:
-    """Return a mail as JSON; a mail that cannot be parsed gets an error text and does not affect the others."""
+def _read(mailbox: _MailBox, folder: str, uid: str, tries: int = 2) -> dict[str, Any] | None:
+    """Return a mail as JSON, with an error text if it cannot be read, or None if it has been deleted meanwhile."""
     try:
+        data = _fetch(mailbox, uid)
+        return None if data is None else {"uid": uid, **_described(data)}
+    except (imaplib.IMAP4.abort, OSError) as error:
+        # some servers close the connection because they cannot read one mail (Dovecot does)
+        mailbox.reconnect(folder)
+        if tries > 1:
+            return _read(mailbox, folder, uid, tries - 1)
+        return {"uid": uid, **_unreadable(f"the connection breaks whenever this mail is fetched: {error}")}
+    except _NotSent as error:
+        return {"uid": uid, **_unreadable(f"the server does not send this mail: {error}")}
+
+
+def _fetch(mailbox: _MailBox, uid: str) -> bytes | None:
+    """Return the beginning of a mail, or None if it is gone; raise _NotSent if the server refuses only this mail."""
+    mailbox.client.response("FETCH")  # forget what belongs to earlier commands
+    try:
+        status, data = mailbox.client.uid("fetch", uid, f"(BODY.PEEK[]<0.{MOST_BYTES}>)")
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error as error:  # BAD
+        raise _NotSent(error) from None
+    if status != "OK":
+        reason = b" ".join(data).decode(errors="replace")
+        raise (MailUnavailable if any(code in reason for code in TRANSIENT) else _NotSent)(reason)
+    return next((part[1] for part in data if isinstance(part, tuple)), None if data == [None] else b"")
+
+
+def _described(data: bytes) -> dict[str, Any]:
+    try:
+        message = email.message_from_bytes(data, policy=message_text.SHORT_HEADERS)
+        date = parse_email_date(str(message["date"] or ""))
         return {
-            "uid": message.uid,
-            "from": next(iter(message_text.addresses(message.obj, "from")), ""),
-            "to": message_text.addresses(message.obj, "to"),
-            "subject": message_text.header(message.obj, "subject"),
-            "date": message.date.isoformat()
-            if message.date.year > 1900
-            else None,  # 1900: the date is missing or unreadable
-            "text": message_text.text(message.obj)[:TEXT_LIMIT],
-            "has_attachments": message_text.has_attachments(message.obj),
+            "from": next(iter(message_text.addresses(message, "from")), ""),
+            "to": message_text.addresses(message, "to"),
+            "subject": message_text.header(message, "subject"),
+            "date": date.isoformat() if date.year > 1900 else None,  # 1900: the date is missing or unreadable
+            "text": message_text.text(message)[:TEXT_LIMIT],
+            "has_attachments": message_text.has_attachments(message),
         }
     except Exception as error:  # the standard library's parsers raise many kinds of errors
-        problem = f"this mail cannot be read: {type(error).__name__}"
-        unknown: dict[str, Any] = {
-            "from": "",
-            "to": [],
-            "subject": "",
-            "date": None,
-            "text": problem,
-            "has_attachments": False,
-        }
-        return {"uid": message.uid, **unknown}
+        return _unreadable(f"this mail cannot be read: {type(error).__name__}")
+
+
+def _unreadable(reason: str) -> dict[str, Any]:
+    return {"from": "", "to": [], "subject": "", "date": None, "text": reason[:TEXT_LIMIT], "has_attachments": False}

@@ -7,13 +7,28 @@ import binascii
 import re
 from collections.abc import Iterator
 from email.message import Message
+from email.policy import Compat32
 from email.utils import getaddresses
 from itertools import groupby
 
-# encoded words in Q encoding must not contain spaces and question marks, but some mail does
-_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([bBqQ])\?(.*?)\?=")
+LONGEST_HEADER = 100_000  # characters
+# encoded words in Q encoding must not contain spaces and question marks, but some mail does; they end before the
+# beginning of another word, so that a search for the end of each of many words takes linear time
+_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?]*)?\?([bBqQ])\?((?:(?!=\?[^=]).)*?)\?=")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class _ShortHeaders(Compat32):
+    """The default policy, but long headers are shortened: the library takes quadratic time for some."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        """Return the name and the shortened value of a header."""
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:LONGEST_HEADER]
+
+
+SHORT_HEADERS = _ShortHeaders()
 
 
 def header(message: Message, name: str) -> str:

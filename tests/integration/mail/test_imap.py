@@ -9,7 +9,7 @@ import pytest
 from project.integrations.mail import imap
 from project.integrations.mail.sending import MailRefused
 from project.settings import Settings
-from tests.support.dovecot import Dovecot
+from tests.support.dovecot import Dovecot, FetchProxy
 from tests.support.mail import PASSWORD, USER, RawServer
 from tests.support.ports import free_port
 
@@ -26,6 +26,11 @@ DEFECTIVE = [
     b"Content-Type: text/plain; charset=raw-unicode-escape\r\n\r\n\\ud800",
     b"Content-Type: text/plain; charset=\xff\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!",
     b"Content-Type: multipart/mixed; boundary=never\r\n\r\nnothing",
+    b"Content-Type: multipart/mixed; boundary*=idna''abc\r\n\r\nx",
+    b"Content-Type: multipart/mixed; boundary*=undefined''abc\r\n\r\nx",
+    b"Content-Type: multipart/mixed; boundary*=punycode''a%ff\r\n\r\nx",
+    b"Content-Type: multipart/mixed; boundary*0=a; boundary*" + 5000 * b"1" + b"=b\r\n\r\nx",
+    b"Subject: =?a?q?" + 20_000 * b"=?a?q?x" + b"\r\nContent-Type: text/plain" + 100_000 * b";" + b"\r\n\r\nx",
 ]
 
 
@@ -46,6 +51,14 @@ def settings(dovecot: Dovecot, trusted: None) -> Settings:
     return make(dovecot)
 
 
+@pytest.fixture
+def proxy(dovecot: Dovecot) -> Iterator[FetchProxy]:
+    """A proxy in front of the server."""
+    proxy = FetchProxy(dovecot.ports["none"])
+    yield proxy
+    proxy.stop()
+
+
 def make(dovecot: Dovecot, security: str = "tls", **other: Any) -> Settings:
     """Return settings for the server."""
     given: dict[str, Any] = {"imap_host": "127.0.0.1", "imap_port": dovecot.ports[security], "imap_security": security}
@@ -56,6 +69,13 @@ def put(client: Any, *mails: bytes, folder: str = "INBOX") -> None:
     """Put mails into a folder."""
     for mail in mails:
         client.append(folder, "", time.time(), mail)
+
+
+def uids_of(client: Any) -> list[str]:
+    """Return the UIDs of all mails, oldest first."""
+    client.select()
+    found: list[str] = client.uid("SEARCH", "ALL")[1][0].decode().split()
+    return found
 
 
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
@@ -95,6 +115,13 @@ def test_a_long_text_is_shortened_and_an_attachment_is_mentioned(mailbox: Any, s
     assert (attached["text"], attached["has_attachments"]) == ("see file", True)
 
 
+def test_a_date_that_is_not_ascii_is_no_date(mailbox: Any, settings: Settings) -> None:
+    """The rest of the mail is read."""
+    put(mailbox, b"Date: Sa, 21 M\xe4rz 2026\r\n" + PLAIN.replace(b"Date:", b"X-Date:"))
+    [mail] = imap.receive(settings, "INBOX", True, 20)
+    assert (mail["subject"], mail["date"]) == ("Grüße", None)
+
+
 def test_a_defective_mail_does_not_hide_the_others(mailbox: Any, settings: Settings) -> None:
     """Whatever is in it, it is listed, and the result is text that every client can read."""
     put(mailbox, *DEFECTIVE, PLAIN)
@@ -103,6 +130,59 @@ def test_a_defective_mail_does_not_hide_the_others(mailbox: Any, settings: Setti
     assert mails[0]["subject"] == "Grüße"
     assert all(mail["uid"] for mail in mails)
     assert str(mails).encode()  # no halves of characters
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "{tag} NO [SERVERBUG] Internal error\r\n",
+        "* 2 FETCH (UID 2 BODY[]<0> {{3}}\r\nabc)\r\n{tag} NO FETCH server error\r\n",
+        "{tag} BAD Command Error. 11\r\n",
+    ],
+    ids=["an error of the server", "an error after a part", "a protocol error"],
+)
+def test_a_mail_that_the_server_refuses_to_send_does_not_hide_the_others(
+    dovecot: Dovecot, mailbox: Any, proxy: FetchProxy, reply: str
+) -> None:
+    """It is listed with the reason; a mail that was deleted since the search is not listed."""
+    put(mailbox, *(b"Subject: %d\r\n\r\n" % number for number in range(4)))
+    uids = uids_of(mailbox)
+    proxy.replies |= {uids[1]: reply, uids[2]: "{tag} OK nothing\r\n"}
+    mails = imap.receive(make(dovecot, "none", imap_port=proxy.port), "INBOX", True, 20)
+    assert [(mail["uid"], mail["subject"]) for mail in mails] == [(uids[3], "3"), (uids[1], ""), (uids[0], "0")]
+    assert mails[1]["text"].startswith("the server does not send this mail: ")
+
+
+def test_a_server_that_is_unavailable_in_between_is_asked_again_later(
+    dovecot: Dovecot, mailbox: Any, proxy: FetchProxy
+) -> None:
+    """The job is retried, because the mail is fine."""
+    put(mailbox, PLAIN)
+    proxy.replies |= dict.fromkeys(uids_of(mailbox), "{tag} NO [UNAVAILABLE] later\r\n")
+    with pytest.raises(imap.MailUnavailable, match="later"):
+        imap.receive(make(dovecot, "none", imap_port=proxy.port), "INBOX", True, 20)
+
+
+def test_a_mail_that_breaks_the_connection_does_not_hide_the_others(
+    dovecot: Dovecot, mailbox: Any, settings: Settings
+) -> None:
+    """Dovecot closes the connection for a mail that it cannot read; the others are read on a new connection."""
+    put(mailbox, *(b"Subject: %d\r\n\r\n" % number for number in range(4)))
+    mailbox.select()
+    dovecot.spoil(b"Subject: 1", b"Subject: 2")
+    mails = imap.receive(settings, "INBOX", True, 20)
+    assert [mail["subject"] for mail in mails] == ["3", "", "", "0"]
+    assert mails[1]["text"].startswith("the connection breaks whenever this mail is fetched: ")
+
+
+def test_of_a_large_mail_only_the_beginning_is_read(
+    mailbox: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no mail fills the memory or uses up the time of the job."""
+    monkeypatch.setattr(imap, "MOST_BYTES", 1000)
+    put(mailbox, ATTACHED + b"x" * 10_000, b"\r\n" + b"x" * 10_000)
+    long, attached = imap.receive(settings, "INBOX", True, 20)
+    assert (len(long["text"]), attached["text"], attached["has_attachments"]) == (998, "see file", True)
 
 
 @pytest.mark.parametrize("folder", ["Grüße & more", 'with "quotes" \\', "{3}"])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from project.integrations.mail import message_text, sending
 from project.settings import Settings
+from tests.support.stopwatch import takes_less_than
 
 SUBJECTS = [
     (b"Hello\r\n =?utf-8?q?W=C3=B6rld?=", "Hello Wörld"),
@@ -134,3 +135,19 @@ def test_any_subject_is_read_as_it_was_written(subject: str) -> None:
         " " if letter.isspace() else letter for letter in subject
     )
     assert message_from_bytes(sent, policy=policy.default)["Subject"] == subject
+
+
+@pytest.mark.parametrize("text", [b"=?a?q?x", b"=?a?q?x=?=", b"=?a*b?q?=?q? "])
+def test_a_long_header_takes_no_long_time(text: bytes) -> None:
+    """The time is proportional to its length: nothing can interrupt a search by a regular expression."""
+    message = message_from_bytes(b"Subject: " + 20_000 * text + b"\r\nTo: " + 20_000 * text + b"\r\n\r\n")
+    with takes_less_than(5):  # usually 0.2 s
+        message_text.header(message, "subject")
+        message_text.addresses(message, "to")
+
+
+def test_only_the_beginning_of_a_very_long_header_is_read() -> None:
+    """The library's parser takes quadratic time for some headers."""
+    longest = message_text.LONGEST_HEADER
+    message = message_from_bytes(b"Subject: " + b"x" * longest + b"y\r\n\r\n", policy=message_text.SHORT_HEADERS)
+    assert message_text.header(message, "subject") == "x" * longest
