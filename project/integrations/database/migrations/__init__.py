@@ -1,5 +1,6 @@
 """Run Alembic's migrations; versions/ contains the steps to the current models."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,13 +30,10 @@ def bring_up_to_date(connection: Connection, settings: Settings) -> bool:
     """
     begin(connection)
     missing = bool(behind(connection))
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if missing:
+        _upgrade(connection)
     if connection.dialect.name == "postgresql":
         roles.grant(connection, settings.database, settings.database_reader)
-    else:
-        _check_foreign_keys(connection)
     return missing
 
 
@@ -68,9 +66,22 @@ def refuse_newer(revisions: Iterable[str], message: str) -> None:
         raise NewerDatabase(message.format(_names(unknown)))
 
 
-def _check_foreign_keys(connection: Connection) -> None:
-    if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-        raise ValueError(f"a row of the table {broken[0]} refers to a missing row of {broken[2]}")
+def _upgrade(connection: Connection) -> None:
+    """Run the missing migrations; raise ValueError if rows would refer to rows that are missing afterwards."""
+    before = _dangling(connection)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    for table, parent in _dangling(connection) - before:
+        raise ValueError(f"the migration would leave a row of the table {table} without its row of {parent}")
+
+
+def _dangling(connection: Connection) -> Counter[tuple[str, str]]:
+    """Count the rows of each table that refer to missing rows of another one: SQLite lets other programs leave some."""
+    if connection.dialect.name == "postgresql":
+        return Counter()
+    rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
+    return Counter((table, parent) for table, _, parent, _ in rows)
 
 
 def _names(revisions: Iterable[str]) -> str:
