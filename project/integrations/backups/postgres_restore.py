@@ -4,6 +4,7 @@ The schemas in the backup are emptied first, so objects that it lacks are gone a
 and objects of roles that the owner is not a member of stay unchanged.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -30,10 +31,11 @@ BUSY = (
     f"nothing was changed: another connection has used a table for more than {LOCK_WAIT} s; SELECT * FROM "
     "pg_stat_activity names it; end it, or stop the consumers, and restore again"
 )
-# independent objects in a schema, not parts of other objects or of extensions
+# independent objects in a schema, neither extensions nor parts of other objects or of extensions
 _OBJECTS = """
 SELECT o.type, o.identity FROM pg_depend d, pg_identify_object(d.classid, d.objid, d.objsubid) o
-WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n' AND o.type NOT IN ('default acl', 'statistics object')
+WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n'
+AND o.type NOT IN ('default acl', 'extension', 'statistics object')
 AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = %s)
 AND NOT EXISTS (
     SELECT FROM pg_depend p WHERE p.classid = d.classid AND p.objid = d.objid AND p.deptype IN ('a', 'e', 'i'))
@@ -43,6 +45,10 @@ AND ((SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (
 ORDER BY o.type = 'table' DESC
 """
 _LARGE_OBJECTS = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE pg_has_role(lomowner, 'USAGE')"
+_TABLES_OF_EXTENSIONS = """
+SELECT o.identity FROM pg_depend d, pg_identify_object(d.classid, d.objid, 0) o
+WHERE d.deptype = 'e' AND o.type = 'table'
+"""
 # objects that users create, and would miss
 _VISIBLE = """
 SELECT type || ' ' || identity FROM (
@@ -87,6 +93,8 @@ def _clean(driver: Any, schemas: set[str]) -> None:
 
 def _fill(driver: Any, archive: Archive, report: Report) -> None:
     there = _there(driver)
+    # extensions that exist stay, with the rows of their tables
+    kept = tuple(f"COPY {table} ".encode() for (table,) in driver.execute(_TABLES_OF_EXTENSIONS))
     driver.execute(archive.section("pre-data", there))
     done = 0
     with archive.rows() as commands:
@@ -95,11 +103,18 @@ def _fill(driver: Any, archive: Archive, report: Report) -> None:
                 driver.execute(command)
                 continue
             report(done / max(archive.tables, 1), f"table {done + 1} of {archive.tables}")
-            with driver.cursor().copy(command) as copy:
-                while lines := list(islice(rows, LINES)):
-                    copy.write(b"".join(lines))
+            if command.startswith(kept):
+                deque(rows, maxlen=0)  # skip them
+            else:
+                _copy(driver, command, rows)
             done += 1
     driver.execute(archive.section("post-data", there))
+
+
+def _copy(driver: Any, command: bytes, rows: Iterator[bytes]) -> None:
+    with driver.cursor().copy(command) as copy:
+        while lines := list(islice(rows, LINES)):
+            copy.write(b"".join(lines))
 
 
 def _there(driver: Any) -> list[str]:

@@ -122,6 +122,26 @@ def test_a_restore_that_fails_changes_nothing(postgres: Postgres, empty: str, tm
     assert _sql(empty, "SELECT column_name FROM information_schema.columns WHERE table_name = 'run'") == "mine"
 
 
+def test_a_superuser_restores_and_extensions_stay(postgres: Postgres, empty: str, tmp_path: Path) -> None:
+    """One in the backup keeps its version, and one that is newer than the backup keeps the columns of its types."""
+    _sql(empty, "CREATE EXTENSION citext VERSION '1.4'", "CREATE TABLE names (name citext)")
+    # some extensions, such as PostGIS, have tables with rows that pg_dump backs up
+    _sql(empty, "CREATE TABLE settings AS SELECT 7 AS setting", "ALTER EXTENSION citext ADD TABLE settings")
+    _sql(empty, "UPDATE pg_extension SET extconfig = ARRAY['settings'::regclass], extcondition = '{\"\"}'")
+    postgres_dump.dump(empty, tmp_path / "archive", _ignore)
+    _sql(
+        empty,
+        "CREATE EXTENSION hstore",
+        "CREATE SCHEMA reports",
+        "CREATE TABLE reports.kept AS SELECT 'a=>1'::hstore h",
+    )
+    for _ in range(2):
+        _restore(empty, tmp_path / "archive")
+        assert _sql(empty, "SELECT extversion FROM pg_extension WHERE extname = 'citext'") == "1.4"
+        assert _sql(empty, "SELECT h -> 'a' FROM reports.kept", "SELECT count(name) FROM names") == "1\n0"
+        assert _sql(empty, "TABLE settings") == "7"
+
+
 @pytest.mark.parametrize("what", ["dump", "restore"])
 def test_the_program_ends_with_a_job_that_is_killed(postgres: Postgres, empty: str, tmp_path: Path, what: str) -> None:
     """Killed with -9 in the middle: nothing goes on, and no half is restored."""
