@@ -20,6 +20,9 @@ from tests.support.ports import free_port
 USER, PASSWORD = "someone", "canary-of-ftp"
 STALLS, DROPS = "stalls", "drops"  # in the middle of a file
 BUSY, RESTARTS = "busy", "restarts"  # answers 450; sends from the first byte, whatever was asked
+# closes the connection, never answers, answers 426 or ends, when this file is fetched or this folder is listed
+CLOSES, HANGS, ABORTS, ENDS = "closes", "hangs", "aborts", "ends"
+CUTS = "cuts"  # drops each time, and refuses to go on in the middle of any file
 
 
 class FtpServer:
@@ -57,9 +60,13 @@ class FtpServer:
         """Serve from now on."""
         self._thread.start()
 
+    def stop_soon(self) -> None:
+        """Close all connections and end, without waiting for it."""
+        self._stopping.set()
+
     def stop(self) -> None:
         """Close all connections and end."""
-        self._stopping.set()
+        self.stop_soon()
         self._thread.join(10)
 
     def _serve(self) -> None:
@@ -80,27 +87,43 @@ def running_ftp(folder: Path, certificate: Path | None = None) -> Iterator[FtpSe
         server.stop()
 
 
-def _handler(server: FtpServer, certificate: Path | None) -> Any:
+def _mischief(server: FtpServer) -> Any:
     class Mischief:
         """Sends a first piece, then stalls or drops both connections if a test asks for it."""
 
         def send(self: Any, data: bytes) -> int:
             name = Path(server.fetched[-1][0]).name if server.fetched and self.cmd_channel.fetching else ""
             options = server.mischief.get(name)
-            if options in (STALLS, DROPS) and self.tot_bytes_sent:
+            if options in (STALLS, DROPS, CUTS) and self.tot_bytes_sent:
                 server.stalled.set()
                 if options == DROPS:
                     del server.mischief[name]
+                if options != STALLS:
                     self.cmd_channel.close()
                 return 0
             return int(super().send(data))  # type: ignore[misc]
 
+    return Mischief
+
+
+def _breaks(server: FtpServer, handler: Any, path: str) -> bool:
+    options = server.mischief.get(Path(path).name)
+    if options == CLOSES:
+        handler.close()
+    if options == ENDS:
+        server.stop_soon()
+    if options == ABORTS:
+        handler.respond("426 aborted")
+    return options in (CLOSES, HANGS, ABORTS, ENDS)
+
+
+def _handler(server: FtpServer, certificate: Path | None) -> Any:
     class Notes:
         fetching = False
 
         def ftp_MLSD(self: Any, path: str) -> Any:  # noqa: N802
             self.fetching = False
-            return super().ftp_MLSD(path)  # type: ignore[misc]
+            return _breaks(server, self, path) or super().ftp_MLSD(path)  # type: ignore[misc]
 
         def ftp_RETR(self: Any, file: str) -> Any:  # noqa: N802
             self.fetching = True
@@ -109,14 +132,19 @@ def _handler(server: FtpServer, certificate: Path | None) -> Any:
             if options == BUSY:
                 return self.respond("450 busy")
             self._restart_position *= options != RESTARTS
-            return super().ftp_RETR(file)  # type: ignore[misc]
+            return _breaks(server, self, file) or super().ftp_RETR(file)  # type: ignore[misc]
+
+        def ftp_REST(self: Any, line: str) -> Any:  # noqa: N802
+            if CUTS in server.mischief.values():
+                return self.respond("502 not implemented")
+            return super().ftp_REST(line)  # type: ignore[misc]
 
     plain = {"abstracted_fs": _listing(server), "use_sendfile": False, "unicode_errors": "surrogateescape"}
     plain["auth_failed_timeout"] = 0
     if certificate is None:
-        data = type("Data", (Mischief, DTPHandler), {"ac_out_buffer_size": 4096})
+        data = type("Data", (_mischief(server), DTPHandler), {"ac_out_buffer_size": 4096})
         return type("Handler", (Notes, FTPHandler), {**plain, "dtp_handler": data})
-    data = type("Data", (Mischief, TLS_DTPHandler), {"ac_out_buffer_size": 4096})
+    data = type("Data", (_mischief(server), TLS_DTPHandler), {"ac_out_buffer_size": 4096})
     secure = {"certfile": str(certificate), "tls_control_required": True, "tls_data_required": True}
     return type("Handler", (Notes, TLS_FTPHandler), {**plain, **secure, "dtp_handler": data})
 

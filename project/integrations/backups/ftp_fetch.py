@@ -3,18 +3,15 @@
 import ftplib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from project.integrations.backups import ftp
-from project.integrations.backups.ftp_listing import File, refused
+from project.integrations.backups.ftp_listing import File, Unavailable, refused, retried
 from project.settings import Settings
 
 Progress = Callable[[int], None]
 CHUNK = 2**16  # bytes
-
-
-class Unavailable(Exception):
-    """A file cannot be fetched; the text gives the reason."""
 
 
 class _Longer(Exception):
@@ -24,9 +21,16 @@ class _Longer(Exception):
 def fetch(client: ftplib.FTP, settings: Settings, file: File, half: Path, progress: Progress) -> bool:
     """Fetch a file, or the rest of it, to *half*; return whether it is longer than listed.
 
-    Raise Unavailable if the server refuses the file, or sends less than it has listed.
+    Raise Unavailable if the server refuses the file, sends less than it has listed, or breaks the connection before it
+    has sent anything more. If the connection breaks later, raise the error: the next attempt resumes there.
     """
-    resumed = half.exists() and half.stat().st_size > 0
+    had = _size(half)
+    attempt = partial(_fetch, client, settings, file, half, progress)
+    return retried(attempt, partial(ftp.connect, client, settings), unless=lambda: _size(half) > had)
+
+
+def _fetch(client: ftplib.FTP, settings: Settings, file: File, half: Path, progress: Progress) -> bool:
+    resumed = _size(half) > 0
     longer, reason = False, ""
     try:
         _receive(client, file, half, progress)
@@ -40,10 +44,14 @@ def fetch(client: ftplib.FTP, settings: Settings, file: File, half: Path, progre
     size = half.stat().st_size
     if resumed and (longer or reason or size < file.size):
         half.unlink()  # the server does not support REST, or the half is of another version
-        return fetch(client, settings, file, half, progress)
+        return _fetch(client, settings, file, half, progress)
     if reason or size < file.size:
         raise Unavailable(reason or f"the server listed {file.size} bytes and sent {size}")
     return longer
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _receive(client: ftplib.FTP, file: File, half: Path, progress: Progress) -> None:

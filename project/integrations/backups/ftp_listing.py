@@ -3,9 +3,11 @@
 import ftplib
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 from project.integrations.backups.archives import BackupError
 
@@ -17,8 +19,17 @@ _NO_NAME = re.compile(r"[/\x00-\x1f\x7f]|^\.{0,2}$")
 # RFC 959: this file or folder is unavailable now, for example locked; the connection is fine
 _BUSY = ("450", "451", "452")
 
+# the connection is broken, or the server is in a state from which only a new connection leads
+_BROKEN = (EOFError, TimeoutError, ConnectionError, ssl.SSLError, ftplib.Error)
+TRIES = 2  # an idle connection may have been closed before the first
+
+T = TypeVar("T")
 LeftOut = dict[str, str]  # paths on the server, and the reasons why they are not backed up
 Facts = dict[str, str]
+
+
+class Unavailable(Exception):
+    """A file or folder cannot be fetched; the text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,23 @@ def refused(error: ftplib.Error) -> bool:
     return isinstance(error, ftplib.error_perm) or str(error).startswith(_BUSY)
 
 
+def retried(attempt: Callable[[], T], reconnect: Callable[[], None], unless: Callable[[], bool]) -> T:
+    """Reconnect and try again if the connection breaks; raise Unavailable if it breaks each time.
+
+    Raise the error if *unless* then is true, or if the server is away.
+    """
+    reason = ""
+    for _ in range(TRIES):
+        try:
+            return attempt()
+        except _BROKEN as error:
+            if unless():
+                raise
+            reconnect()
+            reason = str(error) or type(error).__name__
+    raise Unavailable(f"the connection breaks whenever the server sends it: {reason}")
+
+
 def is_name(name: str) -> bool:
     """Tell whether a name is a plain name, not a path or a special entry."""
     return not _NO_NAME.search(name)
@@ -48,8 +76,8 @@ def shown(path: str) -> str:
 class Listing:
     """List all files of a server; *left_out* has the other entries with the reasons."""
 
-    def __init__(self, client: ftplib.FTP) -> None:
-        self._client = client
+    def __init__(self, client: ftplib.FTP, reconnect: Callable[[], None]) -> None:
+        self._client, self._reconnect = client, reconnect
         self._entries = 0
         self.left_out: LeftOut = {}
 
@@ -88,17 +116,23 @@ class Listing:
 
     def _listed(self, folder: str) -> list[tuple[str, Facts]]:
         try:
-            lines = list(self._lines(f"MLSD {folder.rstrip('/')}".rstrip()))
-        except ftplib.Error as error:
-            if not refused(error):
-                raise
+            lines = retried(partial(self._lines, folder), self._reconnect, unless=lambda: not folder)
+        except Unavailable as error:
             if not folder:
                 raise BackupError(f"{self._client.host} does not list its files by MLSD: {error}") from None
             self.left_out[folder.rstrip("/")] = str(error)  # no permission, or deleted since its parent was listed
             return []
         return [_entry(line) for line in lines]
 
-    def _lines(self, command: str) -> Iterator[str]:
+    def _lines(self, folder: str) -> list[str]:
+        try:
+            return list(self._received(f"MLSD {folder.removesuffix('/')}" if folder else "MLSD"))
+        except ftplib.Error as error:
+            if not refused(error):
+                raise
+            raise Unavailable(str(error)) from None
+
+    def _received(self, command: str) -> Iterator[str]:
         """Yield the lines of a listing; limit their number and length."""
         self._client.voidcmd("TYPE A")
         with self._client.transfercmd(command) as connection, connection.makefile("rb") as lines:

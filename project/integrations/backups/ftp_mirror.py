@@ -17,8 +17,8 @@ from typing import Any
 
 from project.integrations.backups import ftp, manifest
 from project.integrations.backups.archives import Report
-from project.integrations.backups.ftp_fetch import Progress, Unavailable, fetch
-from project.integrations.backups.ftp_listing import ENCODING, File, LeftOut, Listing, is_name, shown
+from project.integrations.backups.ftp_fetch import Progress, fetch
+from project.integrations.backups.ftp_listing import ENCODING, File, LeftOut, Listing, Unavailable, is_name, shown
 from project.integrations.backups.manifest import Content, Guard
 from project.settings import Settings
 
@@ -71,7 +71,7 @@ class Mirror:
         left_out: LeftOut = {}
         truncated: LeftOut = {}
         with ftp.connected(settings) as client:
-            listing = Listing(client)
+            listing = Listing(client, partial(ftp.connect, client, settings))
             files = list(self._fitting(listing.files(), left_out))
             left_out |= listing.left_out
             self._prune(files, left_out, guard)
