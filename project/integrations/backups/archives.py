@@ -61,9 +61,9 @@ class Backup:
     @property
     def moment(self) -> datetime:
         """Return the time of the backup."""
-        match = re.fullmatch(PATTERN, self.path.name)
-        assert match
-        return datetime.strptime(match[2], MOMENT).replace(tzinfo=UTC)
+        parsed = parse(self.path.name)
+        assert parsed
+        return parsed[1]
 
     @property
     def sum_path(self) -> Path:
@@ -76,8 +76,16 @@ class Backup:
         return self.path.with_name(self.path.name + MANIFEST)
 
 
+def parse(name: str) -> tuple[str, datetime] | None:
+    """Return the kind and the time in the name of an archive, or None if it is the name of something else."""
+    if match := re.fullmatch(PATTERN, name):
+        with suppress(ValueError):  # there is no such day
+            return match[1], datetime.strptime(match[2], MOMENT).replace(tzinfo=UTC)
+    return None
+
+
 def make(folder: Path, kind: Kind, suffix: str, fill: Fill, keep: Keep) -> dict[str, Any]:
-    """Make an archive, then delete old ones; return {name, bytes, sha256, seconds, deleted, …}.
+    """Make an archive, then delete old ones; return {name, bytes, sha256, seconds, deleted, not_deleted, …}.
 
     Raise AlreadyRunning, FolderFull and the errors of *fill*; then no archive was made and none deleted.
     """
@@ -91,14 +99,13 @@ def make(folder: Path, kind: Kind, suffix: str, fill: Fill, keep: Keep) -> dict[
             result |= {"name": path.name, "bytes": unfinished.stat().st_size, "sha256": _publish(unfinished, path)}
         finally:
             _remove_leftovers(folder, kind)
-        result["deleted"] = _delete_old(folder, kind, keep)
+        result |= _delete_old(folder, kind, keep)
     return result | {"seconds": round(time.monotonic() - begun, 1)}
 
 
 def verify(folder: Path, name: str) -> Backup:
     """Return the archive with this name if its checksum matches, or raise BrokenBackup."""
-    match = re.fullmatch(PATTERN, name)
-    if match is None:  # reject paths: the name comes from a client
+    if parse(name) is None:  # reject paths: the name comes from a client
         raise BrokenBackup("invalid name; the name of a backup is such as database-20261121T030000Z.dump")
     backup = Backup(folder / name)
     try:
@@ -113,8 +120,8 @@ def verify(folder: Path, name: str) -> Backup:
 
 def all_of(folder: Path, kind: Kind) -> list[Backup]:
     """Return the archives of a kind, newest first; files without a checksum do not count."""
-    matches = [(path, re.fullmatch(PATTERN, path.name)) for path in folder.iterdir()]
-    backups = [Backup(path) for path, match in matches if match and match[1] == kind]
+    parsed = [(path, parse(path.name)) for path in folder.iterdir()]
+    backups = [Backup(path) for path, found in parsed if found and found[0] == kind and path.is_file()]
     return sorted((each for each in backups if each.sum_path.exists()), key=lambda each: each.moment, reverse=True)
 
 
@@ -181,23 +188,28 @@ def _publish(unfinished: Path, path: Path) -> str:
     return sha256
 
 
-def _delete_old(folder: Path, kind: Kind, keep: Keep) -> list[str]:
+def _delete_old(folder: Path, kind: Kind, keep: Keep) -> dict[str, list[str]]:
     backups = all_of(folder, kind)
     keepers = kept([backup.moment for backup in backups], keep)
-    old = [backup for backup in backups if backup.moment not in keepers]
-    for backup in old:
-        backup.path.unlink(missing_ok=True)
-        backup.sum_path.unlink(missing_ok=True)
-        backup.manifest_path.unlink(missing_ok=True)
-    return [backup.path.name for backup in old]
+    deleted, not_deleted = list[str](), list[str]()
+    for backup in backups:
+        if backup.moment in keepers:
+            continue
+        try:
+            for path in (backup.path, backup.sum_path, backup.manifest_path):
+                path.unlink(missing_ok=True)
+            deleted.append(backup.path.name)
+        except OSError:  # a retry of the job would make one archive more each time
+            not_deleted.append(backup.path.name)
+    return {"deleted": deleted, "not_deleted": not_deleted}
 
 
 def _remove_leftovers(folder: Path, kind: Kind) -> None:
     """Remove the remains of a killed job: unfinished files, and checksums and manifests without an archive."""
     beside = [*folder.glob(f"{kind}-*{SUM}"), *folder.glob(f"{kind}-*{MANIFEST}")]
-    orphans = [path for path in beside if not path.with_suffix("").exists()]
+    orphans = [path for path in beside if parse(path.stem) and not path.with_suffix("").exists()]
     for path in [*folder.glob(f"{UNFINISHED}{kind}-*"), *orphans]:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it may be gone, or must not be deleted
             path.unlink()
 
 

@@ -57,6 +57,22 @@ for step in range(1000):
 print(step, len(list(folder.iterdir())))
 """
 
+# the kernel refuses to remove a file, as if it were immutable
+PROTECTED = """
+def protect(event, args):
+    if event == "os.remove" and "20260102" in str(args[0]):
+        raise PermissionError(1, "Operation not permitted")
+
+for day in (1, 2):
+    path = folder / f"ftp-2026010{day}T000000Z.tar.gz"
+    path.touch()
+    path.with_name(path.name + archives.SUM).touch()
+(folder / f"{archives.UNFINISHED}ftp-20260102T000000Z.tar.gz").touch()
+sys.addaudithook(protect)
+summary = make(lambda path: path.touch() or {})
+print(summary["deleted"], summary["not_deleted"])
+"""
+
 
 def _fill(content: bytes) -> Callable[[Path], dict[str, Any]]:
     def fill(path: Path) -> dict[str, Any]:
@@ -108,6 +124,42 @@ def test_old_backups_go_only_when_a_new_one_is_there(tmp_path: Path) -> None:
     third = _make(tmp_path)
     assert third["deleted"] == [first]
     assert _archives(tmp_path)[::2] == sorted([second, third["name"], other])
+
+
+@pytest.mark.parametrize(
+    "name", ["database-schema.json", "database-old.sha256", "database-20260230T000000Z.dump.sha256", "database-1.json"]
+)
+def test_files_of_others_in_the_folder_stay(tmp_path: Path, name: str) -> None:
+    """Only checksums and manifests of archives are remains of a killed job."""
+    (tmp_path / name).write_text("theirs")
+    remains = tmp_path / "database-20260101T000000Z.dump.sha256"
+    remains.write_text("ours")
+    _make(tmp_path)
+    assert (tmp_path / name).read_text() == "theirs"
+    assert not remains.exists()
+
+
+def test_files_that_only_look_like_archives_stop_no_backup(tmp_path: Path) -> None:
+    """One with an impossible date, a folder, and a link to nothing: all are no archives."""
+    folder = tmp_path / "backups"
+    name = _make(folder)["name"]
+    folder.joinpath("database-20260230T000000Z.dump").write_bytes(b"of the 30th of February")
+    folder.joinpath("database-20260102T000000Z.dump").mkdir()
+    folder.joinpath("database-20260103T000000Z.dump").symlink_to("nowhere")
+    for each in list(folder.glob("*.dump")):
+        folder.joinpath(f"{each.name}.sha256").touch()
+    assert [each.path.name for each in archives.all_of(folder, "database")] == [name]
+    assert archives.check(Settings(_env_file=None, run_dir=tmp_path)).state == "ok"
+    with pytest.raises(archives.BrokenBackup, match="invalid name"):
+        archives.verify(folder, "database-20260230T000000Z.dump")
+    assert _make(folder)["name"] > name
+
+
+def test_an_old_backup_that_cannot_be_deleted_does_not_fail_the_new_one(tmp_path: Path) -> None:
+    """A retry would make one archive more each time; the others are deleted, and the result names it."""
+    done = _run(PROTECTED, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["['ftp-20260101T000000Z.tar.gz']", "['ftp-20260102T000000Z.tar.gz']"]
 
 
 def test_a_job_killed_at_any_step_leaves_only_whole_archives(tmp_path: Path) -> None:

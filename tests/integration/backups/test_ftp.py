@@ -1,5 +1,6 @@
 """The mirror of an FTP server, with a real one."""
 
+import gzip
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from tests.support.wait import wait_until
 
 LONG = bytes(range(256)) * 2000
 TREE = {"a.txt": b"a", "long": LONG, "sub/b c.txt": b"b", "sub/deep/é": b"", "sub/\udcff": b"no UTF-8"}
+INFINITE = '{"content": {"files": Infinity}}'
 CHILD = """
 import sys
 from pathlib import Path
@@ -225,14 +227,31 @@ def test_a_backup_that_has_lost_nearly_everything_is_refused(server: FtpServer, 
     assert _make(settings) > small > good
 
 
-def test_an_archive_without_a_manifest_is_counted(server: FtpServer, settings: Settings) -> None:
+@pytest.mark.parametrize("text", [None, "[]", "{", "[" * 100_000, INFINITE])
+def test_an_archive_without_a_manifest_is_counted(server: FtpServer, settings: Settings, text: str | None) -> None:
     """Older archives have no manifest, and a manifest may be damaged."""
     (server.folder / "empty").mkdir()
-    for harm in (Path.unlink, lambda path: path.write_text("[]"), lambda path: path.write_text("{")):
-        name = _make(settings)
-        harm(settings.backups / f"{name}.json")
-        with pytest.raises(Shrunk, match=f"there are 0 files where {name} has 5:"):
-            _make(settings.model_copy(update={"ftp_folder": "empty"}))
+    name = _make(settings)
+    path = settings.backups / f"{name}.json"
+    path.write_text(text) if text else path.unlink()
+    with pytest.raises(Shrunk, match=f"there are 0 files where {name} has 5:"):
+        _make(settings.model_copy(update={"ftp_folder": "empty"}))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [b"", b"gpg encrypted", gzip.compress(b"x" * 5000), gzip.compress(bytes(5000))[:20]],
+    ids=["empty", "encrypted", "of another kind", "cut"],
+)
+def test_a_broken_archive_is_no_reason_to_refuse_a_backup(server: FtpServer, settings: Settings, harm: bytes) -> None:
+    """The newest one that can be read is compared instead."""
+    (server.folder / "empty").mkdir()
+    good, broken = _make(settings), _make(settings)
+    (settings.backups / f"{broken}.json").unlink()
+    (settings.backups / broken).write_bytes(harm)
+    with pytest.raises(Shrunk, match=f"there are 0 files where {good} has 5:"):
+        _make(settings.model_copy(update={"ftp_folder": "empty"}))
+    assert _make(settings) > broken
 
 
 def test_a_name_that_is_too_long_for_the_disk_is_left_out(server: FtpServer, settings: Settings) -> None:
