@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.integrations.backups.postgres_dump import PostgresFailed
+from project.errors import DatabaseUnavailable
 from project.integrations.database.engine import make_engine, reason
 
 # without tables of extensions, and without unreadable tables, for which pg_dump reports its own error
@@ -26,7 +26,7 @@ def count_rows(url: str) -> dict[str, int]:
                 f"{schema}.{name}": _count(connection, schema, name) for schema, name in tables if name != _NOT_COUNTED
             }
     except SQLAlchemyError as error:
-        raise PostgresFailed(f"cannot count the rows: {reason(error)}") from error
+        raise DatabaseUnavailable(f"cannot count the rows: {reason(error)}") from error
 
 
 def _count(connection: Connection, schema: str, name: str) -> int:

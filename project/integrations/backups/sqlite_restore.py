@@ -1,6 +1,7 @@
 """Replace a SQLite database by an archive: migrate a copy of it, then write the copy in one transaction."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +16,24 @@ from project.integrations.database import migrations
 from project.integrations.database.engine import make_engine, reason
 from project.settings import Settings
 
+DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+DAMAGE = (
+    "{} is damaged ({}): stop the stack, move this file away, with those beside it that end with -wal and -shm, and "
+    "restore again"
+)
+
 
 def restore(settings: Settings, path: Path, report: Report) -> dict[str, Any]:
     """Restore an archive atomically."""
     database = sqlite_path(settings.database_owner)
     database.parent.mkdir(parents=True, exist_ok=True)
     with _copied(path, database.with_name(f"{database.name}.restoring")) as copy:
-        _check(copy, path.name)
+        try:
+            _check(copy, path.name)
+        except sqlite3.DatabaseError as error:
+            raise BackupError(f"{path.name} is damaged, or no backup of this database: {error}") from error
         _migrate(copy, settings)
-        with opened(copy, "mode=rw") as source, opened(database, "mode=rwc") as target:
-            source.backup(target, pages=PAGES, progress=pages(report))
+        _replace(database, copy, report)
     return {}
 
 
@@ -45,6 +54,16 @@ def _migrate(copy: Path, settings: Settings) -> None:
             migrations.bring_up_to_date(connection, settings)
     except (DBAPIError, ValueError) as error:
         raise BackupError(f"the backup cannot be migrated, and the database is unchanged: {reason(error)}") from error
+
+
+def _replace(database: Path, copy: Path, report: Report) -> None:
+    try:
+        with opened(copy, "mode=rw") as source, opened(database, "mode=rwc") as target:
+            source.backup(target, pages=PAGES, progress=pages(report))
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) in DAMAGED:
+            raise BackupError(DAMAGE.format(database, error)) from error
+        raise BackupError(f"cannot write {database}: {error}") from error
 
 
 @contextmanager

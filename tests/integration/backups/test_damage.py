@@ -1,5 +1,6 @@
 """SQLite files with damage: rows that refer to nothing, and files that are no databases."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from project.integrations.backups import archives, database_dump
+from project.integrations.backups.archives import BackupError
 from project.integrations.backups.retention import Keep
 from project.integrations.backups.sqlite_files import opened, sqlite_path
 from project.integrations.database import history, migrations
@@ -58,3 +60,63 @@ def test_a_row_that_refers_to_a_missing_row_stops_neither_a_start_nor_a_restore(
     with pytest.raises(ValueError, match="would leave a row of the table mine without its row of records"):
         migrate(settings)
     assert _rows(settings, "SELECT job_id FROM records") == [("one",)]
+
+
+def _change(command: str, path: Path) -> None:
+    with opened(path, "mode=rw") as connection:
+        connection.execute(command)
+
+
+def _overwrite(path: Path, data: bytes) -> None:
+    path.write_bytes(data * (path.stat().st_size // len(data)))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 100])
+
+
+@pytest.mark.parametrize(
+    "harm", [partial(_overwrite, data=b"garbage"), partial(_overwrite, data=b"\0"), _cut], ids=["other", "zeros", "cut"]
+)
+def test_a_damaged_database_is_restored_once_it_is_moved_away(settings: Settings, harm: Callable[[Path], None]) -> None:
+    """The message says that the database is damaged, not the backup, and what to do."""
+    name, database = _back_up(settings), sqlite_path(settings.database)
+    harm(database)
+    with pytest.raises(BackupError, match=rf"{database} is damaged \(.*\): stop the stack, move this file"):
+        database_dump.restore(settings, name, _ignore)
+    for path in database.parent.glob(f"{database.name}*"):
+        path.rename(database.parent / f"damaged-{path.name}")
+    database_dump.restore(settings, name, _ignore)
+    assert _rows(settings, "SELECT job_id FROM records") == [("one",)]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        partial(_overwrite, data=b"garbage"),
+        _cut,
+        partial(_change, "ALTER TABLE alembic_version RENAME COLUMN version_num TO x"),
+    ],
+    ids=["other", "cut", "of another program"],
+)
+def test_an_archive_that_is_no_backup_of_this_database_is_refused(
+    settings: Settings, harm: Callable[[Path], None]
+) -> None:
+    """With a sentence, and the database is unchanged."""
+    name = _back_up(settings)
+    archive = settings.backups / name
+    harm(archive)
+    archives.Backup(archive).sum_path.write_text(archives._sum_line(archives._sum(archive), name))
+    with pytest.raises(BackupError, match=f"{name} is damaged"):
+        database_dump.restore(settings, name, _ignore)
+    assert _rows(settings, "SELECT job_id FROM records") == [("one",)]
+
+
+def test_a_database_that_cannot_be_written_is_a_sentence(settings: Settings) -> None:
+    """A folder lies at its path."""
+    name, database = _back_up(settings), sqlite_path(settings.database)
+    for path in database.parent.glob(f"{database.name}*"):
+        path.unlink()
+    database.mkdir()
+    with pytest.raises(BackupError, match=rf"cannot write {database}: unable to open database file"):
+        database_dump.restore(settings, name, _ignore)
