@@ -72,7 +72,7 @@ def make_engine(url: str, statement_timeout: int = STATEMENT_TIMEOUT, **options:
         # no pool: opening a file is fast, and no child process inherits an open file
         limits = {"timeout": STATEMENT_TIMEOUT}
         engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True, connect_args=limits)
-        event.listen(engine, "connect", _check_foreign_keys)
+        event.listen(engine, "connect", _prepare_sqlite)
         return engine
     limits = {"connect_timeout": CONNECT_TIMEOUT, "tcp_user_timeout": 1000 * CONNECT_TIMEOUT}
     # otherwise a server with the locale C would send bytes
@@ -114,6 +114,7 @@ def _is_mismatch(error: Exception) -> bool:
     return any(words in str(error) for words in ("no such table", "no such column", "has no column"))
 
 
-def _check_foreign_keys(connection: Any, _: Any) -> None:
-    """Enable foreign keys, which SQLite ignores by default."""
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    """Enable foreign keys, which SQLite ignores by default, and read text that is not UTF-8, which it accepts."""
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     connection.execute("PRAGMA foreign_keys=ON")

@@ -7,11 +7,14 @@ from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, TypeDecorator, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from project.integrations.database.engine import Base, transaction
 
 BATCH = 10_000  # rows deleted per transaction: well within STATEMENT_TIMEOUT, and other writers get a turn
+# SQLite stores anything in any column, and PostgreSQL knows infinity and years that Python does not
+UNREADABLE = (TypeError, ValueError, OverflowError, DataError)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -74,14 +77,14 @@ def page(session: Session, limit: int, before: int | None = None) -> list[Record
         query = query.where(Record.id < before)
     try:
         return list(session.scalars(query))
-    except (TypeError, ValueError):  # SQLite stores anything in any column
+    except UNREADABLE:
         return [_readable(session, row_id) for row_id in session.scalars(query.with_only_columns(Record.id)).all()]
 
 
 def _readable(session: Session, row_id: int) -> Record:
     try:
         return session.get_one(Record, row_id)
-    except (TypeError, ValueError):
+    except UNREADABLE:
         return Record(id=row_id)
 
 

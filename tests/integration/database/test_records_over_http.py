@@ -55,6 +55,45 @@ async def test_a_row_without_fields_does_not_hide_the_others(
     assert all("is not listed: " in each and each.endswith("correct or delete it") for each in warnings)
 
 
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("column", ["started_at", "finished_at"])
+@pytest.mark.parametrize(
+    ("moment", "zone"),
+    [
+        ("infinity", "UTC"),
+        ("20000-01-01+00", "UTC"),
+        ("0044-03-15+00 BC", "UTC"),
+        ("9999-12-31 23:59+00", "Pacific/Auckland"),
+        ("0001-12-31 20:00+00 BC", "Pacific/Auckland"),
+    ],
+)
+@pytest.mark.anyio
+async def test_a_time_that_python_cannot_represent_does_not_hide_the_other_rows(
+    migrated: Settings, http: httpx.AsyncClient, moment: str, zone: str, column: str
+) -> None:
+    """PostgreSQL's times begin earlier and end later, and it sends them in the time zone of the session."""
+    for name in "abc":
+        with transaction(migrated.database) as session:
+            history.start(session, name, "hello", "consumer")
+    database = migrated.database.rpartition("/")[2]
+    _execute(migrated, f"ALTER DATABASE {database} SET timezone = '{zone}'")
+    _execute(migrated, f"UPDATE records SET {column} = '{moment}' WHERE job_id = 'b'")
+    page = (await http.get("/records")).json()
+    assert [record["job_id"] for record in page["records"]] == ["c", "a"]
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.anyio
+async def test_a_text_that_is_no_utf_8_does_not_hide_the_rows(migrated: Settings, http: httpx.AsyncClient) -> None:
+    """SQLite stores any bytes as text; what cannot be decoded is shown as �."""
+    for name in "ab":
+        with transaction(migrated.database) as session:
+            history.start(session, name, "hello", "consumer")
+    _execute(migrated, "UPDATE records SET consumer = CAST(x'61ff' AS TEXT) WHERE job_id = 'b'")
+    page = (await http.get("/records")).json()
+    assert [(record["job_id"], record["consumer"]) for record in page["records"]] == [("b", "a�"), ("a", "consumer")]
+
+
 @pytest.mark.anyio
 async def test_tables_of_another_version_are_a_503_that_says_so(migrated: Settings, http: httpx.AsyncClient) -> None:
     """As after a migration by newer code, and before one by this code; what the database says is for the log only."""
