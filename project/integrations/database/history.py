@@ -1,13 +1,13 @@
 """Read and write the job history, the table `records`: one row per job, however often it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, TypeDecorator, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from project.integrations.database.engine import Base, transaction
@@ -89,12 +89,26 @@ def _readable(session: Session, row_id: int) -> Record:
 
 
 def purge(url: str, before: datetime, batch: int = BATCH) -> int:
-    """Delete the rows of jobs that started before a time, in batches; return the number of deleted rows."""
-    old = select(Record.id).where(Record.started_at < before).limit(batch)
-    total, deleted = 0, batch
-    while deleted == batch:
+    """Delete the rows of jobs that started before a time, in batches; return the number of deleted rows.
+
+    Rows that other rows refer to by a foreign key without ON DELETE stay.
+    """
+    old = select(Record.id).where(Record.started_at < before).order_by(Record.id).limit(batch)
+    total, last = 0, -(2**63)
+    while True:
         with transaction(url) as session:
-            result: Any = session.execute(delete(Record).where(Record.id.in_(old)))
-            deleted = result.rowcount
-        total += deleted
-    return total
+            ids = session.scalars(old.where(Record.id > last)).all()
+        if not ids:
+            return total
+        total, last = total + _delete(url, ids), ids[-1]
+
+
+def _delete(url: str, ids: Sequence[int]) -> int:
+    """Delete rows; if the database refuses, halve their number until those that it refuses are left."""
+    try:
+        with transaction(url) as session:
+            result: Any = session.execute(delete(Record).where(Record.id.in_(ids)))
+            return int(result.rowcount)
+    except IntegrityError:
+        middle = len(ids) // 2
+        return _delete(url, ids[:middle]) + _delete(url, ids[middle:]) if middle else 0

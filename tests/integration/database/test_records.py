@@ -69,6 +69,19 @@ def test_purging_takes_what_is_older(migrated: Settings) -> None:
     assert [row.job_id for row in _rows(migrated)] == ["e"]
 
 
+def test_purging_leaves_only_the_rows_that_others_refer_to(migrated: Settings) -> None:
+    """The database refuses to delete those; they do not keep the others."""
+    with transaction(migrated.database) as session:
+        for name in "abcdefgh":
+            history.start(session, name, "hello", "consumer")
+    with transaction(migrated.database_owner) as session:
+        session.execute(text("CREATE TABLE mine (job_id TEXT REFERENCES records (job_id))"))
+        session.execute(text("INSERT INTO mine VALUES ('c'), ('d'), ('g')"))
+    for deleted in (5, 0):
+        assert history.purge(migrated.database, datetime.now(UTC), batch=4) == deleted
+        assert [row.job_id for row in _rows(migrated)] == ["g", "d", "c"]
+
+
 def test_a_forked_child_talks_on_a_connection_of_its_own(migrated: Settings) -> None:
     """As prefork's children do: two on one connection would read each other's answers."""
     with transaction(migrated.database) as session:
