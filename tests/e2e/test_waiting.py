@@ -138,9 +138,12 @@ def test_following_an_unknown_job_is_404(http: httpx.Client) -> None:
 def test_following_everything_tells_of_every_job(http: httpx.Client) -> None:
     """Each change of any job, as it happens."""
     with http.stream("GET", "/producer/api/events") as stream:
+        lines = stream.iter_lines()
+        submit(http, "sum", number=1)
+        next(lines)  # a change, or a comment after 15 seconds of silence: by then the producer has subscribed
         job_id = submit(http, "sum", number=2)
         seen = []
-        for line in stream.iter_lines():
+        for line in lines:
             if line.startswith("data: ") and (change := json.loads(line.removeprefix("data: ")))["job_id"] == job_id:
                 seen.append(change["status"])
                 if change["status"] == "SUCCESS":

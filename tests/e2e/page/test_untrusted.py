@@ -42,13 +42,8 @@ def consumer(stack: NativeStack, tmp_path_factory: pytest.TempPathFactory) -> It
             worker.ready()
             wait_until(lambda: _offers(http, "login"), what="its tasks are in the catalogue")
             yield f"{name}@test"
-        _forget_announced_tasks(redis, http)
-
-
-def _forget_announced_tasks(redis: Redis, http: httpx.Client) -> None:
-    """Leave the stack as other modules expect it."""
-    redis.delete("cards")
-    wait_until(lambda: not _offers(http, "login"), what="the catalogue is as it was")
+        redis.delete("cards")
+        wait_until(lambda: not _offers(http, "login"), what="the catalogue is as it was")
 
 
 def _offers(http: httpx.Client, task: str) -> bool:
@@ -193,4 +188,5 @@ def test_a_task_without_a_living_consumer_says_that_its_jobs_wait(page: Page, ht
     expect(page.locator("#task-summary")).not_to_contain_text("No consumer")
     redis.delete("consumer:late@test")
     expect(page.locator("#task-summary")).to_contain_text("No consumer")
-    _forget_announced_tasks(redis, http)
+    announce(redis, card("lonely"), ttl=1)  # the other cards are renewed by their living consumer
+    wait_until(lambda: not _offers(http, "lonely"), what="the catalogue is as it was")

@@ -57,8 +57,8 @@ def http(redis: RedisServer, settings: Settings, folder: Path) -> Iterator[httpx
 
 @pytest.fixture(scope="module")
 def consumer(redis: RedisServer, settings: Settings, folder: Path) -> Iterator[Worker]:
-    """A prefork consumer with two slots."""
-    options = {"run_dir": folder, "database_url": settings.database}
+    """A prefork consumer with two slots, whose jobs are not all retried before PostgreSQL is up."""
+    options = {"run_dir": folder, "database_url": settings.database, "task_modules": "tests.support.longest_delays"}
     worker = Worker(redis.url, folder, "consumer", "prefork", 2, app="project.consumer", **options).ready()
     yield worker
     worker.kill()

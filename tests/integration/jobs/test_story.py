@@ -147,7 +147,5 @@ def test_relatives_are_named_with_their_status(tasks: Tasks) -> None:
 
 def test_the_message_of_each_kind_of_broker_can_be_shown(each: Tasks) -> None:
     """Parsed."""
-    job_id = (
-        each.app.tasks["wait_and_return"].apply_async(kwargs={"message": "shown"}, queue="default", countdown=60).id
-    )
+    job_id = each.app.tasks["wait_and_return"].apply_async(kwargs={"message": "shown"}, queue="nobody", countdown=60).id
     assert "shown" in str(raw_record(each.app, job_id).message)

@@ -16,6 +16,7 @@ from redis import Redis
 from project.leased_transport import keys
 from tests.integration.leased_transport.test_delivery import record, runs
 from tests.support.processes import ROOT, RedisServer, Worker, clean_environment
+from tests.support.terminal import alive
 from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
 
@@ -95,7 +96,7 @@ def test_slots_end_with_their_consumer(app: Celery, redis: Redis, workers: Start
     children = _children(worker)
     assert len(children) == 3
     worker.process.kill()
-    wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children.values()))
+    wait_until(lambda: not any(alive(child) for child in children.values()))
 
 
 def test_what_is_killed_of_a_consumer_is_started_again(app: Celery, redis: Redis, workers: StartWorker) -> None:

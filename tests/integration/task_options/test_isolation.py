@@ -4,6 +4,7 @@ import psutil
 import pytest
 
 from tests.support.task_fixtures import Tasks
+from tests.support.terminal import alive
 from tests.support.wait import wait_until
 
 
@@ -59,7 +60,7 @@ def test_the_soft_time_limit_ends_the_process(tasks: Tasks) -> None:
     job_id = tasks.submit("stay", "soft")
     process = _process_of(tasks, job_id)
     assert tasks.ended(job_id)["error"]["type"] == "SoftTimeLimitExceeded"
-    wait_until(lambda: not process.is_running())
+    wait_until(lambda: not alive(process))
 
 
 def test_terminating_the_job_ends_the_process(tasks: Tasks) -> None:
@@ -67,7 +68,7 @@ def test_terminating_the_job_ends_the_process(tasks: Tasks) -> None:
     job_id = tasks.submit("stay_longer", "terminate")
     process = _process_of(tasks, job_id)
     tasks.app.control.revoke(job_id, terminate=True)
-    wait_until(lambda: not process.is_running())
+    wait_until(lambda: not alive(process))
 
 
 def test_a_killed_consumer_leaves_no_process_behind(tasks: Tasks) -> None:
@@ -76,4 +77,4 @@ def test_a_killed_consumer_leaves_no_process_behind(tasks: Tasks) -> None:
     job_id = tasks.submit("stay_longer", "kill", queue="widow")
     process = _process_of(tasks, job_id)
     worker.kill()
-    wait_until(lambda: not process.is_running())
+    wait_until(lambda: not alive(process))

@@ -16,7 +16,7 @@ def test_a_job_is_tried_again_until_it_succeeds(tasks: Tasks) -> None:
 
 def test_a_job_waits_in_redis_for_its_next_try(tasks: Tasks) -> None:
     """No consumer holds it while it waits, and its status is RETRY."""
-    job_id = tasks.submit("fail_times", "waits", 5)
+    job_id = tasks.submit("fail_at_length", 1, True)
     wait_until(lambda: tasks.redis.zscore("delayed:prefork", job_id))
     assert tasks.record(job_id)["status"] == "RETRY"
     assert tasks.redis.zscore("leases:prefork", job_id) is None

@@ -9,6 +9,7 @@ import pytest
 from project.celery_config.app import create_celery_app
 from project.settings import Settings
 from tests.support.processes import Worker
+from tests.support.terminal import alive
 from tests.support.wait import wait_until
 
 
@@ -24,4 +25,4 @@ def test_a_consumer_ends_as_if_it_were_killed(settings: Settings, tmp_path: Path
         assert victim.process.wait(10) == 137
         if pool == "forked":
             assert len(others) == 2
-            wait_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in others))
+            wait_until(lambda: not any(alive(each) for each in others))
