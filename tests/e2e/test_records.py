@@ -27,6 +27,10 @@ def _done(http: httpx.Client) -> list[dict[str, Any]]:
     return [record for record in _records(http, limit=100) if record["finished_at"]]
 
 
+def _at(record: dict[str, Any], what: str) -> datetime:
+    return datetime.fromisoformat(record[what])
+
+
 def _started_without_record(http: httpx.Client) -> str:
     """Return the job that has begun and cannot write so yet; one that has written may be over before it is killed."""
     started = {job["job_id"] for job in http.get("/producer/api/jobs?task=hello&status=STARTED").json()["jobs"]}
@@ -37,8 +41,7 @@ def test_hello_leaves_records(http: httpx.Client) -> None:
     """From the start, newest first, each the record of a job that is known."""
     wait_until(lambda: len(_done(http)) >= 2)
     newest, older, *_ = _done(http)
-    assert newest["started_at"] > older["started_at"]
-    assert datetime.fromisoformat(newest["started_at"]) <= datetime.fromisoformat(newest["finished_at"])
+    assert _at(older, "started_at") < _at(newest, "started_at") <= _at(newest, "finished_at")
     assert newest["task"] == "hello" and newest["consumer"].startswith("consumer.1@")
     path = f"/producer/api/jobs/{newest['job_id']}"
     wait_until(lambda: http.get(path).json()["ready"])  # which is after the record has been written
@@ -50,7 +53,7 @@ def test_pages_follow_each_other(http: httpx.Client) -> None:
     wait_until(lambda: len(_records(http)) >= 2)
     first = http.get("/producer/api/records", params={"limit": 1}).json()
     second = http.get("/producer/api/records", params={"limit": 1, "before": first["next"]}).json()
-    assert first["records"][0]["started_at"] > second["records"][0]["started_at"]
+    assert _at(first["records"][0], "started_at") > _at(second["records"][0], "started_at")
     assert http.get("/producer/api/records", params={"before": 1}).json() == {"records": [], "next": None}
 
 
