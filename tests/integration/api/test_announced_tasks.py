@@ -188,11 +188,15 @@ def test_of_two_different_cards_the_newer_one_is_used(
     assert f"/twice: {reason}" in producer.log.read_text()
 
 
-def test_a_new_version_of_the_same_task_is_no_conflict(http: httpx.Client, server: RedisServer) -> None:
+def test_a_new_version_of_the_same_task_is_no_conflict(
+    http: httpx.Client, server: RedisServer, producer: Producer
+) -> None:
     """While consumers are updated one by one, both versions are announced."""
-    for number in (1, 2):
-        announce(server.client, card("updated", version=f"2030-01-0{number}T00:00:00Z-00000001"))
-    wait_until(lambda: "updated" in catalogue(http), AT_MOST)
+    versions = [f"2030-01-0{number}T00:00:00Z-00000001" for number in (1, 2)]
+    for version in versions:
+        announce(server.client, card("updated", version=version))
+    read = f"task updated is announced: queue=shop version={versions[-1]}"
+    wait_until(lambda: read in producer.log.read_text(), AT_MOST, "both versions are read")
     assert catalogue(http)["updated"]["conflict"] is None
 
 
