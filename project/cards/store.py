@@ -11,7 +11,7 @@ from redis import Redis
 
 from project.cards.card import LARGEST, MOST_CARDS, digest
 from project.leased_transport import keys
-from project.leased_transport.scripts import Script
+from project.leased_transport.scripts import Script, is_damage
 
 INDEX = "cards"
 ANNOUNCE = Script("announce", Path(__file__).parent / "lua")
@@ -41,7 +41,7 @@ def read(client: Any, known: Collection[str]) -> Found:
     """Return the cards that have not expired, and who serves them; texts longer than LARGEST are cut."""
     pipeline = client.pipeline(transaction=False)
     pipeline.time().zrange(INDEX, 0, MOST_CARDS - 1, desc=True, withscores=True).smembers(keys.CONSUMERS)
-    (now, _), index, names = pipeline.execute()
+    (now, _), index, names = map(_or_nothing, pipeline.execute(raise_on_error=False))
     digests = [raw.decode(errors="replace") for raw, expires in index if expires > now]
     unknown = [each for each in digests if each not in known]
     for each in unknown:
@@ -52,6 +52,15 @@ def read(client: Any, known: Collection[str]) -> Found:
     texts = {name: text for name, text in zip(unknown, answers, strict=False) if isinstance(text, bytes) and text}
     gone = set(unknown) - texts.keys()
     return Found([each for each in digests if each not in gone], texts, _consumers(answers[len(unknown) :]))
+
+
+def _or_nothing(answer: Any) -> Any:
+    """Return an answer of Redis, or nothing if another program has overwritten the key; raise other errors."""
+    if not isinstance(answer, Exception):
+        return answer
+    if not is_damage(answer):
+        raise answer
+    return []
 
 
 def _consumers(heartbeats: Iterable[Any]) -> Counter[str]:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ConnectionError, NoScriptError, ResponseError
+from redis.exceptions import ConnectionError, NoScriptError, RedisError, ResponseError
 
 FOLDER = Path(__file__).parent / "lua"
 #: Errors of Redis while it fails over or starts: a later retry succeeds.
 TRANSIENT = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+#: Errors of commands whose key holds what another program wrote: no later retry succeeds.
+DAMAGE = ("WRONGTYPE", "not an integer", "would overflow")
 
 
 class Script:
@@ -40,6 +42,12 @@ def recoverable(exc: Exception) -> Exception:
     """Return *exc*, or a ConnectionError in place of an error that a later retry will not meet."""
     text = f"{type(exc).__name__} {exc}".upper()  # redis-py turns the first word of some answers into a class
     return ConnectionError(str(exc)) if any(word in text for word in TRANSIENT) else exc
+
+
+def is_damage(exc: Exception) -> bool:
+    """Tell whether Redis answers, but another program has damaged a key; also of kombu's error for it."""
+    cause = exc if isinstance(exc, RedisError) else exc.__cause__
+    return isinstance(cause, ResponseError) and any(text in str(cause) for text in DAMAGE)
 
 
 ADMIT, FETCH, RENEW_AND_REAP, FINISH = map(Script, ("admit", "fetch", "renew_and_reap", "finish"))

@@ -15,8 +15,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from project.leased_transport import JobExists, QueueFull
+from project.leased_transport.scripts import is_damage
 from project.schedules import leader_heartbeat
-from project.schedules.cpu_limit import TooSlow
 from project.schedules.leadership import Leadership
 from project.schedules.periodic import PeriodicJobs
 from project.schedules.schedule import InvalidEntry, Schedule, outdated
@@ -122,7 +122,11 @@ class Scheduler(beat.Scheduler):
             except QueueFull as error:
                 log.warning("schedule %s has to wait: %s", entry.schedule_id, error)
                 full.add(queue)
-            except (ValueError, TypeError, ArithmeticError, TooSlow) as error:
+            except (RedisError, OperationalError) as error:
+                if not is_damage(error):
+                    raise
+                self._postpone(entry.schedule_id, f"a key in Redis is damaged: {error}")
+            except Exception as error:  # a rule and the apply_async of a task may raise anything
                 self._postpone(entry.schedule_id, f"{type(error).__name__}: {error}")
         return queue not in full
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import LockError, LockNotOwnedError
+from redis.exceptions import LockError, LockNotOwnedError, ResponseError
+
+from project.leased_transport.scripts import is_damage
 
 KEY = "schedules::lock"
 LIFETIME = 5  # seconds after which the lock of a crashed leader expires: longer than one round of firing takes
@@ -13,6 +15,7 @@ class Leadership:
     """A lock that expires when its holder crashes; others try to acquire it without blocking."""
 
     def __init__(self, client: Redis) -> None:
+        self._client = client
         self._lock: Any = client.lock(KEY, timeout=LIFETIME, blocking=False, thread_local=False)
         self.held = False
 
@@ -22,6 +25,12 @@ class Leadership:
             self.held = bool(self._lock.reacquire() if self.held else self._lock.acquire())
         except LockNotOwnedError:
             self.held = False  # this process was paused for longer than the lock lasts: another may have fired since
+        except ResponseError as error:
+            if not is_damage(error):
+                raise
+            self.held = False
+        if not self.held:
+            self._client.expire(KEY, LIFETIME, lt=True)  # another program may have overwritten it for longer
         return self.held
 
     def give_up(self) -> None:

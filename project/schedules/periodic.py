@@ -14,7 +14,7 @@ from celery.schedules import crontab, schedule
 from project.schedules.errors import InvalidSchedule
 from project.schedules.rules import Rule, make_rule
 from project.schedules.schedule import Schedule, bind, following
-from project.schedules.store import NAMES, Store, parse, stored
+from project.schedules.store import NAMES, Store, as_stored, parse, stored
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # intervals are counted from here, so that a restored schedule keeps its times
 
@@ -37,7 +37,7 @@ class PeriodicJobs:
         entries, store = self._app.conf.beat_schedule, self._store
         for name in store.client.smembers(NAMES) - entries.keys():
             store.delete(name)
-            store.client.srem(NAMES, name)
+            store.client.srem(NAMES, as_stored(name))
         reported, self.errors = self.errors, {}
         for name, entry in entries.items():
             try:

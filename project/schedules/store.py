@@ -31,6 +31,7 @@ from project.schedules.schedule import Definition, InvalidEntry, Schedule
 ADD, ADVANCE, PAUSE = (Script(name, Path(__file__).parent / "lua") for name in ("add", "advance", "pause"))
 WEEK = 7 * 24 * 60 * 60  # seconds that the last notification of a reminder may wait for a consumer
 JOBS_KEPT = 10  # ids of a schedule's last jobs
+COUNT = re.compile("0|[1-9][0-9]{0,14}")
 SURROGATES = re.compile("[\ud800-\udfff]")
 FARTHEST = sys.float_info.max  # a cursor cannot be infinite, but a score can
 
@@ -120,7 +121,7 @@ class Store:
         """Delete a schedule, or anything else stored under its id; return False if there was nothing."""
         if schedule_id.startswith(":"):
             return False
-        key = self.key(schedule_id)
+        key = as_stored(self.key(schedule_id))
         # no transaction: a full Redis may reject MULTI; index entries without a schedule are removed when they are read
         with self.client.pipeline(transaction=False) as pipe:
             pipe.delete(key)
@@ -208,9 +209,16 @@ def parse(schedule_id: str, fields: dict[str, str]) -> Schedule:
         next=following,
         later=_later(fields),
         last_fired=datetime.fromisoformat(fields["last"]) if "last" in fields else None,
-        fired_count=int(fields.get("fired", 0)),
+        fired_count=_count(fields.get("fired", "0")),
         job_ids=fields.get("jobs", "").split(),
     )
+
+
+def _count(text: str) -> int:
+    """Return a number of times; raise ValueError if advance.lua could not increment it."""
+    if not COUNT.fullmatch(text):
+        raise ValueError("its field fired is not a number of up to 15 digits")
+    return int(text)
 
 
 def _later(fields: dict[str, str]) -> list[datetime]:

@@ -33,20 +33,18 @@ elseif tonumber(limit) > 0 and parent == '' then -- a running job that publishes
 end
 -- another producer may have used the entry
 if list ~= '' and not redis.call('LPOS', list, entry, 'RANK', -1) then return 'EXISTS' end
+-- before the HSET: if another program has overwritten the queue, this fails, and there must be no record
+local waits = due ~= '' and tonumber(due) > now
+if waits then redis.call('ZADD', 'delayed:' .. queue, due, id) else redis.call('LPUSH', list_of(queue, step), id) end
 redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce,
   'submitted_at', old[6] or stamp, unpack(ARGV, 15, 14 + n))
--- only after the HSET, which a full Redis must refuse: a command that frees memory would make Redis allow it
+-- only after what a full Redis must refuse: a command that frees memory would make Redis allow it
 if list ~= '' then redis.call('LREM', list, -1, entry) end
 if old[3] then redis.call('PERSIST', key) end -- a record that was to expire: of a retry, or the rest of a collected job
 if step ~= '5' or old[2] then redis.call('HSET', key, 'step', step) end
 if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
 if due ~= '' or old[2] then redis.call('HSET', key, 'due', due ~= '' and due or stamp) end
-if due ~= '' and tonumber(due) > now then
-  redis.call('ZADD', 'delayed:' .. queue, due, id)
-else
-  redis.call('LPUSH', list_of(queue, step), id)
-  wake(queue)
-end
+if not waits then wake(queue) end
 list_recent(id, kept)
 if not old[2] and parent ~= '' then
   redis.call('HSET', key, 'parent', parent)

@@ -25,8 +25,12 @@ DAMAGES: dict[str, tuple[str, Any, str]] = {
     "another next": ("next", "tomorrow", "Invalid isoformat string"),
     "next in another form": ("next", "2020-01-01T00:00:00Z", "is not written as 2020-01-01T00:00:00+00:00"),
     "next without a zone": ("next", "2020-01-01T00:00:00", "next: Input should have timezone info"),
-    "fired often": ("fired", "many", "invalid literal"),
-    "fired less than never": ("fired", "-1", "greater than or equal to 0"),
+    "fired often": ("fired", "many", "its field fired is not a number"),
+    "fired less than never": ("fired", "-1", "its field fired is not a number"),
+    # Python reads these as numbers, but Redis cannot increment them
+    "fired too often": ("fired", "99999999999999999999", "its field fired is not a number"),
+    "fired with a zero in front": ("fired", "07", "its field fired is not a number"),
+    "fired with an underscore": ("fired", "1_0", "its field fired is not a number"),
     "fired last never": ("last", "never", "Invalid isoformat string"),
     "jobs not UTF-8": ("jobs", b"\xff", "not UTF-8"),
 }
