@@ -79,13 +79,15 @@ class PeriodicJobs:
         found = store.indexed(kept)
         if not found:
             store.put_into_index(kept)
-        late = kept.status == "active" and kept.next and kept.next < planned.created_at
-        if late and (skip_missed or not found) and kept.rule.kind == "every":
+        if kept.status == "paused" or not (kept.next and planned.next):
+            return
+        late = kept.next < planned.created_at and (skip_missed or not found) and kept.rule.kind == "every"
+        if late or kept.next > planned.next:  # as after the clock was ahead: it would not fire until then
             store.advance(kept, planned.coming, [], [])
 
 
 def _identity(schedule: Schedule) -> tuple[Any, ...]:
-    return schedule.task, schedule.arguments, schedule.rule.kind, schedule.rule.text, schedule.rule.start
+    return schedule.task, schedule.arguments, schedule.rule, schedule.catch_up
 
 
 def _rule(when: Any, now: datetime) -> Rule:

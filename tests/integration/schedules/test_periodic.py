@@ -82,6 +82,33 @@ def test_lost_and_damaged_entries_of_the_stack_are_restored_and_fire_nothing_ext
     assert jobs.ids("default") + jobs.ids("maintenance") == []
 
 
+def test_entries_of_the_stack_with_wrong_times_get_their_times_back(
+    start: StartScheduler, scheduler: TaskScheduler, server: RedisServer, jobs: Jobs
+) -> None:
+    """Such as after the clock of the machine was ahead for a moment, or after another program changed their rule."""
+    one = start("one", **OWN)
+    names = ["hello", "purge-records", "backup-database", "backup-ftp"]
+    wait_until(lambda: one.leads and len(scheduler.page(5)[0]) == len(names))
+    planned = {name: scheduler.look_up(name).next for name in names}
+    client: Any = server.client
+    client.hset("schedules:backup-database", "next", "2999-01-01T00:00:00+00:00")
+    client.hset("schedules:hello", "next", "2999-01-01T00:00:00+00:00")
+    client.zadd("schedules::schedule", {"schedules:hello": datetime(2999, 1, 1, tzinfo=UTC).timestamp()})
+    for name, old, new in (
+        ("purge-records", '"none"', '"all"'),
+        ("backup-ftp", '"timezone":"UTC"', '"timezone":"Asia/Tokyo"'),
+    ):
+        definition = client.hget(f"schedules:{name}", "definition").decode()
+        assert old in definition
+        client.hset(f"schedules:{name}", "definition", definition.replace(old, new))
+    wait_until(lambda: {name: scheduler.look_up(name).next for name in names} == planned)
+    wait_until(lambda: scheduler.look_up("purge-records").catch_up == "none")
+    wait_until(lambda: scheduler.look_up("backup-ftp").rule.timezone == "UTC")
+    due = {name: client.zscore("schedules::schedule", f"schedules:{name}") for name in names}
+    assert due == {name: moment and moment.timestamp() for name, moment in planned.items()}
+    assert jobs.ids("default") + jobs.ids("maintenance") == []
+
+
 def _damaged(scheduler: TaskScheduler, names: list[str]) -> bool:
     try:
         return any(scheduler.look_up(name).status != "active" for name in names)
