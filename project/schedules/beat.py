@@ -152,7 +152,7 @@ class Scheduler(beat.Scheduler):
         for job_id in jobs:
             with suppress(JobExists):  # a scheduler that crashed since has submitted it
                 self.app.tasks[schedule.task].apply_async(kwargs=schedule.arguments, task_id=job_id, **options)
-        if self._store.advance(schedule, coming, moments, jobs) and jobs:
+        if self._store.advance(schedule, coming, moments if jobs else [], jobs) and jobs:
             level = logging.DEBUG if is_periodic else logging.INFO
             ids = ",".join(jobs)
             log.log(level, "schedule_id=%s fired task=%s job_ids=%s", schedule.schedule_id, schedule.task, ids)

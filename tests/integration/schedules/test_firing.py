@@ -165,14 +165,21 @@ def test_a_schedule_that_cannot_run_is_rejected_when_it_is_created(scheduler: Ta
 def test_a_removed_task_does_not_stop_other_schedules(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
 ) -> None:
-    """The log says what is wrong."""
-    gone = scheduler.schedule("sum", "", args=[1], rrule_string="FREQ=SECONDLY;COUNT=3")
-    definition: Any = server.client.hget(f"schedules:{gone}", "definition")
-    server.client.hset(f"schedules:{gone}", "definition", definition.replace(b'"sum"', b'"gone"'))
+    """The log says what is wrong; its own schedules end without having fired."""
+    soon = datetime.now(UTC) + SECOND
+    often = scheduler.schedule("sum", "", args=[1], rrule_string="FREQ=SECONDLY;COUNT=3")
+    once = scheduler.schedule("sum", "", args=[1], trigger_at=soon)
+    for schedule_id in (often, once):
+        definition: Any = server.client.hget(f"schedules:{schedule_id}", "definition")
+        server.client.hset(f"schedules:{schedule_id}", "definition", definition.replace(b'"sum"', b'"gone"'))
     scheduler.schedule("sum", "", args=[1], rrule_string="FREQ=SECONDLY;COUNT=3")
     one = start("one")
     wait_until(lambda: len(jobs.ids()) == 3)
     wait_until(lambda: "there is no task 'gone' any more" in one.log.read_text())
+    for schedule_id in (often, once):
+        wait_until(lambda: scheduler.look_up(schedule_id).status == "ended")  # noqa: B023 - used at once
+        ended = scheduler.look_up(schedule_id)
+        assert (ended.fired_count, ended.last_fired, ended.job_ids) == (0, None, [])
 
 
 def test_a_full_queue_does_not_hold_up_the_schedules_of_other_queues(
