@@ -175,7 +175,7 @@ class TaskScheduler:
     def _resume(self, schedule: Schedule) -> None:
         try:
             coming = following(schedule.rule, datetime.now(UTC))
-        except TooSlow as error:
+        except (TooSlow, ValueError, OverflowError) as error:  # older code accepted other rules
             raise ScheduleInvalid(f"{error}; delete this schedule and make it again") from None
         if coming:
             self._store.resume(schedule.schedule_id, coming)

@@ -180,6 +180,29 @@ def test_a_schedule_whose_task_was_removed_says_what_to_do(scheduler: TaskSchedu
             scheduler.run(schedule_id)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "rrule", "text": "FREQ=HOURLY;INTERVAL=2;BYHOUR=1", "start": "2026-01-01T00:00:00Z"},
+        {"start": "0001-01-01T00:00:00Z"},
+    ],
+    ids=["never", "before the calendar"],
+)
+def test_a_paused_schedule_whose_times_cannot_be_computed_cannot_be_resumed(
+    scheduler: TaskScheduler, server: RedisServer, change: dict[str, str]
+) -> None:
+    """Older code accepted such rules."""
+    schedule_id = scheduler.schedule("sum", "", args=[1], cron="@yearly")
+    scheduler.pause(schedule_id)
+    client: Any = server.client
+    definition = json.loads(client.hget(f"schedules:{schedule_id}", "definition"))
+    definition["rule"] |= change
+    client.hset(f"schedules:{schedule_id}", "definition", json.dumps(definition))
+    with pytest.raises(ScheduleInvalid, match="delete this schedule"):
+        scheduler.resume(schedule_id)
+    assert scheduler.look_up(schedule_id).status == "paused"
+
+
 def test_no_more_schedules_than_the_limit_are_kept(
     scheduler: TaskScheduler, monkeypatch: pytest.MonkeyPatch, server: RedisServer
 ) -> None:
