@@ -1,8 +1,9 @@
 """Run all health checks concurrently, for `/producer/health/ready?deep=1` and `make doctor`."""
 
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Thread
 
 from project.brokers import broker_for
 from project.check import Check
@@ -21,7 +22,11 @@ from project.integrations.backups import archives, ftp, postgres_dump
 from project.integrations.mail import imap, sending
 from project.settings import Settings
 
-CHECKS: dict[str, Callable[[Settings], Check]] = {
+Function = Callable[[Settings], Check]
+
+LIMIT = 9.0  # seconds for all checks together: less than the deep probe waits
+
+CHECKS: dict[str, Function] = {
     "broker": lambda settings: broker_for(settings).check(),
     "Redis": redis_check.check,
     "memory": memory_check.check,
@@ -39,16 +44,46 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
 }
 #: Only the process that makes backups has their folder; in containers that is consumer-maintenance, not the producer.
 WITH_BACKUPS = CHECKS | {"backups": archives.check}
+_unfinished: dict[Function, "_Running"] = {}
 
 
-def run_checks(settings: Settings, checks: Mapping[str, Callable[[Settings], Check]] = CHECKS) -> list[Check]:
-    """Return the findings of the checks; each check has a timeout, and a broken check is a finding too."""
-    with ThreadPoolExecutor(len(checks)) as threads:
-        return list(threads.map(lambda name: _run(name, checks[name], settings), checks))
+def run_checks(settings: Settings, checks: Mapping[str, Function] = CHECKS) -> list[Check]:
+    """Return the findings of the checks; a check that is broken, or not done within LIMIT seconds, is a finding too."""
+    end = time.monotonic() + LIMIT
+    running = [_start(name, check, settings) for name, check in checks.items()]
+    for each in running:
+        each.join(max(0.0, end - time.monotonic()))
+    return [each.found or _late(each.name) for each in running]
 
 
-def _run(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:
-    try:
-        return check(settings)
-    except Exception as error:  # only the type: its text may contain a URL with a password
-        return Check(name, "failed", f"the check itself failed: {type(error).__name__}", "report it, with the log")
+class _Running(Thread):
+    """A check in a daemon thread, which does not keep the process from ending."""
+
+    def __init__(self, name: str, check: Function, settings: Settings) -> None:
+        super().__init__(name=name, daemon=True)
+        self._check, self._settings = check, settings
+        self.found: Check | None = None
+
+    def run(self) -> None:
+        """Run the check."""
+        try:
+            self.found = self._check(self._settings)
+        except Exception as error:  # only the type: its text may contain a URL with a password
+            found = f"the check itself failed: {type(error).__name__}"
+            self.found = Check(self.name, "failed", found, "report it, with the log")
+        finally:
+            _unfinished.pop(self._check, None)
+
+
+def _start(name: str, check: Function, settings: Settings) -> _Running:
+    """Start a check, unless it is still running for an earlier caller: probes must not pile up threads."""
+    if running := _unfinished.get(check):
+        return running
+    running = _unfinished[check] = _Running(name, check, settings)
+    running.start()
+    return running
+
+
+def _late(name: str) -> Check:
+    cure = "look whether what it connects to answers slowly or without end"
+    return Check(name, "failed", f"no finding within {LIMIT:g} s", cure)

@@ -10,7 +10,7 @@ REPEAT = 1  # seconds
 
 
 class Deadline:
-    """Break the connections of smtplib and imaplib clients when their time is over."""
+    """Break the connections of smtplib, imaplib and ftplib clients when their time is over."""
 
     def __init__(self) -> None:
         self._clients: list[Any] = []
@@ -26,8 +26,8 @@ class Deadline:
         client.__init__(*args, **options)
         return client
 
-    def watch(self, seconds: float) -> None:
-        """Break the connections after *seconds*, unless stop() is called before."""
+    def watch(self, seconds: float | None) -> None:
+        """Break the connections after *seconds* (None: never), unless stop() is called before."""
         while not self._done.wait(seconds):
             self.passed, seconds = True, REPEAT  # repeat, because STARTTLS replaces the socket
             for client in self._clients:
@@ -42,8 +42,8 @@ class Deadline:
 
 
 @contextmanager
-def deadline(seconds: float, server: str) -> Iterator[Deadline]:
-    """Break the connections of the block after *seconds*, and raise a TimeoutError that names the server."""
+def deadline(seconds: float | None, server: str) -> Iterator[Deadline]:
+    """Break the connections of the block after *seconds* (None: never); raise a TimeoutError that names the server."""
     limit = Deadline()
     threading.Thread(target=limit.watch, args=(seconds,), daemon=True).start()
     try:

@@ -9,6 +9,7 @@ from typing import Any
 from project.check import CHECK_TIMEOUT, Check
 from project.integrations.backups.archives import BackupError
 from project.integrations.backups.ftp_listing import ENCODING
+from project.integrations.deadline import Deadline, deadline
 from project.settings import Settings
 
 TIMEOUT = 30  # seconds without a byte
@@ -31,14 +32,18 @@ class _TlsClient(ftplib.FTP_TLS):
 
 
 @contextmanager
-def connected(settings: Settings, timeout: float = TIMEOUT) -> Iterator[ftplib.FTP]:
-    """Yield a client that is logged in and in FTP_FOLDER; raise BackupError if the settings are wrong."""
-    client = _client(settings.ftp_security, timeout)
-    try:
-        connect(client, settings)
-        yield client
-    finally:
-        client.close()
+def connected(settings: Settings, timeout: float = TIMEOUT, limit: float | None = None) -> Iterator[ftplib.FTP]:
+    """Yield a client that is logged in and in FTP_FOLDER; raise BackupError if the settings are wrong.
+
+    limit: seconds for everything together; a backup may take hours.
+    """
+    with deadline(limit, "the FTP server") as end:
+        client = _client(end, settings.ftp_security, timeout)
+        try:
+            connect(client, settings)
+            yield client
+        finally:
+            client.close()
 
 
 def connect(client: ftplib.FTP, settings: Settings) -> None:
@@ -56,7 +61,7 @@ def check(settings: Settings) -> Check:
     if not settings.ftp_host:
         return Check("FTP", "off", "FTP_HOST is empty")
     try:
-        with connected(settings, CHECK_TIMEOUT):
+        with connected(settings, CHECK_TIMEOUT, limit=2 * CHECK_TIMEOUT):
             return Check("FTP", "ok", f"{where} accepts {settings.ftp_user or 'anonymous'}")
     except ssl.SSLCertVerificationError as error:
         cure = "for your own certificate authority, set SSL_CERT_FILE"
@@ -67,10 +72,11 @@ def check(settings: Settings) -> Check:
         return Check("FTP", "failed", f"{where}: {error}", "correct FTP_HOST, FTP_PORT or FTP_SECURITY")
 
 
-def _client(security: str, timeout: float) -> ftplib.FTP:
-    if security == "tls":
-        return _TlsClient(context=ssl.create_default_context(), timeout=timeout, encoding=ENCODING)
-    return ftplib.FTP(timeout=timeout, encoding=ENCODING)
+def _client(end: Deadline, security: str, timeout: float) -> ftplib.FTP:
+    tls = security == "tls"
+    kind, options = (_TlsClient, {"context": ssl.create_default_context()}) if tls else (ftplib.FTP, {})
+    client: ftplib.FTP = end.client(kind, timeout=timeout, encoding=ENCODING, **options)
+    return client
 
 
 def _log_in(client: ftplib.FTP, settings: Settings) -> None:

@@ -22,6 +22,8 @@ from project.integrations.backups.manifest import Shrunk
 from project.integrations.backups.retention import Keep
 from project.settings import Settings
 from tests.support.ftp_server import BUSY, DROPS, RESTARTS, STALLS, FtpServer, running_ftp
+from tests.support.mail import RawServer
+from tests.support.stopwatch import takes_less_than
 from tests.support.wait import wait_until
 
 LONG = bytes(range(256)) * 2000
@@ -353,3 +355,18 @@ def test_with_tls_the_certificate_must_be_of_an_authority_that_is_trusted(
         assert _packed(settings) == TREE
         with pytest.raises(ftp.LoginRefused):  # it takes no login in the clear
             _update(server.settings(tmp_path))
+
+
+@pytest.mark.parametrize("drip", [b"-", b"220-and more\r\n"])
+def test_the_check_does_not_wait_for_a_server_that_talks_without_end(
+    monkeypatch: pytest.MonkeyPatch, drip: bytes
+) -> None:
+    """The greeting has one endless line, or endless lines."""
+    monkeypatch.setattr(ftp, "CHECK_TIMEOUT", 0.2)
+    server = RawServer(b"220-slow\r\n", drip=drip)
+    try:
+        with takes_less_than(2):
+            found = ftp.check(Settings(_env_file=None, ftp_host="127.0.0.1", ftp_port=server.port))
+    finally:
+        server.stop()
+    assert found.state == "failed" and "not done within 0.4 s" in found.found
