@@ -5,6 +5,7 @@ The next `make up` deletes these files.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,9 @@ SUFFIX = ".given-up"
 
 
 def note(folder: str, name: str, how: str) -> None:
-    """Record that a part is not restarted, and how it ended."""
-    Path(folder, f"{name}{SUFFIX}").write_text(how)
+    """Record that a part is not restarted, and how it ended, unless the disk is full or the folder was deleted."""
+    with suppress(OSError):
+        Path(folder, f"{name}{SUFFIX}").write_text(how)
 
 
 def forget(folder: str, name: str) -> None:

@@ -33,7 +33,7 @@ class Child:
         self.ended, self.warm = asyncio.Event(), asyncio.Event()
         self.part = part
         self._pipes, ends = ExitStack(), ExitStack()
-        with ends:
+        with ends, self._pipes:  # closed here only if the process cannot be started
             alive, self._alive = os.pipe()
             ends.callback(os.close, alive)
             self._pipes.callback(os.close, self._alive)
@@ -52,6 +52,7 @@ class Child:
                 pass_fds=[file for file in (alive, go, listener) if file >= 0],
                 start_new_session=True,
             )
+            self._pipes = self._pipes.pop_all()
 
     def release(self) -> None:
         """Let a process that waits run its command."""

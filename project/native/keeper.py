@@ -88,7 +88,11 @@ class Keeper:
     async def _run_once(self) -> int | None:
         """Start the process, forward its output, and return its exit code, or None if it was stopped or replaced."""
         self._replaced.clear()
-        child = self._child = self._take_spare() or self._start(self.part)
+        try:
+            child = self._child = self._take_spare() or self._start(self.part)
+        except OSError as error:  # for example too many processes, or the folder has been deleted
+            self._line(f"cannot start: {error}".encode())
+            return os.EX_OSERR
         await race(child.ended.wait(), self._replaced.wait())
         if self._replaced.is_set():
             self._old[child] = leaving = asyncio.create_task(child.wait())
@@ -160,4 +164,7 @@ class Keeper:
 
 def _describe(code: int) -> str:
     """Describe how a process has ended."""
-    return f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = next((each.name for each in signal.Signals if each == -code), f"signal {-code}")  # a real-time signal
+    return f"was killed by {name}"

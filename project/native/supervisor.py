@@ -156,13 +156,16 @@ class Supervisor:
 
     async def _end(self, keepers: list[Keeper]) -> None:
         """Stop processes; kill those that have not ended in time, or at the second Ctrl-C."""
+        self._kill.clear()  # after the others were killed, Redis still stops by itself
         tasks = [self._tasks[keeper] for keeper in keepers if keeper in self._tasks]
         for keeper in keepers:
             keeper.stop()
-        await race(asyncio.gather(*tasks), self._kill.wait(), asyncio.sleep(self._plan.patience))
-        for keeper in keepers:
-            keeper.kill()
-        await asyncio.gather(*tasks)
+        if tasks:
+            # not gather(): race() cancels it, and so all keepers; and it would end with the first exception
+            await race(asyncio.wait(tasks), self._kill.wait(), asyncio.sleep(self._plan.patience))
+            for keeper in keepers:
+                keeper.kill()
+            await asyncio.wait(tasks)
 
 
 def _survives_terminal() -> bool:
