@@ -56,6 +56,7 @@ def down() -> None:
         print(f"glassqueue: no stack runs in {folder}")
         return
     os.kill(_pid(file), signal.SIGTERM)
+    os.kill(_pid(file), signal.SIGCONT)  # Ctrl-Z may have suspended it
     fcntl.flock(file, fcntl.LOCK_EX)
     print(f"glassqueue: stopped the stack in {folder}")
 

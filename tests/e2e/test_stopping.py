@@ -1,4 +1,4 @@
-"""Stopping `make up` while a part of it hangs or cannot be started."""
+"""Stopping `make up` while a part of it hangs or cannot be started, or while it is suspended."""
 
 import os
 import shutil
@@ -59,6 +59,17 @@ def test_a_part_that_cannot_be_started_is_given_up_and_the_others_stop_in_order(
     assert "stopped the stack in" in _down(stack)
     assert stack.ended() == 0
     assert f"handed back job_id={job_id}" in stack.log
+    assert _redis_stopped_in_order(stack)
+
+
+def test_make_down_stops_a_launcher_that_ctrl_z_has_suspended(stack: NativeStack) -> None:
+    """A suspended process handles no SIGTERM."""
+    os.kill(_launcher(stack), signal.SIGSTOP)
+    try:
+        assert "stopped the stack in" in _down(stack)
+    finally:
+        os.kill(_launcher(stack), signal.SIGCONT)
+    assert stack.ended() == 0
     assert _redis_stopped_in_order(stack)
 
 
