@@ -7,6 +7,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
 from project import env_file
+from project.env_file import EnvFileError
 from project.startup import ROOT
 
 
@@ -15,8 +16,11 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the text of the file that NAME_FILE names, without the final newline that an editor adds."""
-        path = os.environ.get(f"{field_name.upper()}_FILE")
-        return (ROOT / path).read_text().rstrip("\n") if path else None, field_name, False
+        path = os.environ.get(name := f"{field_name.upper()}_FILE")
+        try:
+            return (ROOT / path).read_text("utf-8").rstrip("\n") if path else None, field_name, False
+        except UnicodeDecodeError:
+            raise EnvFileError(f"{name}: {path} is not UTF-8; save the file as UTF-8") from None
 
     def __call__(self) -> dict[str, Any]:
         """Return all values from files."""

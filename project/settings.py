@@ -174,7 +174,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _folders_are_in_the_project(self) -> Self:
         """Make a relative RUN_DIR relative to the project, whatever the working directory."""
-        self.run_dir = ROOT / self.run_dir.expanduser()
+        try:
+            self.run_dir = ROOT / self.run_dir.expanduser()
+            _ = self.backups, self.folders_of_tasks  # which begin with ~ or ~user in the same way
+        except RuntimeError:
+            raise ValueError("RUN_DIR, BACKUP_FOLDER or TASK_PATH begins with ~, but there is no such user") from None
         return self
 
     @model_validator(mode="after")

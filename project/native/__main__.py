@@ -13,15 +13,20 @@ from project.startup import explained
 
 with explained():
     from project.native import launch, run_dir
+    from project.settings import get_settings
 
 COMMANDS = {"up": launch.up, "down": run_dir.down, "reset": run_dir.reset}
 
 
 def main(words: list[str]) -> None:
-    """Run the command."""
+    """Run the command, or exit with a message."""
     if len(words) > 1 or not COMMANDS.keys() >= set(words):
         sys.exit(f"glassqueue: {' '.join(words)}: the commands are {', '.join(COMMANDS)}")
-    COMMANDS[words[0] if words else "up"]()
+    try:
+        COMMANDS[words[0] if words else "up"]()
+    except OSError as error:  # the folder belongs to root after `sudo make up`, or the disk is full
+        place = error.filename or get_settings().run_dir
+        sys.exit(f"glassqueue: {place}: {error.strerror}; RUN_DIR must be a folder in which you can write")
 
 
 if __name__ == "__main__":

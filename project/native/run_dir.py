@@ -10,24 +10,38 @@ from contextlib import suppress
 from pathlib import Path
 
 from project.settings import get_settings
+from project.startup import ROOT
 
 PRIVATE = 0o077  # the umask of the whole stack, because its files contain jobs, mail and secrets
 #: Files that are not created with this umask: those of earlier versions, and copies of project files.
 UNMASKED = ("nginx", "redis", "mail", "backups", "*.db", "*.db-*", "stack.log*", "access.log*", "launcher.pid")
+LOCK = "launcher.pid"  # also shows that the folder is one of a stack
 
 
 def lock(folder: Path) -> int:
     """Lock the folder for this process and return the open file, or exit and name the process that uses it."""
+    _refuse_files_of_others(folder)
     folder.mkdir(0o700, parents=True, exist_ok=True)
-    file = _open(folder)
+    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     if not _try_lock(file):
         sys.exit(
             f"glassqueue: a stack already runs in {folder} (process {_pid(file)}): stop it with `make down`, "
             "or start a second one with `make up PORT_OFFSET=100`"
         )
-    os.truncate(file, 0)
     os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
     return file
+
+
+def _refuse_files_of_others(folder: Path) -> None:
+    """Exit if the folder has contents that are not a stack's: a stack deletes and hides files in its folder."""
+    if ROOT.is_relative_to(folder.resolve()):
+        sys.exit(
+            f"glassqueue: RUN_DIR: {folder} is the project's folder or contains it; choose another one, such as .run"
+        )
+    if folder.exists() and not (folder / LOCK).exists() and any(folder.iterdir()):
+        sys.exit(
+            f"glassqueue: RUN_DIR: {folder} contains files, but no stack has run there; choose a new or an empty folder"
+        )
 
 
 def hide(folder: Path) -> None:
@@ -52,11 +66,13 @@ def write_private(path: Path, text: str) -> None:
 def down() -> None:
     """Stop the stack that runs in RUN_DIR and wait until it has ended."""
     folder = get_settings().run_dir
-    if not folder.exists() or _try_lock(file := _open(folder)):
+    if not (folder / LOCK).exists() or _try_lock(file := os.open(folder / LOCK, os.O_RDWR)):
         print(f"glassqueue: no stack runs in {folder}")
         return
-    os.kill(_pid(file), signal.SIGTERM)
-    os.kill(_pid(file), signal.SIGCONT)  # Ctrl-Z may have suspended it
+    if pid := _pid(file):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGCONT)  # Ctrl-Z may have suspended it
     fcntl.flock(file, fcntl.LOCK_EX)
     print(f"glassqueue: stopped the stack in {folder}")
 
@@ -74,19 +90,19 @@ def reset() -> None:
     print(f"glassqueue: deleted all jobs, results and schedules in {folder}; the database, mail and backups are kept")
 
 
-def _open(folder: Path) -> int:
-    return os.open(folder / "launcher.pid", os.O_RDWR | os.O_CREAT, 0o600)
-
-
 def _try_lock(file: int) -> bool:
-    """Try to lock an open file; return whether it succeeded."""
+    """Try to lock an open file; return whether it succeeded. The process named in it has ended then: empty it.
+
+    Another `make down` at this moment must not signal that process id, which may be in use again.
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    os.truncate(file, 0)
     return True
 
 
 def _pid(file: int) -> int:
-    """Return the id of the process that holds the lock, which it has written to the file."""
-    return int(os.pread(file, 20, 0))
+    """Return the id of the process that holds the lock, which it has written to the file, or 0 if there is none."""
+    return int(os.pread(file, 20, 0) or 0)

@@ -232,6 +232,7 @@ def test_no_other_user_can_read_what_is_in_the_folder_of_a_stack(tmp_path: Path)
     """Neither what this start has made nor what an earlier version left there."""
     run = tmp_path / "run"
     (run / "redis").mkdir(parents=True)
+    (run / "launcher.pid").touch()
     old = run / "redis" / "old.aof"
     old.write_text("a reminder's secret")
     old.chmod(0o644)

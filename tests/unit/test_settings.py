@@ -138,6 +138,26 @@ def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatc
         get_settings()
 
 
+def test_a_secret_in_a_file_that_is_not_utf_8_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one line that names the variable, and without the secret."""
+    (tmp_path / "secret").write_bytes("hunter2ä".encode("latin-1"))
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", str(tmp_path / "secret"))
+    get_settings.cache_clear()
+    with pytest.raises(SystemExit, match=r"REDIS_PASSWORD_FILE: .*secret is not UTF-8") as stopped:
+        get_settings()
+    assert "hunter2" not in str(stopped.value)
+
+
+@pytest.mark.parametrize("name", ["RUN_DIR", "BACKUP_FOLDER", "TASK_PATH"])
+def test_the_home_folder_of_an_unknown_user_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one line that names the variable."""
+    monkeypatch.setenv(name, "~nobody-of-this-name/x")
+    get_settings.cache_clear()
+    with pytest.raises(SystemExit, match=rf"{name}.* no such user") as stopped:
+        get_settings()
+    assert "\n" not in str(stopped.value)
+
+
 @pytest.mark.parametrize("password", ["p'a$$w\"0 r/d@:%#?ä{}", "plain"])
 def test_passwords_complete_urls_that_name_a_user_only(password: str) -> None:
     """In containers the URLs of RabbitMQ and of the database's owner have no password, so that none needs escaping."""
