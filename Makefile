@@ -15,6 +15,7 @@ down: .venv/native ## stop the stack, from another terminal
 	@python -m project.native down
 
 consumer: .venv/native ## start one more consumer beside the stack, such as one with TASK_MODULES, TASK_PATH and CONSUMER_QUEUES
+	@python -m project.misspelt
 	@REMAP_SIGTERM=SIGQUIT exec python -m celery --app project.consumer worker --hostname extra.$$$$@%h
 
 logs: .venv/native ## print the log of the stack; JOB=id prints all lines about a job, PART=consumer those of some parts

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from project import misspelt
 from project.celery_config.app import create_celery_app
 from project.errors import BrokerUnavailable
 from project.jobs.service import Jobs
@@ -16,6 +17,7 @@ ENVIRONMENT = {"CONSUMER_POOL": "solo", "CONSUMER_SLOTS": "1"}
 
 def main(words: list[str]) -> None:
     """Become a consumer of the given queues, unless other consumers would fetch their jobs."""
+    misspelt.refuse_misspelt_settings()
     queues = {name.strip() for word in words for name in word.split(",") if name.strip()}
     if not queues:
         sys.exit("glassqueue: QUEUE is missing: name a queue, such as make debug QUEUE=cpu")

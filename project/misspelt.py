@@ -1,8 +1,8 @@
 """Find misspelt settings in the environment and on the command line of `make`, which would otherwise be ignored.
 
-`make up` refuses them. In containers, where the lines of `.env` are part of the environment, each process that loads
-the app prints a warning. This module reads the environment directly, because it looks for names that are not
-settings.
+The commands of the Makefile refuse them, else `make reset PORT_OFSET=100` would delete the jobs of another stack. In
+containers, where the lines of `.env` are part of the environment, each process that loads the app prints a warning.
+This module reads the environment directly, because it looks for names that are not settings.
 """
 
 import os
@@ -10,7 +10,7 @@ import re
 import sys
 from difflib import get_close_matches
 
-from project.settings import Settings
+from project.settings import Settings, get_settings
 
 MAKES_OWN = {"ARGS", "JOB", "PART", "QUEUE", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile
 SETTINGS = {name.upper() for name in Settings.model_fields}
@@ -20,7 +20,9 @@ IN_SHELL, IN_CONTAINER, AS_HINT = 0.9, 0.8, 0.6
 
 
 def refuse_misspelt_settings() -> None:
-    """Exit with one line for each name that is probably a misspelt setting."""
+    """Exit with one line for each name that is probably a misspelt setting, except in containers."""
+    if get_settings().in_containers:
+        return
     wrong = [name for name in _on_make_line() if name not in SETTINGS | MAKES_OWN]
     wrong += [name for name in _in_environment(IN_SHELL) if name not in wrong]
     if wrong:
@@ -35,9 +37,12 @@ def warn_of_misspelt_settings() -> None:
 
 
 def _on_make_line() -> list[str]:
-    """Return the names in `make up NAME=value`; make passes them in MAKEFLAGS, with the spaces in values escaped."""
+    """Return the names in `make up NAME=value` and NAME:=value, which make passes in MAKEFLAGS.
+
+    It escapes spaces in values.
+    """
     _, _, given = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
-    return re.findall(r"(?<!\\)(?:^|\s)([A-Za-z_]\w*)=", given)
+    return re.findall(r"(?<!\\)(?:^|\s)([A-Za-z_][\w-]*):*=", given)
 
 
 def _in_environment(least: float) -> list[str]:
@@ -56,3 +61,7 @@ def _explain(name: str) -> str:
     meant = _meant(name, AS_HINT)
     hint = f"did you mean {meant}? " if meant else ""
     return f"{name}: there is no such setting; {hint}(see .env.example)"
+
+
+if __name__ == "__main__":
+    refuse_misspelt_settings()

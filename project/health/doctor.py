@@ -3,6 +3,7 @@
 import signal
 import sys
 
+from project import misspelt
 from project.celery_config.app import create_celery_app
 from project.check import Check
 from project.health.checks import WITH_BACKUPS, run_checks
@@ -14,6 +15,7 @@ from project.startup import explained
 def main() -> None:
     """Print a line per check; exit with 1 if any has failed."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `head` or `less` stops reading
+    misspelt.refuse_misspelt_settings()
     settings = get_settings()
     with explained():
         create_celery_app(settings)

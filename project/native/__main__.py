@@ -12,6 +12,7 @@ if __name__ == "__main__":
 from project.startup import explained
 
 with explained():
+    from project import misspelt
     from project.native import launch, run_dir
     from project.settings import get_settings
 
@@ -22,6 +23,7 @@ def main(words: list[str]) -> None:
     """Run the command, or exit with a message."""
     if len(words) > 1 or not COMMANDS.keys() >= set(words):
         sys.exit(f"glassqueue: {' '.join(words)}: the commands are {', '.join(COMMANDS)}")
+    misspelt.refuse_misspelt_settings()
     try:
         COMMANDS[words[0] if words else "up"]()
     except OSError as error:  # the folder belongs to root after `sudo make up`, or the disk is full

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from project import migrate, misspelt
+from project import migrate
 from project.addresses import in_url, is_loopback
 from project.health import given_up
 from project.native import binaries, bytecode, nginx_files, parts, ports, preload, ready, run_dir, supervisor
@@ -21,7 +21,6 @@ UNUSED_PORT = 9  # the discard port: NGINX needs an address even for services th
 
 def up() -> None:
     """Start the stack, or exit with one message that gives the reason."""
-    misspelt.refuse_misspelt_settings()
     settings = get_settings()
     os.chdir(ROOT)  # the commands of the parts contain paths relative to the project
     folder = settings.run_dir

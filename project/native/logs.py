@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from project import misspelt
 from project.native.line_format import LineFormat, wants_colour
 from project.native.output import OLD, STACK_LOG
 from project.settings import get_settings
@@ -20,6 +21,7 @@ _LINE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (\S+) +\| ")
 def main() -> None:
     """Print the lines that JOB and PART select, or exit with a message if there are none."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `head` or `less` stops reading
+    misspelt.refuse_misspelt_settings()
     folder = get_settings().run_dir
     if not (folder / STACK_LOG).exists():
         sys.exit(f"glassqueue: there is no log in {folder} yet; start the stack with `make up`")

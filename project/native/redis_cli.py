@@ -13,7 +13,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError, RedisError, ResponseError
 from redis.retry import Retry
 
-from project import redis_clients
+from project import misspelt, redis_clients
 from project.settings import get_settings
 
 STATUSES = (b"OK", b"PONG", b"QUEUED")  # replies that redis-cli prints without quotes
@@ -25,6 +25,7 @@ ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', 10: "\\n", 13: "\\r", 9: "\\t"}
 
 def main() -> None:
     """Run the command on the command line, or the commands on standard input; exit with 1 if the last one failed."""
+    misspelt.refuse_misspelt_settings()
     try:
         with redis_clients.client(get_settings(), protocol=2, socket_timeout=None, retry=RESTART) as client:
             connection = client.connection_pool.get_connection()

@@ -49,6 +49,8 @@ def test_the_client_asks_where_the_settings_let_the_stack_listen(monkeypatch: py
             {"MAKEFLAGS": r"rR -- SMTP_USER=a\ B=c CONSUMRES=3"},
             "CONSUMRES: there is no such setting; did you mean CONSUMERS?",
         ),
+        ({"MAKEFLAGS": " -- CONSUMRES:=3"}, "CONSUMRES: there is no such setting; did you mean CONSUMERS?"),
+        ({"MAKEFLAGS": " -- PORT-OFFSET=100"}, "PORT-OFFSET: there is no such setting; did you mean PORT_OFFSET?"),
     ],
 )
 def test_a_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], says: str) -> None:
@@ -60,13 +62,14 @@ def test_a_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch, given: dic
     assert str(stopped.value).startswith(f"glassqueue: {says}") and "\n" not in str(stopped.value)
 
 
-def test_a_misspelt_setting_stops_the_start() -> None:
-    """With that line and nothing else."""
-    run = [sys.executable, "-m", "project.native"]
-    environment = os.environ | {"CONSUMER": "3"}
-    done = subprocess.run(run, env=environment, check=False, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith("glassqueue: CONSUMER: there is no such setting; did you mean CONSUMERS?")
+@pytest.mark.parametrize("target", ["up", "dev", "down", "reset", "consumer", "redis-cli", "debug", "doctor", "logs"])
+def test_a_misspelt_setting_stops_every_command(target: str) -> None:
+    """With that line and nothing else: the command would run for another stack, or with defaults."""
+    run = ["make", "--no-print-directory", "--old-file=.venv/native", target, "PORT_OFSET=100", "QUEUE=cpu"]
+    done = subprocess.run(run, env=os.environ, check=False, capture_output=True, text=True, timeout=60)
+    line, *_ = done.stderr.splitlines()
+    assert line == "glassqueue: PORT_OFSET: there is no such setting; did you mean PORT_OFFSET? (see .env.example)"
+    assert (done.returncode, done.stdout) == (2, "") and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
