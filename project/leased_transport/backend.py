@@ -76,7 +76,7 @@ class Backend(redis.RedisBackend):
         if self.app.conf.result_extended:
             known = self._get_result_meta(None, state, None, request)
             fields += ["extended", self.encode({name: known[name] for name in known.keys() - BASIC})]
-        self._write(task_id, state, fields, request)
+        self._write(task_id, state or states.STARTED, fields, request)  # update_state(meta=…) names no state
         return result
 
     def _encode_exception(self, result: Any) -> Any:

@@ -80,7 +80,7 @@ class LeaseKeeper:
         self._backlog: deque[FetchedJob] = deque()  # fetched, but not delivered to the worker yet
         self._delivered_at = 0.0
         self._backlog_handed_back = False
-        self._endings: deque[list[Any]] = deque()  # arguments of finish.lua that are not written yet
+        self._endings: deque[list[bytes]] = deque()  # arguments of finish.lua that are not written yet
         self._board, self._others, self._is_slot = board, others, board is not None
         self._closed = False
         self._lock = threading.Lock()
@@ -134,8 +134,8 @@ class LeaseKeeper:
         lease = self._leases.get(f"{token}:{job_id}") if self.is_open else None
         if lease is None:
             return False
-        lease.ended = lease.ended or status in ("SUCCESS", "FAILURE", "REVOKED")
         self._write([job_id, token, status, len(fields), *fields])
+        lease.ended = lease.ended or status in ("SUCCESS", "FAILURE", "REVOKED")
         return True
 
     def release(self, tag: str, failure: Exception | None = None) -> None:
@@ -240,7 +240,8 @@ class LeaseKeeper:
                 self._board.close()
 
     def _write(self, ending: list[Any]) -> None:
-        self._endings.append(ending)
+        # Encoded here: a value that Redis cannot store fails the job that reports it, and delays no other ending.
+        self._endings.append(list(map(self.client.get_encoder().encode, ending)))
         if len(self._endings) == 1:
             self._wake.set()
 

@@ -168,6 +168,12 @@ def go_on_after(self: Any, seconds: float, way: str) -> str:
 
 
 @shared_task(bind=True)
+def report_without_a_state(self: Any) -> None:
+    """Report something, and leave out the state."""
+    self.update_state(meta={"done": 3})
+
+
+@shared_task(bind=True)
 def try_again_later(self: Any, name: str) -> None:
     """Wait at a gate, then retry in a minute."""
     pass_gate(name)

@@ -15,6 +15,8 @@ from project.brokers import broker_for
 from project.leased_transport import celery_settings
 from project.settings import Settings
 
+STATES = {"none": None, "empty": "", "a boolean": True, "half a surrogate pair": "\udcff"}  # that a job may report
+
 
 def create_app(url: str, socket_timeout: float = 1.0, recent_limit: int | None = None, **settings: Any) -> Celery:
     """Return an app with the test tasks on the broker at *url*, with the transport's and Celery's own backends."""
@@ -85,6 +87,7 @@ def register(app: Celery) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     register_protocol_tasks(task)
+    register_reporting_tasks(task)
 
 
 def register_protocol_tasks(task: Any) -> None:
@@ -100,11 +103,6 @@ def register_protocol_tasks(task: Any) -> None:
         if self.request.retries < times:
             raise self.retry(countdown=countdown, max_retries=times)
         return int(self.request.retries)
-
-    @task(name="progress", bind=True)
-    def progress(self: Any, seconds: float) -> None:
-        self.update_state(state="PROGRESS", meta={"done": 1})
-        time.sleep(seconds)
 
     @task(name="quiet", ignore_result=True)
     def quiet() -> int:
@@ -126,6 +124,21 @@ def register_protocol_tasks(task: Any) -> None:
     def replace(self: Any, x: int) -> Any:
         add = self.app.tasks["add"]
         return self.replace(add.s(x, 1) | add.s(10))
+
+
+def register_reporting_tasks(task: Any) -> None:
+    """Declare the tasks that report while they run."""
+
+    @task(name="progress", bind=True)
+    def progress(self: Any, seconds: float) -> None:
+        self.update_state(state="PROGRESS", meta={"done": 1})
+        time.sleep(seconds)
+
+    @task(name="report", bind=True)
+    def report(self: Any, state: str) -> str:
+        count_run(state)
+        self.update_state(state=STATES[state], meta={"done": 3})
+        return state
 
 
 if "BROKER_URL" in os.environ:  # a worker process

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from project.leased_transport import control
+from project.leased_transport import control, keys
 from tests.support.processes import RedisServer, Worker
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
@@ -56,3 +56,10 @@ def test_only_a_job_that_is_still_wanted_is_delayed_by_its_retry(tasks: Tasks, w
     # the record of a job that another program submitted names the queue that its task declares
     assert tasks.redis.zrange("delayed:default", 0, -1) == [jobs["wanted"].encode()]
     assert [tasks.record(job_id)["status"] for job_id in jobs.values()] == ["RETRY", "REVOKED"]
+
+
+def test_a_report_without_a_state_is_stored(tasks: Tasks, worker: Worker) -> None:
+    """The job stays STARTED, and ends as any other."""
+    job_id = tasks.submit("report_without_a_state", queue="unleased")
+    assert tasks.ended(job_id)["status"] == "SUCCESS"
+    assert tasks.redis.hget(keys.job(job_id), "meta") == b'{"done": 3}'

@@ -2,16 +2,16 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import DataError
 
-from project.leased_transport import control
+from project.leased_transport import control, keys
 from project.leased_transport.lease_keeper import LeaseKeeper, Options
 from tests.chaos import protocol
 from tests.chaos.protocol import Fetched
-from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -22,8 +22,7 @@ def keeper(redis: Redis) -> Iterator[LeaseKeeper]:
     keeper.reap_from([protocol.QUEUE])
     keeper.connect(redis, Options())
     yield keeper
-    with suppress(UnicodeEncodeError):  # of a status that cannot be written
-        keeper.close()
+    keeper.close()
     for thread in set(threading.enumerate()) - before:  # the next test reads the log, too
         thread.join(5)
 
@@ -31,10 +30,6 @@ def keeper(redis: Redis) -> Iterator[LeaseKeeper]:
 def _fetch(keeper: LeaseKeeper, redis: Redis) -> None:
     (job,) = protocol.fetch(redis, lease=0.3)
     keeper.add(job.id, job.token, protocol.QUEUE)
-
-
-def _due(redis: Redis) -> float:
-    return float(redis.zscore("leases:celery", "a") or 0)
 
 
 def test_a_job_fetched_again_by_the_consumer_that_lost_it_is_held_by_its_new_lease(
@@ -51,17 +46,19 @@ def test_a_job_fetched_again_by_the_consumer_that_lost_it_is_held_by_its_new_lea
     assert protocol.places(redis, "a") == ["leased"]
 
 
-def test_an_ending_that_cannot_be_written_stops_no_renewal(
-    keeper: LeaseKeeper, redis: Redis, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The thread logs the error with its traceback, and goes on."""
-    keeper.open(redis, Options(lease=0.3))
-    protocol.admit(redis, "a", "n")
-    _fetch(keeper, redis)
-    keeper.end("a", 1, "STARTED", ["progress", "\udcff"])
-    wait_until(lambda: "Traceback" in caplog.text and "UnicodeEncodeError" in caplog.text)
-    due = _due(redis)
-    wait_until(lambda: _due(redis) > due)
+@pytest.mark.parametrize("value", [True, None, "\udcff"])
+def test_an_ending_that_cannot_be_written_is_refused_at_once(keeper: LeaseKeeper, redis: Redis, value: Any) -> None:
+    """It holds no other ending up, and the job can still end in another way."""
+    for job_id in ("a", "b"):
+        protocol.admit(redis, job_id, "n")
+        _fetch(keeper, redis)
+    with pytest.raises((DataError, UnicodeEncodeError)):
+        keeper.end("a", 1, "SUCCESS", ["result", value])
+    for job_id in ("a", "b"):
+        assert keeper.end(job_id, 1, "SUCCESS", ["result", "1"])
+        keeper.release(f"1:{job_id}")
+    keeper.flush()
+    assert [redis.hget(keys.job(job_id), "status") for job_id in ("a", "b")] == [b"SUCCESS"] * 2
 
 
 @pytest.mark.parametrize("how", ["ended", "retried", "revoked", "forgotten"])
