@@ -71,4 +71,4 @@ def _is_outage(error: Exception) -> bool:
     """Tell whether an error means that the server did not answer."""
     cause = error.__cause__ if isinstance(error, OperationalError) else error
     answered = isinstance(cause, RedisError) and not isinstance(recoverable(cause), ConnectionError | TimeoutError)
-    return not _refusal(error) and (not answered or str(cause).startswith("BUSY"))
+    return not _refusal(error) and not answered

@@ -9,8 +9,11 @@ from redis import Redis
 from redis.exceptions import ConnectionError, NoScriptError, RedisError, ResponseError
 
 FOLDER = Path(__file__).parent / "lua"
-#: Errors of Redis while it fails over or starts: a later retry succeeds.
-TRANSIENT = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+#: Errors of Redis while it starts, fails over, cannot write to its disk or runs a long script: a later retry succeeds.
+TRANSIENT = (
+    *("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS"),
+    *("MISCONF", "UNBLOCKED", "BUSY "),
+)
 #: Errors of commands whose key holds what another program wrote: no later retry succeeds.
 DAMAGE = ("WRONGTYPE", "not an integer", "would overflow")
 

@@ -4,7 +4,7 @@ It overrides these names of kombu, most of them private; requirements.in has the
 
 QoS        ack, reject, restore_at_shutdown
 Channel    QoS, body_encoding, default_priority, from_transport_options, priority_steps, encode_body, prepare_message,
-           close, _connparams, _queue_bind, _next_delivery_tag, _inplace_augment_message, _put, _get, _purge, _delete,
+           close, _connparams, _next_delivery_tag, _inplace_augment_message, _put, _get, _purge, _delete,
            _basic_cancel, _brpop_start, _brpop_read
 Transport  Channel, brpop_timeout, _reject_inbound_message
 
@@ -32,6 +32,7 @@ from redis.exceptions import ConnectionError, NoScriptError, ResponseError
 from redis.retry import Retry
 
 from . import admission, keys, scripts
+from .connections import patient
 from .errors import Rejected
 from .lease_keeper import PATIENCE, LeaseKeeper, Options
 from .messages import envelope
@@ -98,7 +99,8 @@ class Channel(redis.Channel):
         # Retry once, because Redis may have closed a connection that was idle, but do not retry after a timeout. Do not
         # retry in the worker's event loop: it would not poll the socket of the new connection, and never wake up.
         retry = Retry(NoBackoff(), 0 if asynchronous else 1, supported_errors=(ConnectionError,))
-        return {**super()._connparams(asynchronous), "retry": retry}
+        params = super()._connparams(asynchronous)
+        return {**params, "retry": retry, "connection_class": patient(params["connection_class"])}
 
     def encode_body(self, body: Any, encoding: str | None = None) -> Any:
         """Encode a body as base64 unless it is text."""
@@ -132,12 +134,6 @@ class Channel(redis.Channel):
         parent = (current_task.request.id if current_task else "") or ""
         with self.conn_or_acquire() as client:
             return admission.admit(client, admission.prepare(queue, message, self, parent))
-
-    def _queue_bind(self, *args: Any) -> None:
-        try:
-            super()._queue_bind(*args)
-        except ResponseError as exc:  # during a failover; anything but a ConnectionError would stop the worker
-            raise scripts.recoverable(exc) from exc
 
     # Fetching
 
@@ -196,9 +192,9 @@ class Channel(redis.Channel):
             with self.conn_or_acquire() as client:
                 client.script_load(scripts.FETCH.text)
             raise Empty from None
-        except (ResponseError, *self.connection_errors) as exc:
+        except (ResponseError, *self.connection_errors):
             connection.disconnect()
-            raise scripts.recoverable(exc) from exc
+            raise
 
     def _add_leases(self, reply: list[Any]) -> None:
         """Add the leases of the fetched jobs, and line the jobs up; fail a job that cannot be read, and no other."""

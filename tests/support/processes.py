@@ -72,6 +72,20 @@ class RedisServer(Process):
         finally:
             self.client.config_set("maxmemory", 0)
 
+    @contextmanager
+    def disk_full(self) -> Iterator[None]:
+        """Let it refuse every write during the block, because it cannot save its data."""
+        obstacle = self.folder / "dump.rdb"
+        obstacle.mkdir()
+        self.client.config_set("save", "3600 1")
+        self.client.bgsave()
+        wait_until(lambda: self.client.info("persistence")["rdb_last_bgsave_status"] == "err")
+        try:
+            yield
+        finally:
+            self.client.config_set("save", "")
+            obstacle.rmdir()
+
     def answers(self) -> bool:
         """Return whether it answers commands."""
         try:

@@ -17,9 +17,15 @@ from project.settings import Settings
 
 STATES = {"none": None, "empty": "", "a boolean": True, "half a surrogate pair": "\udcff"}  # that a job may report
 
+TRANSPORT_OPTIONS = {"recent_limit", "health_check_interval"}
 
-def create_app(url: str, socket_timeout: float = 1.0, recent_limit: int | None = None, **settings: Any) -> Celery:
-    """Return an app with the test tasks on the broker at *url*, with the transport's and Celery's own backends."""
+
+def create_app(url: str, socket_timeout: float = 1.0, **settings: Any) -> Celery:
+    """Return an app with the test tasks on the broker at *url*, with the transport's and Celery's own backends.
+
+    Settings may include transport options that the project does not set.
+    """
+    extra = stock_options(url) | {name: settings.pop(name) for name in TRANSPORT_OPTIONS & settings.keys()}
     app = Celery("tests", set_as_current=False)
     broker = broker_for(Settings(_env_file=None, broker_url=url, redis_timeout=socket_timeout, **settings))
     broker.attach(app)
@@ -27,7 +33,6 @@ def create_app(url: str, socket_timeout: float = 1.0, recent_limit: int | None =
     app.conf.result_backend = celery_settings(url)["result_backend"] if broker.kind == "leased" else broker.url
     app.conf.update(worker_hijack_root_logger=False, worker_send_task_events=True, task_send_sent_event=True)
     app.conf.result_extended = "RESULT_EXTENDED" in os.environ
-    extra = stock_options(url) | ({"recent_limit": recent_limit} if recent_limit else {})
     app.conf.update(broker_transport_options=app.conf.broker_transport_options | extra)
     register(app)
     return app
@@ -142,6 +147,11 @@ def register_reporting_tasks(task: Any) -> None:
 
 
 if "BROKER_URL" in os.environ:  # a worker process
-    numbers: dict[str, Any] = {"lease": float, "socket_timeout": float, "max_attempts": int}
+    numbers: dict[str, Any] = {
+        "lease": float,
+        "socket_timeout": float,
+        "max_attempts": int,
+        "health_check_interval": float,
+    }
     given = {name: read(os.environ[name.upper()]) for name, read in numbers.items() if name.upper() in os.environ}
     app = create_app(os.environ["BROKER_URL"], **given)

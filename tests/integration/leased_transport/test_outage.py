@@ -1,19 +1,24 @@
 """Outages: Redis restarts, fails over or loses its scripts; for comparison, what kombu's own transport does."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError, ResponseError
 
 from project.brokers import queue_depths
 from project.leased_transport import records, scripts
+from project.leased_transport.standby import PROGRAM
 from tests.support.processes import RedisServer, Worker
 from tests.support.transport_app import create_app
 from tests.support.transport_fixtures import LEASE, StartWorker
 from tests.support.wait import wait_until
+
+POOLS = ["solo", "threads", "prefork", pytest.param("forked", marks=pytest.mark.heavy)]
 
 
 @pytest.fixture(params=["always", "everysec"])
@@ -65,6 +70,69 @@ def test_a_failover_is_waited_out(server: RedisServer, workers: StartWorker, poo
     assert (app.AsyncResult(job.id).state, server.client.llen("runs:ro")) == ("SUCCESS", 1)
 
 
+def _processes(worker: Worker) -> set[int]:
+    """Return the processes that run jobs, and those beside them; but not the standby process."""
+    children = psutil.Process(worker.process.pid).children()
+    return {child.pid for child in children if str(PROGRAM) not in child.cmdline()}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_redis_whose_disk_is_full_is_waited_out(server: RedisServer, workers: StartWorker, pool: str) -> None:
+    """A job that ends meanwhile has run once, and no process of its consumer has ended."""
+    app = create_app(server.url)
+    worker = workers("one", pool, 2, lease=30)
+    job = app.tasks["nap"].delay("disk", 1.0)
+    wait_until(lambda: server.client.llen("runs:disk") == 1)
+    before, begun = _processes(worker), time.monotonic()
+    with server.disk_full():
+        wait_until(lambda: time.monotonic() > begun + 3)
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
+    assert job.get(timeout=30)
+    assert server.client.llen("runs:disk") == 1
+    assert (worker.process.poll(), _processes(worker)) == (None, before)
+
+
+def test_a_busy_consumer_whose_health_check_is_refused_goes_on(server: RedisServer, workers: StartWorker) -> None:
+    """A Redis whose disk is full refuses even a PING, which kombu sends while all slots are busy."""
+    app = create_app(server.url)
+    worker = workers("one", "prefork", 1, lease=30, health_check_interval=0.5)
+    job = app.tasks["nap"].delay("ping", 5)
+    wait_until(lambda: server.client.llen("runs:ping") == 1)
+    with server.disk_full():
+        wait_until(lambda: b"Connection to Redis lost" in worker.log.read_bytes())
+    assert job.get(timeout=30) and server.client.llen("runs:ping") == 1
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
+    assert worker.process.poll() is None
+
+
+def test_a_consumer_that_starts_while_the_disk_of_redis_is_full_waits(
+    server: RedisServer, workers: StartWorker
+) -> None:
+    """It runs jobs as soon as Redis can write."""
+    app = create_app(server.url)
+    job = app.tasks["add"].delay(1, 2)
+    with server.disk_full():
+        worker = workers("one", ready=False)
+        wait_until(lambda: b"Cannot connect to" in worker.log.read_bytes())
+    assert job.get(timeout=30) == 3
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_an_idle_consumer_waits_out_a_failover(server: RedisServer, workers: StartWorker, pool: str) -> None:
+    """Redis interrupts its wait for jobs, as it becomes a replica."""
+    app = create_app(server.url)
+    worker = workers("one", pool, 1)
+    wait_until(lambda: any((each["cmd"], each["flags"]) == ("brpop", "b") for each in server.client.client_list()))
+    before = _processes(worker)
+    server.client.replicaof("127.0.0.1", "1")
+    begun = time.monotonic()
+    wait_until(lambda: time.monotonic() > begun + 2)
+    server.client.replicaof("NO", "ONE")
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
+    assert (worker.process.poll(), _processes(worker)) == (None, before)
+
+
 def test_a_full_redis_lets_a_running_job_keep_its_lease(server: RedisServer, workers: StartWorker) -> None:
     """A job that takes four lease times runs once, although an idle consumer reaps leases that expire."""
     app = create_app(server.url, lease=1)
@@ -100,7 +168,13 @@ def test_a_worker_goes_on_when_the_script_cache_is_lost(
     assert app.tasks["add"].delay(2, 2).get(timeout=30) == 4
 
 
-@pytest.mark.parametrize("text", ["READONLY You can't write", "LOADING Redis is loading", "TRYAGAIN", "MASTERDOWN"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("READONLY You can't write", "LOADING Redis is loading", "TRYAGAIN", "MASTERDOWN"),
+        *("MISCONF Errors writing to the AOF file", "UNBLOCKED force unblock", "BUSY Redis is busy running a script."),
+    ],
+)
 def test_what_passes_by_itself_is_a_connection_error(text: str) -> None:
     """Errors of a server that starts or fails over make kombu reconnect; other errors do not."""
     assert isinstance(scripts.recoverable(ResponseError(f"ERR Error running script: -{text}")), ConnectionError)

@@ -65,6 +65,7 @@ OOM = "command not allowed when used memory > 'maxmemory'."
         (ResponseError(f"Error running script (call to f_1): @user_script:1: -OOM {OOM}"), "out of memory (maxmemory)"),
         (ReadOnlyError("You can't write against a read only replica."), "read-only replica"),
         (ConnectionError("-READONLY You can't write against a read only replica."), "read-only replica"),
+        (ConnectionError("MISCONF Errors writing to the AOF file"), "cannot write to its disk"),
         (ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "cannot write to its disk"),
         (ResponseError("NOREPLICAS Not enough good replicas to write."), "too few replicas"),
     ],
