@@ -43,7 +43,7 @@ class IdempotencyKeyReused(GlassqueueError):
 
 
 class NotRequeueable(GlassqueueError):
-    """Only a job that failed or was revoked can be requeued."""
+    """Only a job that failed or was revoked can be requeued, and only while its task accepts its arguments."""
 
     status = 409
 

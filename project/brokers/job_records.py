@@ -16,12 +16,13 @@ from uuid import uuid4
 from celery import Task, states
 from celery._state import get_current_worker_task
 from celery.exceptions import Ignore
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.serialization import dumps
+from redis.exceptions import RedisError
 
 from project.brokers.base import Broker, hidden, library_errors
 from project.brokers.leased_backend import LeasedBackend
-from project.leased_transport import JobExists, keys, messages, records, scripts
+from project.leased_transport import JobExists, QueueFull, keys, messages, records, scripts
 from project.leased_transport.admission import due_at
 from project.task_options.followers import patiently
 
@@ -30,6 +31,8 @@ SENDING = 4  # seconds after which a sender that has noted no outcome is conside
 #: Options that hold for one sending and are not kept for a requeue; of our own options, those that are not Celery's.
 OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
 OURS = ("headers", "nonce")
+#: Errors of a send that say nothing about the message: a later send of the same message may succeed.
+BROKER_ERRORS = (OperationalError, RedisError, QueueFull, LimitExceeded, OSError)
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,8 @@ def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict
 def requeue(broker: Broker, job_id: str) -> bool:
     """Send the message of a failed or revoked job once more; return whether there was such a job.
 
-    Until the broker has confirmed the message, the job stays what it is.
+    Until the broker has confirmed the message, the job stays what it is. It also stays that if there can be no message,
+    for example because its arguments do not fit its task any more.
     """
     nonce, client = new_nonce(), broker.redis
     name, queue, text = scripts.PREPARE_REQUEUE(client, [keys.job(job_id)], [nonce, broker.kind]) or (b"", b"", b"")
@@ -63,7 +67,13 @@ def requeue(broker: Broker, job_id: str) -> bool:
         scripts.CONFIRM_SENT(client, [keys.job(job_id)], [job_id, nonce, "", ""])
         return False
     options |= {"queue": queue.decode(), "retries": 0}
-    _send_and_confirm(Message(task, args, kwargs, job_id, nonce, options))
+    try:
+        _send_and_confirm(Message(task, args, kwargs, job_id, nonce, options))
+    except BROKER_ERRORS:
+        raise
+    except Exception as error:
+        log.error("job %s cannot be requeued: %r", job_id, error)
+        return False
     return True
 
 

@@ -39,8 +39,9 @@ def _submitted(pipeline: Any, heads: list[list[str]]) -> list[list[float]]:
     """Return when the jobs at the heads of the lists of each queue were submitted."""
     for job_id in (job_id for part in heads for job_id in part):
         pipeline.hget(keys.job(job_id), "submitted_at")
-    times = iter(pipeline.execute() if any(heads) else [])
-    return [[float(at) for _ in part if (at := next(times))] for part in heads]
+    # without an error for a key that another program has overwritten
+    times = iter(pipeline.execute(raise_on_error=False) if any(heads) else [])
+    return [[float(at) for _ in part if isinstance(at := next(times), bytes)] for part in heads]
 
 
 def _depth(part: list[Any], now: float, oldest: float | None) -> dict[str, float | None]:

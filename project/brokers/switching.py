@@ -16,7 +16,7 @@ from typing import Any
 from celery import signals
 from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from project.brokers import job_records
 from project.brokers.base import Broker
@@ -66,7 +66,7 @@ def send_all(broker: Broker) -> int:
     """Send a message for each job that waits for another kind of broker; return how many were sent."""
     client, queues = broker.redis, sorted(broker.app.amqp.queues)
     others = chain.from_iterable(_of(client, kind) for kind in ELSEWHERE if kind != broker.kind)
-    return sum(_send(broker, job_id) for job_id in chain(others, _leased(client, queues)))
+    return sum(_try_to_send(broker, job_id) for job_id in chain(others, _leased(client, queues)))
 
 
 def _adopt(client: Redis, kind: str) -> int:
@@ -85,10 +85,11 @@ def _leased(client: Any, queues: list[str]) -> Iterator[str]:
     """Yield the ids of jobs of the leased transport that wait, the next ones first, are delayed or run."""
     for queue in queues:
         for name in keys.waiting(queue):
-            while ids := client.lrange(name, -BATCH, -1):
+            stayed = 0  # jobs at the head that could not be moved
+            while ids := client.lrange(name, -BATCH - stayed, -1 - stayed):
                 yield from (raw.decode(errors="replace") for raw in reversed(ids))
-                if client.lrange(name, -BATCH, -1) == ids:
-                    break  # none was moved
+                looked_at = set(ids)
+                stayed += sum(raw in looked_at for raw in client.lrange(name, -BATCH - stayed, -1 - stayed))
         for index in (keys.delayed(queue), keys.leases(queue)):
             found = (raw.decode(errors="replace") for raw, _ in client.zscan_iter(index, count=BATCH))
             while batch := list(islice(found, BATCH)):
@@ -100,7 +101,20 @@ def _without_broker(client: Any, ids: list[str]) -> Iterator[str]:
     pipeline = client.pipeline(transaction=False)
     for job_id in ids:
         pipeline.hexists(keys.job(job_id), "broker")
-    return (job_id for job_id, known in zip(ids, pipeline.execute(), strict=True) if not known)
+    # without an error for a key that another program has overwritten
+    known = pipeline.execute(raise_on_error=False)
+    return (job_id for job_id, broker in zip(ids, known, strict=True) if broker == 0)
+
+
+def _try_to_send(broker: Broker, job_id: str) -> bool:
+    """Send a message for a job unless its record is damaged; raise what concerns other jobs too."""
+    try:
+        return _send(broker, job_id)
+    except ResponseError as error:
+        if "maxmemory" in str(error):
+            raise
+        log.warning("job %s cannot be moved: %s", job_id, error)
+        return False
 
 
 def _send(broker: Broker, job_id: str) -> bool:
@@ -127,7 +141,13 @@ def _send(broker: Broker, job_id: str) -> bool:
     if due:
         options["countdown"] = max(0.0, float(due) - time.time())
     message = job_records.Message(task, args, kwargs, job_id, nonce, options, must_fit=False)
-    message.send()
+    try:
+        message.send()
+    except job_records.BROKER_ERRORS:
+        raise
+    except Exception as error:  # for example, its arguments do not fit its task any more
+        _fail(broker, job_id, f"it cannot be sent: {error!r}")
+        return False
     scripts.CONFIRM_MOVE(client, [message.key], [job_id, kind, nonce, due])
     return True
 

@@ -92,8 +92,15 @@ end
 
 -- Return whether the consumer that began a job is up and fetches its jobs from this kind of broker.
 local function is_up(consumer, broker)
-  local text = consumer and redis.call('GET', 'consumer:' .. consumer)
-  return text and cjson.decode(text).broker == broker
+  local text = consumer and redis.pcall('GET', 'consumer:' .. consumer) -- pcall: another program may have set the key
+  local ok, heartbeat = pcall(cjson.decode, text)
+  return ok and type(heartbeat) == 'table' and heartbeat.broker == broker
+end
+
+-- Return whether no other program has overwritten the keys in which jobs of a queue wait, are delayed and run.
+local function is_intact(queue, step)
+  return tonumber(redis.pcall('LLEN', list_of(queue, step))) and tonumber(redis.pcall('ZCARD', 'delayed:' .. queue))
+    and tonumber(redis.pcall('ZCARD', 'leases:' .. queue))
 end
 
 -- End a job; fields is a flat list of what else to write to its record.

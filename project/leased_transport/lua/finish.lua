@@ -16,7 +16,9 @@ while i <= #ARGV do
     if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
   elseif FINAL[status] then
     redis.call('ZREM', leases, id)
-    if WAITING[old] then redis.call('LREM', list_of(queue, step), -1, id) end -- handed back, but not fetched since
+    if WAITING[old] then -- handed back, but not fetched since, or it cannot be moved to another kind of broker
+      if redis.call('ZREM', 'delayed:' .. queue, id) == 0 then redis.call('LREM', list_of(queue, step), -1, id) end
+    end
     if not FINAL[old] then finish(id, task, queue, status, fields, ARGV[1]) end
   elseif redis.call('ZSCORE', leases, id) then
     if status == '' then
