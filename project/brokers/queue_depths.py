@@ -15,24 +15,38 @@ def stock_lists(queue: str) -> list[str]:
     return [STOCK_PREFIX + queue + (f"\x06\x16{step}" if step else "") for step in keys.PRIORITY_STEPS]
 
 
-def depths(client: Redis, queues: list[str]) -> dict[str, dict[str, float | None]]:
-    """Return how many jobs wait, are delayed and run, and the age in seconds of the oldest one, by queue."""
+def depths(client: Redis, queues: list[str], stock: Redis | None = None) -> dict[str, dict[str, float | None]]:
+    """Return how many jobs wait, are delayed and run, and the age in seconds of the oldest one, by queue.
+
+    client: of the Redis with the job records. stock: of that of Celery's own transport, if that is the broker.
+    """
     pipeline: Any = client.pipeline(transaction=False)
     for queue in queues:
-        # jobs that another kind of broker left behind count until they are moved
-        for name in (*keys.waiting(queue), *stock_lists(queue)):
+        for name in keys.waiting(queue):
             pipeline.llen(name).lindex(name, -1)
         pipeline.zcard(keys.delayed(queue)).zcard(keys.leases(queue))
-    *answers, clock = pipeline.time().execute()
+    *answers, left_in_stock, clock = pipeline.exists(keys.broker("stock")).time().execute()
     size = len(answers) // len(queues) if queues else 1
     parts = [answers[start : start + size] for start in range(0, len(answers), size)]
     heads = [[raw.decode(errors="replace") for raw in part[1:-2:2] if raw] for part in parts]
     submitted = _submitted(pipeline, heads)
+    # after a switch to another broker, messages count until all jobs are moved; later they are only remains
+    messages = _messages(stock or client, queues) if stock or left_in_stock else [0] * len(queues)
     now = clock[0] + clock[1] / 1e6
     return {
-        queue: _depth(part, now, min(times, default=None))
-        for queue, part, times in zip(queues, parts, submitted, strict=True)
+        queue: _depth(part, number, now, min(times, default=None))
+        for queue, part, number, times in zip(queues, parts, messages, submitted, strict=True)
     }
+
+
+def _messages(client: Redis, queues: list[str]) -> list[int]:
+    """Return how many messages of Celery's own transport wait in each queue."""
+    pipeline: Any = client.pipeline(transaction=False)
+    for queue in queues:
+        for name in stock_lists(queue):
+            pipeline.llen(name)
+    lengths, size = pipeline.execute(), len(keys.PRIORITY_STEPS)
+    return [sum(lengths[start : start + size]) for start in range(0, len(lengths), size)]
 
 
 def _submitted(pipeline: Any, heads: list[list[str]]) -> list[list[float]]:
@@ -44,7 +58,7 @@ def _submitted(pipeline: Any, heads: list[list[str]]) -> list[list[float]]:
     return [[float(at) for _ in part if isinstance(at := next(times), bytes)] for part in heads]
 
 
-def _depth(part: list[Any], now: float, oldest: float | None) -> dict[str, float | None]:
+def _depth(part: list[Any], messages: int, now: float, oldest: float | None) -> dict[str, float | None]:
     *waiting, delayed, running = part
     age = None if oldest is None else max(0.0, now - oldest)
-    return {"waiting": sum(waiting[::2]), "delayed": delayed, "running": running, "oldest_age": age}
+    return {"waiting": sum(waiting[::2]) + messages, "delayed": delayed, "running": running, "oldest_age": age}

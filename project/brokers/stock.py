@@ -1,9 +1,14 @@
 """Celery's own Redis transport (`redis+stock://`), to compare with: delivery is Celery's, records are ours."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from redis import Redis
+
+from project import redis_clients
+from project.brokers import queue_depths
 from project.brokers.base import transport_options
 from project.brokers.celery_broker import CeleryBroker
 from project.brokers.job_records import OF_ONE_SENDING, Message
@@ -27,6 +32,11 @@ class StockBroker(CeleryBroker):
         query = [(name, value) for name, value in parse_qsl(url.query) if name != TIMEOUT]
         return url._replace(scheme="redis", query=urlencode(query)).geturl()
 
+    @cached_property
+    def messages(self) -> Redis:
+        """A client of the Redis that holds the messages."""
+        return redis_clients.client(self.settings, self.url)
+
     def celery_options(self) -> dict[str, Any]:
         """Return the options of kombu's transport."""
         transport = transport_options(self.settings)
@@ -47,6 +57,10 @@ class StockBroker(CeleryBroker):
     def send(self, message: Message) -> Any:
         """Send a message; QUEUE_LIMIT does not apply."""
         return message.publish(**{name: message.options[name] for name in OF_ONE_SENDING & message.options.keys()})
+
+    def depths(self, queues: list[str]) -> dict[str, dict[str, Any]]:
+        """Return how many jobs wait, are delayed and run, per queue; the messages are in a Redis of their own."""
+        return queue_depths.depths(self.redis, queues, self.messages)
 
     def foreign_lists(self, queues: Iterable[str]) -> list[str]:
         """Return the queues' names without the prefix, which Celery clients of other projects do not know."""

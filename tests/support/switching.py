@@ -69,11 +69,12 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
     everything = [running, *waiting, delayed, revoked, fresh]
     wait_until(lambda: {new.status(job_id) for job_id in everything} == {"SUCCESS"}, 60, "all jobs end well")
     assert [(records.read(new.redis, job_id) or {})["attempts"] for job_id in waiting] == ["1", "1", "1"]
-    wait_until(lambda: _nothing_left(new.redis), what="queues and indexes are empty")
+    wait_until(lambda: _nothing_left(new), what="queues and indexes are empty, and no old message counts")
     assert consumer.stop() == 0
 
 
-def _nothing_left(redis: Redis) -> bool:
-    queues = ("cpu", "default")
+def _nothing_left(side: Side) -> bool:
+    queues = ["cpu", "default"]
     ours = [key for name in queues for key in (*keys.waiting(name), keys.leases(name), keys.delayed(name))]
-    return redis.exists(*ours, "broker:stock", "broker:amqp", "inbox:rejected") == 0
+    waiting = sum(depth["waiting"] for depth in side.app.broker.depths(queues).values())
+    return side.redis.exists(*ours, "broker:stock", "broker:amqp", "inbox:rejected") == waiting == 0

@@ -44,6 +44,12 @@ def test_a_job_runs_though_the_redis_of_the_records_is_full(tasks: Tasks, worker
     assert (record["status"], record.get("error"), record.get("result")) == ("SUCCESS", None, 6)
 
 
+def test_waiting_jobs_are_counted_where_their_messages_are(tasks: Tasks) -> None:
+    """That is the Redis of the broker."""
+    tasks.app.tasks["sum"].apply_async((3,), queue="uncounted")
+    assert tasks.app.broker.depths(["uncounted"])["uncounted"]["waiting"] == 1
+
+
 def test_only_a_job_that_is_still_wanted_is_delayed_by_its_retry(tasks: Tasks, worker: Worker) -> None:
     """One that was cancelled while it ran waits for nothing."""
     jobs = {name: tasks.submit("try_again_later", name, queue="unleased") for name in ("wanted", "cancelled")}
