@@ -21,6 +21,7 @@ from project.leased_transport import forked, keys
 from project.leased_transport.scripts import Script
 
 INTERVAL, TTL = 2, 8  # seconds between two heartbeats, and until one expires
+LONGEST_END = 2  # seconds that a consumer waits at its end until it is no longer listed
 
 HEARTBEAT = Script("heartbeat", Path(__file__).parent / "lua")
 
@@ -30,9 +31,11 @@ log = logging.getLogger(__name__)
 def connect() -> None:
     """Send heartbeats while this consumer runs; from a thread, because a job of a solo pool blocks the event loop.
 
-    The first one is sent before the consumer counts as up, so that it is listed from then on.
+    The first one is sent before the consumer counts as up, so that it is listed from then on. A consumer that stops is
+    listed until its jobs have ended: after a switch of brokers, they would otherwise run elsewhere at the same time.
     """
     ended = threading.Event()
+    threads: list[threading.Thread] = []
 
     @signals.worker_ready.connect(weak=False)
     def _start(sender: Any, **_: Any) -> None:
@@ -40,11 +43,14 @@ def connect() -> None:
         send = partial(_send, client, consumer, _counter(sender))
         send()
         arguments = (client, consumer["name"], send, ended)
-        threading.Thread(target=_run, args=arguments, name="heartbeat", daemon=True).start()
+        threads.append(threading.Thread(target=_run, args=arguments, name="heartbeat", daemon=True))
+        threads[0].start()
 
-    @signals.worker_shutting_down.connect(weak=False)
+    @signals.worker_shutdown.connect(weak=False)
     def _stop(**_: Any) -> None:
         ended.set()
+        for thread in threads:
+            thread.join(LONGEST_END)
 
 
 def describe(consumer: Any) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def _leave(keeper: LeaseKeeper) -> None:
         _log_handed_back(request.id, request.task.name)
     with suppress(RedisError):
         keeper.close()
+    signals.worker_shutdown.send(sender=None)
     os._exit(EX_FAILURE)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.processes import RedisServer
 from tests.support.rabbitmq import RabbitServer
-from tests.support.switching import Side, assert_jobs_survive_a_switch
+from tests.support.switching import Side, assert_a_stopping_consumer_keeps_its_job, assert_jobs_survive_a_switch
 
 SWITCHES = [pair for pair in permutations(("leased", "stock", "amqp"), 2) if "amqp" in pair]
 
@@ -28,3 +28,11 @@ def test_jobs_survive_a_switch_from_or_to_rabbitmq(
     urls = {"leased": server.url, "stock": server.url.replace("redis:", "redis+stock:"), "amqp": rabbit.own_url()}
     with Side(urls[old], server, tmp_path) as before, Side(urls[new], server, tmp_path) as after:
         assert_jobs_survive_a_switch(before, after)
+
+
+def test_a_stopping_consumer_keeps_the_job_that_came_from_rabbitmq(
+    server: RedisServer, rabbit: RabbitServer, tmp_path: Path
+) -> None:
+    """It is not moved while it may still end well."""
+    with Side(rabbit.own_url(), server, tmp_path) as before, Side(server.url, server, tmp_path) as after:
+        assert_a_stopping_consumer_keeps_its_job(before, after)

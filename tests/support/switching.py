@@ -23,7 +23,7 @@ class Side:
         self._folder = folder
         self._consumers: list[Worker] = []
 
-    def consumer(self, queues: str, **more: Any) -> Worker:
+    def consumer(self, queues: str, name: str = "consumer.1", **more: Any) -> Worker:
         """Start a consumer that serves some queues, and return when it takes jobs."""
         settings: dict[str, Any] = {
             "redis_url": self.settings.redis_url,
@@ -32,7 +32,7 @@ class Side:
             **more,
         }
         url = str(self.settings.broker)
-        self._consumers.append(Worker(url, self._folder, "consumer.1", app="project.consumer", **settings))
+        self._consumers.append(Worker(url, self._folder, name, app="project.consumer", **settings))
         return self._consumers[-1].ready()
 
     def __enter__(self) -> Self:
@@ -71,6 +71,19 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
     assert [(records.read(new.redis, job_id) or {})["attempts"] for job_id in waiting] == ["1", "1", "1"]
     wait_until(lambda: _nothing_left(new), what="queues and indexes are empty, and no old message counts")
     assert consumer.stop() == 0
+
+
+def assert_a_stopping_consumer_keeps_its_job(old: Side, new: Side) -> None:
+    """Check that the consumers of the new broker leave a job to a consumer of the old one that waits for its end."""
+    stopping = old.consumer("default")
+    job_id = old.submit("wait_and_return", kwargs={"seconds": 6, "message": "ran"})
+    wait_until(lambda: old.status(job_id) == "STARTED")
+    stopping.send("TERM")
+    new.consumer("default", "consumer.2")
+    wait_until(lambda: new.status(job_id) == "SUCCESS", what="the job ends")
+    assert (records.read(new.redis, job_id) or {})["attempts"] == "1"
+    wait_until(lambda: stopping.process.poll() == 0, what="the consumer stops")
+    assert not new.redis.exists(keys.consumer("consumer.1@test"))
 
 
 def _nothing_left(side: Side) -> bool:

@@ -1,4 +1,5 @@
 -- Prepare to move a job to this kind of broker: it waits in another kind, or the consumer that ran it there is gone.
+-- A consumer that stops still holds its job: it renews the lease, or sends heartbeats without leases, until the end.
 -- KEYS job:<id>
 -- ARGV id, kind, nonce of the new message, sending (seconds: how long another consumer's claim is valid)
 -- returns task, queue, message, due ('' = now) and step; nothing for a job that must not be moved
@@ -10,6 +11,9 @@ if not status or FINAL[status] then
   return
 end
 if broker == kind or not task or (broker and not queued) or now - (claimed or 0) < tonumber(sending) then return end
-if not WAITING[status] and is_up(consumer, broker or 'leased') then return end
+if not WAITING[status] then
+  local held = broker and is_up(consumer, broker) or not broker and (tonumber(score('leases:', queue, id)) or 0) > now
+  if held then return end
+end
 redis.call('HSET', key, 'moving', nonce, 'claimed', now)
 return {task, queue, message or '', redis.call('ZSCORE', 'delayed:' .. queue, id) or '', step or '5'}

@@ -9,7 +9,7 @@ import pytest
 from project.brokers import switching
 from project.leased_transport import keys, records
 from tests.support.processes import RedisServer
-from tests.support.switching import Side, assert_jobs_survive_a_switch
+from tests.support.switching import Side, assert_a_stopping_consumer_keeps_its_job, assert_jobs_survive_a_switch
 from tests.support.wait import wait_until
 
 
@@ -22,6 +22,13 @@ def test_jobs_survive_a_switch_of_the_transport(server: RedisServer, tmp_path: P
     """Whatever state a job is in, it ends as if nothing was switched."""
     with _side(old, server, tmp_path) as before, _side(new, server, tmp_path) as after:
         assert_jobs_survive_a_switch(before, after)
+
+
+@pytest.mark.parametrize(("old", "new"), [("leased", "stock"), ("stock", "leased")])
+def test_a_stopping_consumer_keeps_its_job(server: RedisServer, tmp_path: Path, old: str, new: str) -> None:
+    """It is not moved while it may still end well."""
+    with _side(old, server, tmp_path) as before, _side(new, server, tmp_path) as after:
+        assert_a_stopping_consumer_keeps_its_job(before, after)
 
 
 def test_a_job_whose_code_a_consumer_lacks_waits_for_one_that_has_it(server: RedisServer, tmp_path: Path) -> None:
