@@ -9,6 +9,7 @@ be cancelled and requeued while its old message still waits somewhere.
 import logging
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -121,6 +122,9 @@ class Message:
 
     def _kept(self) -> dict[str, Any]:
         kept = {name: value for name, value in self.options.items() if name not in (*OF_ONE_SENDING, *OURS)}
+        expires = kept.get("expires", self.task.expires)
+        if isinstance(expires, int | float):  # the moment, because a message that is sent again must not live longer
+            kept["expires"] = (datetime.now(UTC) + timedelta(seconds=expires)).isoformat()
         return hidden(self.task, self.args, self.kwargs) | kept
 
     def _headers(self) -> dict[str, Any]:

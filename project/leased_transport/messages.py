@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from celery import current_app
 from celery.utils.functional import maybe_list
+from kombu.compression import decompress
 from kombu.serialization import dumps, loads
 
 from .keys import DEFAULT_PRIORITY
@@ -21,6 +22,8 @@ AS_OPTIONS = {"group": "group_id"} | {
     for name in ("group_index", "expires", "retries", "root_id", "parent_id", "shadow", "ignore_result", "origin")
 }
 AS_LINKS = {"callbacks": "link", "errbacks": "link_error", "chain": "chain", "chord": "chord"}
+#: Headers that sending sets again; all others are the job's own, and stamps.
+SET_AGAIN = {*AS_OPTIONS, "timelimit", "argsrepr", "kwargsrepr", "compression"}
 #: Options for sending a message; they are no part of it.
 NOT_CONTENT = ("queue", "routing_key", "exchange", "priority", "serializer", "compression", "headers", "add_to_parent")
 Call = tuple[Any, dict[str, Any], dict[str, Any]]
@@ -33,7 +36,7 @@ def envelope(text: bytes, headers: dict[str, Any], queue: str, tag: str) -> dict
     """
     parts = _parts(text)
     if len(parts) == 3:
-        return _addressed(_message_of(parts, headers), headers, queue, tag)
+        return _addressed(_message_of(_call(text), headers), headers, queue, tag)
     body, encoding, content_type, content_encoding, kept, properties = parts
     message = {"body": body, "content-type": content_type, "content-encoding": content_encoding}
     message |= {"headers": kept, "properties": properties | {"body_encoding": encoding}}
@@ -44,16 +47,24 @@ def call(text: bytes) -> Call:
     """Return arguments and options of apply_async for a stored message of either form; raise if it is damaged."""
     parts = _parts(text)
     if len(parts) == 3:
-        args, kwargs, options = loads(text, "application/json", "utf-8")
-        return args, kwargs, options
+        return _call(text)
     body, encoding, content_type, content_encoding, headers, properties = parts
     content = base64.b64decode(body, validate=True) if encoding == "base64" else body
+    if compression := headers.get("compression"):
+        content = decompress(content, compression)
     args, kwargs, links = loads(content, content_type, content_encoding or "utf-8", accept={"application/json"})
     options = {option: links[name] for name, option in AS_LINKS.items() if links.get(name)}
     options |= {option: headers[name] for name, option in AS_OPTIONS.items() if name in headers}
     hard, soft = headers.get("timelimit") or (None, None)
     options |= {name: limit for name, limit in (("time_limit", hard), ("soft_time_limit", soft)) if limit}
     options |= {name: properties[name] for name in ("priority",) if name in properties}
+    options["headers"] = {name: value for name, value in headers.items() if name not in SET_AGAIN}
+    return args, kwargs, options
+
+
+def _call(text: bytes) -> Call:
+    """Read arguments and options as kombu writes them: a time, for example, is an object in JSON."""
+    args, kwargs, options = loads(text, "application/json", "utf-8")
     return args, kwargs, options
 
 
@@ -70,9 +81,9 @@ def _parts(text: bytes) -> list[Any]:
     return list(parts)
 
 
-def _message_of(parts: list[Any], headers: dict[str, Any]) -> dict[str, Any]:
+def _message_of(stored: Call, headers: dict[str, Any]) -> dict[str, Any]:
     """Build the message that Celery would send for a call."""
-    args, kwargs, options = parts
+    args, kwargs, options = stored
     links = {name: maybe_list(options.get(AS_LINKS[name])) for name in ("callbacks", "errbacks")}
     content = {name: value for name, value in options.items() if name not in (*NOT_CONTENT, "link", "link_error")}
     built = current_app.amqp.as_task_v2(headers["id"], headers["task"], args, kwargs, **content, **links)

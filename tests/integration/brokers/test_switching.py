@@ -1,6 +1,7 @@
 """Switching between the leased transport and kombu's own; tests/rabbitmq/test_switching.py has the other ways."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,24 @@ def test_jobs_behind_many_that_cannot_be_moved_are_moved(server: RedisServer, tm
         behind = before.submit("sum", kwargs={"number": 4})
         assert switching.send_all(after.app.broker) == 1
         assert (redis.llen("cpu"), redis.hget(keys.job(behind), "broker")) == (len(stuck), b"stock")
+
+
+def test_headers_of_a_job_survive_a_switch_to_the_stock_transport(server: RedisServer, tmp_path: Path) -> None:
+    """Also those of stamps; a job finds them in its request."""
+    server.client.flushall()
+    with _side("leased", server, tmp_path) as before, _side("stock", server, tmp_path) as after:
+        stamps = {"stamped_headers": ["day"], "day": "monday"}
+        options: Any = {"headers": {"tenant": "a"}, "compression": "gzip", "retries": 2, "expires": 60, **stamps}
+        before.submit("sum", kwargs={"number": 4}, **options)
+        assert switching.send_all(after.app.broker) == 1
+        with after.app.connection_for_read() as connection:
+            message: Any = connection.SimpleQueue(after.app.amqp.queues["cpu"]).get(timeout=5)
+        args, kwargs, _ = message.decode()
+        assert (list(args), kwargs, message.headers["tenant"], message.headers["retries"]) == (
+            [],
+            {"number": 4},
+            "a",
+            2,
+        )
+        assert (message.headers["stamps"], message.headers["stamped_headers"]) == ({"day": "monday"}, ["day"])
+        assert message.headers["expires"] > datetime.now(UTC).isoformat()
