@@ -178,8 +178,12 @@ def record(job_id: JobId, jobs: JobsDep) -> RawRecord:
     operation_id="delete_job",
     responses=problem_responses(404, 422, 429, 503),
 )
-async def cancel_or_collect(job_id: JobId, how: HowToLookUp, jobs: JobsDep) -> Any:
-    return await jobs.cancel_or_collect(None, job_id, how.traceback)
+async def cancel_or_collect(
+    job_id: JobId, how: HowToLookUp, jobs: JobsDep, request: Request, response: Response
+) -> Any:
+    """Cancel a job that waits or runs. If it has ended, return it for the last time and delete it."""
+    answer = jobs.cancel_or_collect(None, job_id, how.wait, how.traceback)
+    return await long_poll(request, response, how.wait, answer)
 
 
 # after /requeue: the first route that matches a path answers a wrong method

@@ -85,13 +85,8 @@ def _add_cancel_or_collect(router: APIRouter, task: JobTask) -> None:
         job_id: JobId, how: HowToLookUp, jobs: JobsDep, request: Request, response: Response
     ) -> Any:
         """Cancel a job that waits or runs. If it has ended, return it for the last time and delete it."""
-
-        async def answer() -> Job[Any]:
-            if how.wait:
-                await jobs.wait(task, job_id, how.wait)
-            return await jobs.cancel_or_collect(task, job_id, how.traceback)
-
-        return await long_poll(request, response, how.wait, answer())
+        answer = jobs.cancel_or_collect(task, job_id, how.wait, how.traceback)
+        return await long_poll(request, response, how.wait, answer)
 
 
 def _add_follow(router: APIRouter, task: JobTask) -> None:

@@ -147,6 +147,9 @@ class Jobs:
         job = await self.look_up(task, job_id, traceback)
         if job.ready or not seconds or self._is_full():
             return job
+        return await self._wait(task, job_id, seconds, traceback)
+
+    async def _wait(self, task: JobTask | None, job_id: str, seconds: float, traceback: bool) -> Job[Any]:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self.changes.watch(keys.job(job_id)) as changes:
                 return await self._end_of(task, job_id, changes, traceback)
@@ -197,8 +200,16 @@ class Jobs:
                     job = await self._look_up_patiently(task, job_id)
                     yield job
 
-    async def cancel_or_collect(self, task: JobTask | None, job_id: str, traceback: bool = False) -> Job[Any]:
-        """Cancel a job that waits or runs, or return and forget one that has ended; UnknownJob the second time."""
+    async def cancel_or_collect(
+        self, task: JobTask | None, job_id: str, seconds: float = 0, traceback: bool = False
+    ) -> Job[Any]:
+        """Return and forget a job when it ends, or cancel it after some seconds; UnknownJob the second time.
+
+        Raises TooManyListeners if MAX_WAITERS listen already: to cancel at once is not what the client has asked for.
+        """
+        if seconds and not (await self.look_up(task, job_id)).ready:
+            self.make_room()
+            await self._wait(task, job_id, seconds, traceback=False)
         # shielded: if the client disconnects, a cancelled job must still be stopped
         outcome = await asyncio.shield(self._cancel_or_collect(task, job_id))
         return AnyJob.from_record(job_id, outcome.record, traceback=traceback)

@@ -1,5 +1,7 @@
 """Cancel a job that waits or runs, and fetch and forget one that has ended, through NGINX."""
 
+from typing import Any
+
 import httpx
 import psutil
 import pytest
@@ -50,10 +52,13 @@ def test_an_ended_job_is_handed_over_once(http: httpx.Client) -> None:
     assert_problem(http.delete(f"/producer/api/sum/{job_id}"), 404)
 
 
-def test_a_pull_waits_for_the_end(http: httpx.Client) -> None:
-    """DELETE with ?wait: the result when it is there, instead of cancelling."""
+@pytest.mark.parametrize("path", [WAIT, "/producer/api/jobs"])
+@pytest.mark.parametrize(("query", "header"), [({"wait": 20}, {}), ({}, {"prefer": "wait=20"})])
+def test_a_pull_waits_for_the_end(http: httpx.Client, path: str, query: Any, header: Any) -> None:
+    """DELETE that waits: the result when it is there, instead of cancelling; at both addresses of a job."""
     job_id = submit(http, "wait_and_return", seconds=1, message="pulled")
-    assert http.delete(f"{WAIT}/{job_id}", params={"wait": 20}).json()["result"] == "pulled"
+    answer = http.delete(f"{path}/{job_id}", params=query, headers=header)
+    assert (answer.json()["result"], answer.headers.get("preference-applied")) == ("pulled", header.get("prefer"))
     assert_problem(http.get(f"{WAIT}/{job_id}"), 404)
 
 
