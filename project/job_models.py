@@ -16,6 +16,8 @@ FAILED = (
 )  # the states with an error; in RETRY it may be absent
 Result = TypeVar("Result")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DEEPEST = 100  # levels of nesting of a result that are shown: pydantic writes 255, and some clients read 128
+TOO_DEEP = "…"
 
 
 class JobError(BaseModel):
@@ -55,7 +57,10 @@ class Job(BaseModel, Generic[Result]):
     task: str
     status: Status
     ready: bool = Field(description="True after the job has ended, successfully or not")
-    result: Result | None = Field(description="What the task returned (status SUCCESS only)")
+    result: Result | None = Field(
+        description="What the task returned (status SUCCESS only); "
+        f"`{TOO_DEEP}` replaces what is nested deeper than {DEEPEST} levels"
+    )
     error: JobError | None = Field(description="Why the job failed (status FAILURE), or its last run (status RETRY)")
     traceback: str | None = Field(
         default=None,
@@ -141,10 +146,28 @@ def _damaged(job_id: str, record: Mapping[str, Any], error: Exception) -> dict[s
 
 
 def _load(text: str | None) -> Any:
-    """Parse JSON that a consumer wrote; lone surrogates, which cannot be sent, become question marks."""
-    value = json.loads(text or "null")
-    if text and r"\ud" in text:
+    """Parse JSON that a consumer wrote.
+
+    Replace what cannot be sent: lone surrogates become question marks, and what is nested too deeply an ellipsis.
+    """
+    text = text or "null"
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        return TOO_DEEP
+    if text.count("[") + text.count("{") > DEEPEST:
+        value = _cut(value, DEEPEST)
+    if r"\ud" in text or r"\uD" in text:
         value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value
+
+
+def _cut(value: Any, depth: int) -> Any:
+    """Return a value of JSON with TOO_DEEP in place of what lies deeper than some levels."""
+    if isinstance(value, dict):
+        return {name: _cut(each, depth - 1) for name, each in value.items()} if depth else TOO_DEEP
+    if isinstance(value, list):
+        return [_cut(each, depth - 1) for each in value] if depth else TOO_DEEP
     return value
 
 

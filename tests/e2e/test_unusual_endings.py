@@ -14,6 +14,11 @@ from project.leased_transport import keys
 KNOWN: Any = {"task": "sum", "queue": "cpu", "submitted_at": "2026-11-21T12:00:00Z"}
 
 
+def nested(levels: int, inner: str = "1") -> str:
+    """Return the JSON of lists and dictionaries within each other."""
+    return '{"a": [' * (levels // 2) + inner + "]}" * (levels // 2)
+
+
 @pytest.fixture
 def ended(redis: Redis) -> Iterator[Any]:
     """Write the record of a job as a consumer does, and return its id."""
@@ -38,7 +43,10 @@ def ended(redis: Redis) -> Iterator[Any]:
         ({"status": "SUCCESS", "result": '"text"'}, {"result": "text"}),  # declared -> int
         ({"status": "SUCCESS", "result": r'"half \ud800 of it"'}, {"result": "half ? of it"}),
         ({"status": "SUCCESS", "result": r'"all \ud83d\ude00 of it"'}, {"result": "all \N{GRINNING FACE} of it"}),
+        ({"status": "SUCCESS", "result": r'{"\uD800": "half \uD800 of it"}'}, {"result": {"?": "half ? of it"}}),
         ({"status": "SUCCESS", "result": "NaN"}, {"result": None}),
+        ({"status": "SUCCESS", "result": nested(100)}, {"result": json.loads(nested(100))}),
+        ({"status": "SUCCESS", "result": nested(300)}, {"result": json.loads(nested(100, '"…"'))}),
         ({"status": "PROGRESS"}, {"status": "STARTED", "ready": False, "result": None}),  # update_state
         (
             {"status": "FAILURE", "error": r'{"type": "ValueError", "message": "\udcff"}'},

@@ -50,3 +50,9 @@ def test_a_whole_record_is_shown_as_it_is() -> None:
     job = _job(WHOLE)
     assert job.error and job.error.type == "ValueError"
     assert job.attempts == 1
+
+
+def test_a_result_that_no_parser_reads_is_shown_as_an_ellipsis() -> None:
+    """Its record is whole."""
+    job = _job(WHOLE | {"status": "SUCCESS", "result": "[" * 100_000 + "]" * 100_000})
+    assert (job.status, job.result, job.error) == ("SUCCESS", "…", None)
