@@ -7,6 +7,8 @@ from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
+from project.json_limits import MOST_LEVELS, TOO_DEEP, cut, may_be_deep
+
 Status = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
 ENDED = ("SUCCESS", "FAILURE", "REVOKED")
 WAITING = ("PENDING", "RETRY")
@@ -16,8 +18,6 @@ FAILED = (
 )  # the states with an error; in RETRY it may be absent
 Result = TypeVar("Result")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DEEPEST = 100  # levels of nesting of a result that are shown: pydantic writes 255, and some clients read 128
-TOO_DEEP = "…"
 
 
 class JobError(BaseModel):
@@ -59,7 +59,7 @@ class Job(BaseModel, Generic[Result]):
     ready: bool = Field(description="True after the job has ended, successfully or not")
     result: Result | None = Field(
         description="What the task returned (status SUCCESS only); "
-        f"`{TOO_DEEP}` replaces what is nested deeper than {DEEPEST} levels"
+        f"`{TOO_DEEP}` replaces what is nested deeper than {MOST_LEVELS} levels"
     )
     error: JobError | None = Field(description="Why the job failed (status FAILURE), or its last run (status RETRY)")
     traceback: str | None = Field(
@@ -155,19 +155,10 @@ def _load(text: str | None) -> Any:
         value = json.loads(text)
     except RecursionError:
         return TOO_DEEP
-    if text.count("[") + text.count("{") > DEEPEST:
-        value = _cut(value, DEEPEST)
+    if may_be_deep(text):
+        value = cut(value)
     if r"\ud" in text or r"\uD" in text:
         value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-    return value
-
-
-def _cut(value: Any, depth: int) -> Any:
-    """Return a value of JSON with TOO_DEEP in place of what lies deeper than some levels."""
-    if isinstance(value, dict):
-        return {name: _cut(each, depth - 1) for name, each in value.items()} if depth else TOO_DEEP
-    if isinstance(value, list):
-        return [_cut(each, depth - 1) for each in value] if depth else TOO_DEEP
     return value
 
 

@@ -1,6 +1,7 @@
 """Hide secret arguments wherever jobs are shown: in the API, in Flower and on the page. Jobs get them as sent.
 
 An argument is secret if a word of its name says so, at any depth, or if its task marks it (task_options/secret.py).
+Lone surrogates, which cannot be sent, become question marks.
 """
 
 import re
@@ -30,10 +31,15 @@ def redacted(value: Any, marked: Collection[str] = (), depth: int = DEEPEST) -> 
     if not depth:
         return "…"
     if isinstance(value, dict):
-        return {name: _shown(name, each, marked, depth) for name, each in value.items()}
+        return {_sendable(name): _shown(name, each, marked, depth) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(each, marked, depth - 1) for each in value]
-    return value
+    return _sendable(value)
+
+
+def _sendable(value: Any) -> Any:
+    plain = not isinstance(value, str) or value.isascii()
+    return value if plain else value.encode(errors="replace").decode()
 
 
 def _shown(name: Any, value: Any, marked: Collection[str], depth: int) -> Any:

@@ -5,15 +5,17 @@ from functools import cache
 from typing import Any, get_type_hints
 
 from celery import Task
-from pydantic import ConfigDict, create_model, model_validator
+from pydantic import ConfigDict, ValidationError, create_model, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from project.json_limits import NOT_JSON, is_json
 from project.startup import DeclarationError
 from project.task_options.body_limits import Limited, bounded
 from project.task_options.secret import revealed
 
 
 class Arguments(Limited):
-    """The base of every task's request body."""
+    """The base of every task's request body; nothing in it is refused later, when it is stored or sent."""
 
     # strict: "10" is not a number; forbid: an unknown field is an error
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -25,6 +27,19 @@ class Arguments(Limited):
         if not isinstance(body, dict):
             return body
         return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in body.items()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_json(cls, body: Any) -> Any:
+        if isinstance(body, dict) and not is_json(body):
+            error = PydanticCustomError("not_json", NOT_JSON)
+            names = [name for name, value in body.items() if is_json(name) and not is_json(value)]
+            if not names:  # it is a name, or all levels together
+                raise error
+            raise ValidationError.from_exception_data(
+                cls.__name__, [InitErrorDetails(type=error, loc=(name,), input=None) for name in names]
+            )
+        return body
 
 
 def arguments_model(task: Task) -> type[Arguments]:

@@ -67,6 +67,18 @@ def test_a_job_with_an_unusual_ending_is_shown(
         assert http.delete(f"/producer/api/sum/{job_id}").raise_for_status().json() == job
 
 
+def test_arguments_with_half_a_character_are_shown(http: httpx.Client, ended: Any) -> None:
+    """A job that another one submits may have them; in the list, in the story and in the raw record."""
+    body = json.dumps([[], {"text": "half \ud800 of it", "table": {"\ud800": 1}}, {}])
+    job_id = ended(status="SUCCESS", message=json.dumps([body, None, "application/json", "utf-8", {}, {}]))
+    shown = {"text": "half ? of it", "table": {"?": 1}}
+    listed = http.get("/producer/api/jobs", params={"limit": 200}).raise_for_status().json()["jobs"]
+    assert [each["arguments"] for each in listed if each["job_id"] == job_id] == [shown]
+    assert http.get(f"/producer/api/jobs/{job_id}/story").raise_for_status().json()["arguments"] == shown
+    record = http.get(f"/producer/api/jobs/{job_id}/record").raise_for_status().json()
+    assert record["message"][0][1] == json.loads(record["fields"]["message"])[0][1] == shown
+
+
 def test_a_record_without_a_task_is_no_job(http: httpx.Client, redis: Redis) -> None:
     """What Celery writes of a step of a chain that was never submitted is not a job yet."""
     redis.hset(keys.job("test.step"), mapping={"status": "FAILURE", "error": json.dumps({})})

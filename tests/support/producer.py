@@ -10,14 +10,16 @@ from tests.support.ports import free_port
 from tests.support.processes import Process, clean_environment
 from tests.support.wait import wait_until
 
+FACTORY = "project.producer:create_app"
+
 
 class Producer(Process):
     """A real uvicorn with the producer, on a free port."""
 
-    def __init__(self, folder: Path, redis_port: int, **settings: object) -> None:
+    def __init__(self, folder: Path, redis_port: int, factory: object = FACTORY, **settings: object) -> None:
         self.port = free_port()
         self.log = folder / f"producer-{self.port}.log"
-        command = ["uvicorn", "--factory", "project.producer:create_app", "--port", str(self.port)]
+        command = ["uvicorn", "--factory", str(factory), "--port", str(self.port)]
         environment = {"REDIS_PORT": str(redis_port), "RUN_DIR": str(folder)}
         environment |= {name.upper(): str(value) for name, value in settings.items()}
         self.process = ForkedProgram(command, clean_environment() | environment, self.log)

@@ -1,6 +1,8 @@
 """Submitting a job: once per request, and never more than the queue may hold."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -38,6 +40,15 @@ def test_a_request_that_was_queued_is_not_queued_again(jobs: Jobs, redis: Redis)
     ]
     assert [answer.job_id for answer in accepted] == [REQUEST_ID, REQUEST_ID]
     assert redis.llen("cpu") == 1
+
+
+@pytest.mark.usefixtures("jobs")
+def test_a_long_argument_with_half_a_character_is_submitted_as_it_is(redis: Redis) -> None:
+    """A job may submit one, such as the result that its follower gets."""
+    arguments = {"seconds": 0, "message": "x" * 1000 + "\ud800"}
+    job_id = wait_and_return.apply_async(kwargs=arguments).id
+    stored: Any = redis.hget(keys.job(job_id), "message")
+    assert json.loads(json.loads(stored)[0])[1] == arguments
 
 
 @pytest.mark.parametrize("broker", ["redis", "redis+stock"])
