@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from project.leased_transport import keys
+from tests.support.http import assert_problem
 
 KNOWN: Any = {"task": "sum", "queue": "cpu", "submitted_at": "2026-11-21T12:00:00Z"}
 
@@ -67,6 +68,27 @@ def test_a_job_with_an_unusual_ending_is_shown(
         assert http.delete(f"/producer/api/sum/{job_id}").raise_for_status().json() == job
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"status": "SUCCESS", "result": "{", "token": "many"},
+        {"status": "PENDING", "queue": ""},
+        {"status": "PENDING", "step": "odd"},
+        {"status": "STARTED", "token": "many", "started_at": "then"},
+        {"status": "PROGRESS"},
+    ],
+)
+@pytest.mark.parametrize("lacks", ["", "queue", "submitted_at"])
+def test_a_damaged_job_can_be_deleted(
+    http: httpx.Client, redis: Redis, ended: Any, record: dict[str, str], lacks: str
+) -> None:
+    """As the error in it suggests."""
+    job_id = ended(**record)
+    redis.hdel(keys.job(job_id), lacks)
+    job = http.delete(f"/producer/api/jobs/{job_id}").raise_for_status().json()
+    assert job["status"] == ("SUCCESS" if record["status"] == "SUCCESS" else "REVOKED")
+
+
 def test_arguments_with_half_a_character_are_shown(http: httpx.Client, ended: Any) -> None:
     """A job that another one submits may have them; in the list, in the story and in the raw record."""
     body = json.dumps([[], {"text": "half \ud800 of it", "table": {"\ud800": 1}}, {}])
@@ -80,7 +102,12 @@ def test_arguments_with_half_a_character_are_shown(http: httpx.Client, ended: An
 
 
 def test_a_record_without_a_task_is_no_job(http: httpx.Client, redis: Redis) -> None:
-    """What Celery writes of a step of a chain that was never submitted is not a job yet."""
-    redis.hset(keys.job("test.step"), mapping={"status": "FAILURE", "error": json.dumps({})})
-    assert http.get("/producer/api/jobs/test.step").status_code == 404
+    """What Celery writes of a step of a chain that was never submitted is not a job yet, and it stays."""
+    step = {b"status": b"FAILURE", b"error": b"{}"}
+    redis.hset(keys.job("test.step"), mapping=step)  # type: ignore[arg-type]
+    requests = [("GET", ""), ("GET", "/story"), ("GET", "/record"), ("DELETE", "")]
+    requests += [("POST", "/forget"), ("POST", "/requeue")]
+    for method, path in requests:
+        assert_problem(http.request(method, f"/producer/api/jobs/test.step{path}"), 404)
+    assert redis.hgetall(keys.job("test.step")) == step
     redis.delete(keys.job("test.step"))
