@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from project.json_limits import MOST_LEVELS, TOO_DEEP, cut, may_be_deep
 
@@ -228,7 +228,7 @@ class Change(BaseModel):
     task: str | None
     queue: str | None
     status: str = Field(examples=["STARTED"])
-    at: datetime
+    at: AwareDatetime
     consumer: str | None
 
 

@@ -7,7 +7,7 @@ listens only until it has enough for the next frame; how many there were in all,
 import asyncio
 from typing import Any
 
-from project.jobs.job_events import ALL, Changes
+from project.jobs.job_events import ALL, Changes, Heard
 
 ENOUGH, HELD = 20, 200  # changes for a frame when there are many, and kept at most while there are few
 MANY, FEW = 100, 60  # changes per second from which on they are sampled, and below which all are heard again
@@ -38,9 +38,6 @@ class ChangeSample:
         self._wanted.clear()
         return heard
 
-    def _hear(self, change: Any) -> None:
-        if isinstance(change, dict) and isinstance(change.get("job_id"), str) and len(self._heard) < HELD:
-            self._heard.append({name: change.get(name) for name in FIELDS})
-
-
-FIELDS = ("job_id", "task", "queue", "status", "at", "consumer")
+    def _hear(self, change: Heard) -> None:
+        if change and len(self._heard) < HELD:
+            self._heard.append(change.model_dump() | {"at": change.at.timestamp()})

@@ -1,14 +1,16 @@
 """Receive changes of jobs immediately: one pub/sub connection per process, no polling, no thread per waiter."""
 
 import asyncio
-import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from project import redis_clients
+from project.job_models import Change
 from project.leased_transport import keys
 from project.settings import Settings
 
@@ -17,14 +19,16 @@ ALWAYS = "jobs:watch"  # without messages; a subscription to it keeps the connec
 HELD = 1000  # changes buffered for a slow listener; older ones are dropped
 PAUSE = 0.5  # seconds between two attempts to reach Redis
 
-Change = dict[str, Any] | None  # None: changes may have been missed, so read the job again
+Heard = Change | None  # None: changes may have been missed, so read the job again
+
+log = logging.getLogger(__name__)
 
 
 class Channel:
     """The listeners of one channel, and whether Redis has confirmed the subscription."""
 
     def __init__(self) -> None:
-        self.queues: set[asyncio.Queue[Change]] = set()
+        self.queues: set[asyncio.Queue[Heard]] = set()
         self.confirmed = asyncio.Event()
 
     def confirm(self) -> None:
@@ -33,7 +37,7 @@ class Channel:
             self.tell(None)
         self.confirmed.set()
 
-    def tell(self, change: Change) -> None:
+    def tell(self, change: Heard) -> None:
         """Pass a change on to all listeners."""
         for queue in self.queues:
             if queue.full():
@@ -59,13 +63,13 @@ class Changes:
         return sum(len(channel.queues) for channel in self._channels.values())
 
     @asynccontextmanager
-    async def watch(self, name: str) -> AsyncIterator[asyncio.Queue[Change]]:
+    async def watch(self, name: str) -> AsyncIterator[asyncio.Queue[Heard]]:
         """Listen to a channel: that of a job (`job:<id>`), or ALL.
 
         The block starts when Redis has confirmed the subscription, which may be after an outage; from then on the
         queue gets every change.
         """
-        queue: asyncio.Queue[Change] = asyncio.Queue(HELD)
+        queue: asyncio.Queue[Heard] = asyncio.Queue(HELD)
         channel = self._channels.setdefault(name, Channel())
         channel.queues.add(queue)
         if self._reader is None:
@@ -121,6 +125,9 @@ class Changes:
                     self._handle(message)
             except (RedisError, OSError):  # redis-py subscribes again when it reconnects
                 await asyncio.sleep(PAUSE)
+            except Exception:  # if this task ended, no listener would hear anything
+                log.exception("a change could not be read")
+                await asyncio.sleep(PAUSE)
 
     def _handle(self, message: dict[str, Any]) -> None:
         name = message["channel"].decode()
@@ -131,6 +138,5 @@ class Changes:
             elif name != ALWAYS:  # its last listener left during an outage
                 self._unsubscribe(name)
         elif message["type"] == "message" and channel:
-            with suppress(ValueError):  # a message of another program
-                change = json.loads(message["data"])
-                channel.tell(change if isinstance(change, dict) else None)
+            with suppress(ValidationError):  # a message of another program
+                channel.tell(Change.model_validate_json(message["data"]))

@@ -30,7 +30,7 @@ from project.errors import (
 from project.job_models import ENDED, Accepted, Change, Consumer, Job, JobPage, Queue
 from project.jobs import search
 from project.jobs.circuit_breaker import CircuitBreaker
-from project.jobs.job_events import PAUSE, Changes
+from project.jobs.job_events import PAUSE, Changes, Heard
 from project.jobs.retry_after import RetryAfter
 from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import JobExists, QueueFull, control, keys, listing, records
@@ -156,12 +156,12 @@ class Jobs:
         return await self.look_up(task, job_id, traceback)
 
     async def _end_of(
-        self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Any], traceback: bool
+        self, task: JobTask | None, job_id: str, changes: asyncio.Queue[Heard], traceback: bool
     ) -> Job[Any]:
-        change = None
+        change: Heard = None
         while True:
             # None: nothing was heard yet, or something was missed, so it may have ended all the same
-            if change is None or change.get("status") in ENDED:
+            if change is None or change.status in ENDED:
                 job = await self._look_up_patiently(task, job_id, traceback)
                 if job.ready:
                     return job
@@ -193,9 +193,9 @@ class Jobs:
             status: str = job.status
             while not job.ready:
                 change = await changes.get()
-                if change and change["status"] not in (*ENDED, status):
-                    status = change["status"]
-                    yield Change.model_validate(change)
+                if change and change.status not in (*ENDED, status):
+                    status = change.status
+                    yield change
                 else:
                     job = await self._look_up_patiently(task, job_id)
                     yield job

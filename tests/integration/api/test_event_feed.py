@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -12,9 +13,11 @@ from project.api.event_feed import BACKLOG, INTERVAL, Feed
 from project.errors import TooManyEventListeners
 from project.jobs.job_events import ALL, Changes
 from project.settings import Settings
+from tests.support.changes import NOT_CHANGES
 from tests.support.http import assert_problem
 from tests.support.processes import RedisServer
 from tests.support.producer import Producer, StartProducer
+from tests.support.wait import wait_until
 
 CHANGE = {
     "job_id": "a",
@@ -67,19 +70,26 @@ def test_all_listeners_share_the_bytes_of_an_event(server: RedisServer) -> None:
     asyncio.run(listen())
 
 
-def test_a_message_that_is_not_a_change_is_skipped(server: RedisServer) -> None:
-    """Any program may publish in Redis."""
-
-    async def listen() -> None:
-        changes, feed = _feed(server, 1)
-        async with feed.listener() as events, changes.watch(ALL):
-            bad = ("no JSON", b"\xff", "[1]", "null", "{}", {"status": 1}, {"status": "STARTED"})
-            await asyncio.to_thread(_publish, server, *bad, CHANGE)
-            heard = await asyncio.wait_for(events.get(), 5)
-            assert heard.count(b"event: change") == 1
-        await changes.close()
-
-    asyncio.run(listen())
+def test_all_that_listen_go_on_after_messages_that_are_not_changes(producer: Producer, redis: Any) -> None:
+    """The stream of all jobs, that of one job, the overview, and a client that waits for the end of a job."""
+    with producer.client() as http, ThreadPoolExecutor() as threads:
+        path = http.post("/producer/api/sum", json={"number": 1}).headers["location"]
+        channel = f"job:{path.rpartition('/')[2]}"
+        with http.stream("GET", EVENTS) as all_jobs, http.stream("GET", f"{path}/events") as one_job:
+            waiting = threads.submit(http.get, path, params={"wait": 20})
+            look = threads.submit(http.get, "/producer/api/overview")
+            wait_until(lambda: dict(redis.pubsub_numsub(ALL, channel)) == {ALL.encode(): 1, channel.encode(): 1})
+            while not look.done():  # so that the overview hears of them
+                for message in NOT_CHANGES:
+                    redis.publish(channel, message)
+                    redis.publish(ALL, message)
+            assert look.result().status_code == 200
+            cancelled = time.monotonic()
+            assert http.delete(path).status_code == 200
+            for stream in (all_jobs, one_job):
+                assert any('"status":"REVOKED"' in line for line in stream.iter_lines())
+            assert waiting.result().json()["status"] == "REVOKED"
+            assert time.monotonic() - cancelled < 10
 
 
 def test_a_listener_that_does_not_read_keeps_a_bounded_backlog_and_the_newest_events(server: RedisServer) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.changes import CHANGE
 from tests.support.http import assert_problem
 from tests.support.processes import RedisServer
 from tests.support.producer import Producer, StartProducer
@@ -128,7 +129,8 @@ def test_a_frame_stays_small_with_many_queues_consumers_and_changes(producer: Pr
         def publish(frame: dict[str, Any]) -> bool:
             """Publish changes, until some were shown."""
             for number in range(50):
-                redis.publish("jobs", json.dumps({"job_id": f"{number}-{'j' * 120}", "status": "STARTED"}))
+                change = CHANGE.model_copy(update={"job_id": f"{number}-{'j' * 120}"})
+                redis.publish("jobs", change.model_dump_json())
             return bool(frame["changes"]["total"] > frame["changes"]["shown"] > 0)
 
         frames = _frames(http, publish)

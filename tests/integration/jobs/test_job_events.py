@@ -12,6 +12,7 @@ from project.errors import TooManyListeners
 from project.jobs.job_events import Changes
 from project.jobs.service import Jobs
 from project.settings import Settings
+from tests.support.changes import CHANGE, NOT_CHANGES
 from tests.support.event_loop import in_event_loop
 from tests.support.processes import RedisServer
 from tests.support.wait import wait_until
@@ -29,14 +30,28 @@ def test_each_listener_hears_its_own_channel(redis: Redis) -> None:
         changes = Changes(Settings(_env_file=None, redis_url=url(redis), redis_timeout=1))
         async with changes.watch("job:a") as first, changes.watch("job:a") as second, changes.watch("job:b") as other:
             assert changes.listeners == 3
-            await asyncio.to_thread(redis.publish, "job:a", '{"status": "SUCCESS"}')
-            assert await first.get() == await second.get() == {"status": "SUCCESS"}
+            await asyncio.to_thread(redis.publish, "job:a", CHANGE.model_dump_json())
+            assert await first.get() == await second.get() == CHANGE
             assert other.empty()
             clients = len(redis.client_list(_type="pubsub"))
         await changes.close()
         return [changes.listeners, clients]
 
     assert asyncio.run(listen()) == [0, 1]
+
+
+def test_a_message_that_is_not_a_change_is_skipped(redis: Redis) -> None:
+    """Any program may publish in Redis; whatever it sends, the changes that follow are heard."""
+
+    async def listen() -> None:
+        changes = Changes(Settings(_env_file=None, redis_url=url(redis), redis_timeout=1))
+        async with changes.watch("job:a") as heard:
+            for message in (*NOT_CHANGES, CHANGE.model_dump_json()):
+                await asyncio.to_thread(redis.publish, "job:a", message)
+            assert await asyncio.wait_for(heard.get(), 5) == CHANGE
+        await changes.close()
+
+    asyncio.run(listen())
 
 
 def test_a_restarted_redis_makes_listeners_look_again(tmp_path: Path) -> None:
@@ -49,8 +64,8 @@ def test_a_restarted_redis_makes_listeners_look_again(tmp_path: Path) -> None:
             await asyncio.to_thread(server.kill)
             await asyncio.to_thread(server.start)
             again = await asyncio.wait_for(heard.get(), 10)
-            await asyncio.to_thread(server.client.publish, "job:a", '{"status": "SUCCESS"}')
-            assert await asyncio.wait_for(heard.get(), 10) == {"status": "SUCCESS"}
+            await asyncio.to_thread(server.client.publish, "job:a", CHANGE.model_dump_json())
+            assert await asyncio.wait_for(heard.get(), 10) == CHANGE
         await changes.close()
         return again
 
@@ -76,8 +91,8 @@ def test_a_listener_that_connects_while_redis_is_away_hears_changes_when_it_is_b
         assert not (await asyncio.wait([impatient, patient], timeout=1))[0]
         impatient.cancel()
         await asyncio.to_thread(server.start)
-        await asyncio.to_thread(wait_until, lambda: server.client.publish("job:a", '{"status": "SUCCESS"}'), 10)
-        assert await asyncio.wait_for(patient, 10) == {"status": "SUCCESS"}
+        await asyncio.to_thread(wait_until, lambda: server.client.publish("job:a", CHANGE.model_dump_json()), 10)
+        assert await asyncio.wait_for(patient, 10) == CHANGE
         await changes.close()
 
     asyncio.run(listen())
@@ -90,9 +105,10 @@ def test_a_listener_that_resubscribes_at_once_hears_changes(redis: Redis) -> Non
     async def listen() -> None:
         changes = Changes(Settings(_env_file=None, redis_url=url(redis), redis_timeout=1))
         for turn in range(50):
+            published = CHANGE.model_copy(update={"job_id": f"{turn}"})
             async with changes.watch("job:a") as heard:
-                await asyncio.to_thread(redis.publish, "job:a", f'{{"turn": {turn}}}')
-                while (change := await asyncio.wait_for(heard.get(), 5)) != {"turn": turn}:
+                await asyncio.to_thread(redis.publish, "job:a", published.model_dump_json())
+                while (change := await asyncio.wait_for(heard.get(), 5)) != published:
                     assert change is None
         await changes.close()
 
