@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from project.job_models import Job, JobError
 
@@ -13,12 +13,18 @@ class Run(BaseModel):
 
     attempt: int
     consumer: str | None
-    started_at: datetime
-    ended_at: datetime | None
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None
     outcome: str = Field(
         description="running, success, failure, time_limit, retry, crash, lost_lease, stopped, revoked, moved, replaced"
     )
     error: JobError | None
+
+
+class LoggedRun(Run):
+    """A run in the log of a record; lease_until: when its lease expired, unix seconds."""
+
+    lease_until: float | None = Field(default=None, ge=0, lt=2e10, exclude=True)
 
 
 class Segment(BaseModel):

@@ -1,5 +1,7 @@
 """Count a queue's jobs in Redis: those of the leased transport, and those that Celery's own transport holds there."""
 
+import math
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
@@ -55,7 +57,14 @@ def _submitted(pipeline: Any, heads: list[list[str]]) -> list[list[float]]:
         pipeline.hget(keys.job(job_id), "submitted_at")
     # without an error for a key that another program has overwritten
     times = iter(pipeline.execute(raise_on_error=False) if any(heads) else [])
-    return [[float(at) for _ in part if isinstance(at := next(times), bytes)] for part in heads]
+    return [[at for _ in part if (at := _time(next(times))) is not None] for part in heads]
+
+
+def _time(field: Any) -> float | None:
+    """Return a time in unix seconds from a record; None if it has none, or a damaged one."""
+    with suppress(ValueError, TypeError):
+        return at if math.isfinite(at := float(field)) else None
+    return None
 
 
 def _depth(part: list[Any], messages: int, now: float, oldest: float | None) -> dict[str, float | None]:

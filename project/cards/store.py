@@ -67,6 +67,6 @@ def _consumers(heartbeats: Iterable[Any]) -> Counter[str]:
     """Count the living consumers of each task."""
     serving: Counter[str] = Counter()
     for heartbeat in heartbeats:
-        with suppress(ValueError, TypeError, AttributeError):
+        with suppress(ValueError, TypeError, AttributeError, RecursionError):
             serving.update(name for name in json.loads(heartbeat).get("tasks", ()) if isinstance(name, str))
     return serving

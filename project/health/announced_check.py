@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from project import redis_clients
 from project.check import Check
-from project.leased_transport import listing
+from project.jobs import heartbeats
 from project.settings import Settings
 
 SHOWN = 5  # findings
@@ -19,7 +19,7 @@ def check(settings: Settings) -> Check:
     try:
         with redis_clients.client(settings) as client:
             current_app.announced.refresh(client)
-            findings = list(_findings(current_app.announced, listing.consumers(client, [])))
+            findings = list(_findings(current_app.announced, heartbeats.consumers(client, [])))
     except RedisError:
         return Check("tasks", "failed", "unknown: Redis does not answer", "fix Redis first")
     if findings:

@@ -5,7 +5,7 @@ from redis.exceptions import RedisError
 
 from project import redis_clients
 from project.check import Check
-from project.leased_transport import listing
+from project.jobs import heartbeats
 from project.settings import Settings
 
 
@@ -16,7 +16,7 @@ def check(settings: Settings) -> Check:
         with redis_clients.client(settings) as client:
             announced.refresh(client)
             queues = sorted(current_app.amqp.queues)
-            consumers = listing.consumers(client, queues)
+            consumers = heartbeats.consumers(client, queues)
     except RedisError:
         return Check("queues", "failed", "unknown: Redis does not answer", "fix Redis first")
     serving = {name: sum(name in consumer["queues"] for consumer in consumers) for name in queues}

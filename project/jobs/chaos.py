@@ -14,9 +14,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import ResponseError
 
 from project.errors import ChaosDisabled, ChaosImpossible
-from project.jobs import own_processes
+from project.jobs import heartbeats, own_processes
 from project.jobs.service import Jobs
-from project.leased_transport import listing
 from project.settings import Settings
 
 FROZEN = 5  # seconds
@@ -135,7 +134,7 @@ class Chaos:
 
     def _consumers(self) -> list[dict[str, Any]]:
         with self._jobs.available():
-            return listing.consumers(self._client, sorted(self._jobs.app.amqp.queues))
+            return heartbeats.consumers(self._client, sorted(self._jobs.app.amqp.queues))
 
     def _chosen(self, name: str | None) -> dict[str, Any]:
         consumers = self._consumers()

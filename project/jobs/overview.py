@@ -110,20 +110,25 @@ class Overview:
                 await collector
 
     async def _sample(self) -> None:
-        point = None
         try:
             taken = await run_sync(sample.take, self._broker, sorted(self._queues), limiter=self._thread)
-            point, self._stale_since = self._window.add(taken), None
+            self._send(self._describe(self._window.add(taken)))
+            self._stale_since = None
         except (RedisError, OperationalError) as error:
             log.debug("no sample: %r", error)
-            self._stale_since = self._stale_since or time.time()
+            self._mark_stale()
         except Exception:  # one bad entry must not stop the overview
             log.exception("no sample")
-            self._stale_since = self._stale_since or time.time()
-        if len(self._window):
-            self._send(self._describe(point))
+            self._mark_stale()
         async with self._sampled:
             self._sampled.notify_all()
+
+    def _mark_stale(self) -> None:
+        """Send the last frame again, marked as stale."""
+        self._stale_since = self._stale_since or time.time()
+        if self._snapshot:
+            now = {"at": round(time.time(), 3), "stale_since": self._stale_since, "pages": self.pages, "point": None}
+            self._send(self._snapshot | now | {"changes": {"total": 0, "jobs": [], "shown": 0}})
 
     def _rate(self) -> float:
         """Return the number of changes per second."""
@@ -131,27 +136,25 @@ class Overview:
 
     def _send(self, snapshot: frame.Snapshot) -> None:
         """Send a frame to all listeners; one that says the same as the last only after IDLE seconds."""
-        last, self._snapshot = self._snapshot, snapshot
-        if last and not _has_news(last, snapshot) and time.monotonic() < self._sent_at + IDLE:
-            return
-        self._sent_at = time.monotonic()
-        encoded = frame.encode(snapshot)
-        for listener in self._listeners:
-            if listener.full():
-                listener.get_nowait()
-            listener.put_nowait(encoded)
+        last = self._snapshot
+        if not last or _has_news(last, snapshot) or time.monotonic() >= self._sent_at + IDLE:
+            encoded, self._sent_at = frame.encode(snapshot), time.monotonic()
+            for listener in self._listeners:
+                if listener.full():
+                    listener.get_nowait()
+                listener.put_nowait(encoded)
+        self._snapshot = snapshot
 
     def _describe(self, point: Point | None) -> frame.Snapshot:
         newest = self._window.newest
-        stale = self._stale_since is not None
         jobs = self._dots.take(self._rate())
         rates: dict[str, Any] = self._window.rates()
         rates["requests"] = round(sum(each["requests"] for each in newest.producers), 1)
         return {
-            "at": round(time.time() if stale else newest.at, 3),
+            "at": round(newest.at, 3),
             "producer": self._name,
             "broker": self._broker.kind,
-            "stale_since": self._stale_since,
+            "stale_since": None,
             "unknown": list(self._broker.unknown),
             "pages": self.pages,
             "queues": [self._queue(name, depth) for name, depth in newest.queues.items()],
@@ -161,7 +164,7 @@ class Overview:
             "producers": newest.producers,
             "producers_total": len(newest.producers),
             "rates": rates,
-            "changes": {"total": 0 if stale else self._window.changes(), "jobs": jobs, "shown": len(jobs)},
+            "changes": {"total": self._window.changes(), "jobs": jobs, "shown": len(jobs)},
             "point": point,
             "theory": self._window.theory(),
         }

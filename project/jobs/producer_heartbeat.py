@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from project import redis_clients
@@ -60,14 +59,3 @@ class ProducerHeartbeat:
         text = json.dumps(self._description | {"requests": rate, "pages": self._pages()})
         pipeline = client.pipeline(transaction=False)
         await pipeline.set(keys.producer(self.name), text, ex=TTL).sadd(keys.PRODUCERS, self.name).execute()
-
-
-def read(client: Redis) -> list[dict[str, Any]]:
-    """Return the producers whose heartbeat has not expired, and forget the others."""
-    members: Any = client.smembers(keys.PRODUCERS)
-    names = sorted(raw.decode(errors="replace") for raw in members)
-    texts = client.mget([keys.producer(name) for name in names]) if names else []
-    if gone := [name for name, text in zip(names, texts, strict=True) if text is None]:
-        with suppress(RedisError):
-            client.srem(keys.PRODUCERS, *gone)
-    return [json.loads(text) for text in texts if text]

@@ -7,8 +7,8 @@ from typing import Any
 from redis import Redis
 
 from project.brokers import Broker
-from project.jobs import producer_heartbeat
-from project.leased_transport import keys, listing
+from project.jobs import heartbeats
+from project.leased_transport import keys
 from project.leased_transport.counts import Counts
 
 MOST_RUNNING = 100  # running jobs of each queue that are looked at
@@ -37,8 +37,8 @@ def take(broker: Broker, queues: list[str]) -> Sample:
         at=time.time(),
         queues=depths,
         counts=_counts(broker.redis, queues),
-        consumers=listing.consumers(broker.redis, queues, MOST_RUNNING),
-        producers=producer_heartbeat.read(broker.redis),
+        consumers=heartbeats.consumers(broker.redis, queues, MOST_RUNNING),
+        producers=heartbeats.producers(broker.redis),
     )
 
 

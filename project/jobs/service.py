@@ -28,12 +28,12 @@ from project.errors import (
     UnknownJob,
 )
 from project.job_models import ENDED, Accepted, Change, Consumer, Job, JobPage, Queue
-from project.jobs import search
+from project.jobs import heartbeats, search
 from project.jobs.circuit_breaker import CircuitBreaker
 from project.jobs.job_events import PAUSE, Changes, Heard
 from project.jobs.retry_after import RetryAfter
 from project.jobs.submit_options import SubmitOptions
-from project.leased_transport import JobExists, QueueFull, control, keys, listing, records
+from project.leased_transport import JobExists, QueueFull, control, keys, records
 from project.leased_transport.listing import Criteria
 from project.settings import Settings
 
@@ -249,7 +249,7 @@ class Jobs:
     def consumers(self) -> list[Consumer]:
         """Return the live consumers, and the jobs that each runs."""
         with self.available():
-            return [Consumer.model_validate(each) for each in listing.consumers(self._redis, self._queues())]
+            return [Consumer.model_validate(each) for each in heartbeats.consumers(self._redis, self._queues())]
 
     def _queues(self) -> list[str]:
         return sorted(self.app.amqp.queues)

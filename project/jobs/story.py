@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery
+from pydantic import ValidationError
 
 from project.errors import UnknownJob
 from project.job_models import ENDED, Job
 from project.jobs.arguments import shown_arguments, task_of
 from project.leased_transport import keys, messages, records
 from project.redaction import MASK, redacted
-from project.story_models import Place, RawRecord, Relative, Run, Segment, Story
+from project.story_models import LoggedRun, Place, RawRecord, Relative, Run, Segment, Story
 
 LONGEST = 16 * 1024  # characters of a field of the raw record
 DEEP = 10_000  # entries of a list in which a job is looked for
@@ -30,7 +31,7 @@ def story(app: Celery, job_id: str, lease: float) -> Story:
     message, due, dropped = client.hmget(keys.job(job_id), "message", "due", "runs_dropped")
     job = Job[Any].from_record(job_id, record, traceback=True)
     logged = _logged(record.get("runs", ""))
-    runs = [*(run for run, _ in logged), *_last_run(job, [run for run, _ in logged])]
+    runs = [*logged, *_last_run(job, logged)]
     children = job.children
     relatives = _relatives(client, [*([job.parent] if job.parent else []), *children[:50]])
     return Story(
@@ -38,8 +39,8 @@ def story(app: Celery, job_id: str, lease: float) -> Story:
         arguments=shown_arguments(app, job.task, message),
         options=_options(job, message, due),
         runs=runs,
-        runs_dropped=int(dropped or 0),
-        timeline=_timeline(job, runs, [until for _, until in logged], lease),
+        runs_dropped=_number(dropped),
+        timeline=_timeline(job, runs, [run.lease_until for run in logged], lease),
         parent=relatives[0] if job.parent else None,
         children=relatives[1 if job.parent else 0 :],
         children_total=len(children),
@@ -48,18 +49,23 @@ def story(app: Celery, job_id: str, lease: float) -> Story:
     )
 
 
-def _logged(text: str) -> list[tuple[Run, float | None]]:
-    """Return the runs in the log of a record, each with the time at which its lease expired."""
+def _logged(text: str) -> list[LoggedRun]:
+    """Return the runs in the log of a record."""
     found = []
     for line in text.splitlines():
-        with suppress(ValueError, TypeError):  # any program may have written it
-            run = json.loads(line)
-            until = run.pop("lease_until", None)
-            found.append((Run.model_validate(run), float(until) if until else None))
+        with suppress(ValidationError):  # any program may have written it
+            found.append(LoggedRun.model_validate_json(line))
     return found
 
 
-def _last_run(job: Job[Any], logged: list[Run]) -> list[Run]:
+def _number(text: bytes | None) -> int:
+    """Return a number in a record; 0 if it has none, or a damaged one."""
+    with suppress(ValueError, TypeError):
+        return int(text or 0)
+    return 0
+
+
+def _last_run(job: Job[Any], logged: list[LoggedRun]) -> list[Run]:
     """Return the run that the fields of the record describe, unless the log has it."""
     begun = job.started_at is not None and job.status not in ("PENDING", "RETRY")
     if not begun or (logged and logged[-1].started_at == job.started_at):
@@ -109,7 +115,10 @@ def _relatives(client: Any, job_ids: list[str]) -> list[Relative]:
     pipeline = client.pipeline(transaction=False)
     for job_id in job_ids:
         pipeline.hmget(keys.job(job_id), "task", "status")
-    values = [[raw and raw.decode(errors="replace") for raw in each] for each in pipeline.execute()] if job_ids else []
+    answers = pipeline.execute(raise_on_error=False) if job_ids else []
+    # a key that another program has overwritten counts as gone
+    pairs = (answer if isinstance(answer, list) else (None, None) for answer in answers)
+    values = [[raw and raw.decode(errors="replace") for raw in pair] for pair in pairs]
     return [Relative(job_id=i, task=task, status=status) for i, (task, status) in zip(job_ids, values, strict=True)]
 
 

@@ -1,15 +1,12 @@
-"""Read recent jobs, and consumers with the jobs that they run."""
+"""Read recent jobs, and those that run."""
 
-import json
 import math
 import time
-from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from redis import Redis
-from redis.exceptions import ReadOnlyError
 
 from . import keys, scripts
 
@@ -90,30 +87,17 @@ def failures(client: Redis, task: str, deadline: float) -> tuple[list[list[bytes
             return groups, cursor, looked_at
 
 
-def consumers(client: Redis, queues: list[str], most: int = 1000) -> list[dict[str, Any]]:
-    """Return the consumers with a current heartbeat, each with the jobs that it runs: *most* of each queue."""
-    members: Any = client.smembers(keys.CONSUMERS)
-    names = sorted(raw.decode() for raw in members)
-    known = client.mget([keys.consumer(name) for name in names]) if names else []
-    busy = _running(client, queues, most)
-    for name, raw in zip(names, known, strict=True):
-        if raw is None:
-            with suppress(ReadOnlyError):
-                client.srem(keys.CONSUMERS, name)
-    return [json.loads(raw) | {"busy": busy[name]} for name, raw in zip(names, known, strict=True) if raw]
-
-
-def _running(client: Redis, queues: list[str], most: int) -> defaultdict[str, list[dict[str, str]]]:
-    """Return the jobs that are leased, by consumer."""
+def running(client: Redis, queues: list[str], most: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the jobs that are leased, *most* of each queue: the consumer, and job_id, task, queue and since."""
     pipeline: Any = client.pipeline(transaction=False)
     for queue in queues:
         pipeline.zrange(keys.leases(queue), 0, most - 1)
-    ids = [raw.decode() for leased in pipeline.execute() for raw in leased]
-    running = defaultdict(list)
-    for job_id in ids:
+    leased = [ids for ids in pipeline.execute(raise_on_error=False) if isinstance(ids, list)]
+    job_ids = [raw.decode(errors="replace") for ids in leased for raw in ids]
+    for job_id in job_ids:
         pipeline.hmget(keys.job(job_id), "task", "started_at", "consumer", "queue")
-    for job_id, values in zip(ids, pipeline.execute(), strict=True):
-        if all(values):
-            task, since, consumer, queue = (value.decode() for value in values)
-            running[consumer].append({"job_id": job_id, "task": task, "queue": queue, "since": since})
-    return running
+    # without an error for a key that another program has overwritten
+    for job_id, values in zip(job_ids, pipeline.execute(raise_on_error=False), strict=True):
+        if isinstance(values, list) and all(values):
+            task, since, consumer, queue = (value.decode(errors="replace") for value in values)
+            yield consumer, {"job_id": job_id, "task": task, "queue": queue, "since": since}

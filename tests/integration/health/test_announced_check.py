@@ -25,7 +25,8 @@ def app(settings: Settings) -> Iterator[Celery]:
 
 def _consumer(redis: Redis, name: str, queues: list[str], tasks: list[str]) -> None:
     redis.sadd(keys.CONSUMERS, name)
-    redis.set(keys.consumer(name), json.dumps({"name": name, "queues": queues, "tasks": tasks}))
+    described = {"name": name, "pool": "solo", "slots": 1, "queues": queues, "tasks": tasks}
+    redis.set(keys.consumer(name), json.dumps(described))
 
 
 def test_announced_tasks_without_faults_are_counted(app: Celery, redis: Redis, settings: Settings) -> None:
