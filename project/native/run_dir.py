@@ -15,6 +15,8 @@ from project.startup import ROOT
 PRIVATE = 0o077  # the umask of the whole stack, because its files contain jobs, mail and secrets
 #: Files that are not created with this umask: those of earlier versions, and copies of project files.
 UNMASKED = ("nginx", "redis", "mail", "backups", "*.db", "*.db-*", "stack.log*", "access.log*", "launcher.pid")
+#: Files that may be there before a stack runs: backups to restore, and the database that project.restore makes of them.
+BEFORE_THE_FIRST_START = ("backups", "*.db", "*.db-*")
 LOCK = "launcher.pid"  # also shows that the folder is one of a stack
 
 
@@ -38,7 +40,9 @@ def _refuse_files_of_others(folder: Path) -> None:
         sys.exit(
             f"glassqueue: RUN_DIR: {folder} is the project's folder or contains it; choose another one, such as .run"
         )
-    if folder.exists() and not (folder / LOCK).exists() and any(folder.iterdir()):
+    if not folder.exists() or (folder / LOCK).exists():
+        return
+    if any(path for path in folder.iterdir() if not any(path.match(pattern) for pattern in BEFORE_THE_FIRST_START)):
         sys.exit(
             f"glassqueue: RUN_DIR: {folder} contains files, but no stack has run there; choose a new or an empty folder"
         )

@@ -24,6 +24,13 @@ def test_a_folder_with_files_of_others_is_refused(tmp_path: Path, inside: str) -
     assert [path.name for path in tmp_path.iterdir()] == [inside.partition("/")[0]]
 
 
+def test_a_backup_may_be_restored_before_the_first_start(tmp_path: Path) -> None:
+    """As on a new machine."""
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "records.db").touch()
+    os.close(run_dir.lock(tmp_path))
+
+
 def test_an_empty_folder_and_one_of_a_stack_are_accepted(tmp_path: Path) -> None:
     """Also if the stack has left anything in it."""
     os.close(run_dir.lock(tmp_path))
