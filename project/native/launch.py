@@ -25,6 +25,7 @@ def up() -> None:
     os.chdir(ROOT)  # the commands of the parts contain paths relative to the project
     folder = settings.run_dir
     os.umask(run_dir.PRIVATE)  # inherited by all parts
+    run_dir.refuse_files_of_others(folder)
     lock = run_dir.lock(folder)
     ports.refuse_ports_in_use(settings)
     _choose_password(settings)

@@ -22,7 +22,6 @@ LOCK = "launcher.pid"  # also shows that the folder is one of a stack
 
 def lock(folder: Path) -> int:
     """Lock the folder for this process and return the open file, or exit and name the process that uses it."""
-    _refuse_files_of_others(folder)
     folder.mkdir(0o700, parents=True, exist_ok=True)
     file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     if not _try_lock(file):
@@ -34,7 +33,7 @@ def lock(folder: Path) -> int:
     return file
 
 
-def _refuse_files_of_others(folder: Path) -> None:
+def refuse_files_of_others(folder: Path) -> None:
     """Exit if the folder has contents that are not a stack's: a stack deletes and hides files in its folder."""
     if ROOT.is_relative_to(folder.resolve()):
         sys.exit(
@@ -87,6 +86,7 @@ def reset() -> None:
     if not settings.own_redis:
         sys.exit("glassqueue: the jobs are in a Redis elsewhere; delete them with `make redis-cli ARGS=FLUSHDB`")
     folder = settings.run_dir
+    refuse_files_of_others(folder)
     held = lock(folder)
     shutil.rmtree(folder / "redis", ignore_errors=True)
     (folder / "flower.db").unlink(missing_ok=True)

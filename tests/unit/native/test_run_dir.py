@@ -20,7 +20,7 @@ def test_a_folder_with_files_of_others_is_refused(tmp_path: Path, inside: str) -
     """The stack would delete or hide them; not even its lock is left there."""
     (tmp_path / inside).mkdir(parents=True)
     with pytest.raises(SystemExit, match=r"RUN_DIR: .* contains files, but no stack has run there"):
-        run_dir.lock(tmp_path)
+        run_dir.refuse_files_of_others(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [inside.partition("/")[0]]
 
 
@@ -28,22 +28,23 @@ def test_a_backup_may_be_restored_before_the_first_start(tmp_path: Path) -> None
     """As on a new machine."""
     (tmp_path / "backups").mkdir()
     (tmp_path / "records.db").touch()
-    os.close(run_dir.lock(tmp_path))
+    run_dir.refuse_files_of_others(tmp_path)
 
 
 def test_an_empty_folder_and_one_of_a_stack_are_accepted(tmp_path: Path) -> None:
     """Also if the stack has left anything in it."""
+    run_dir.refuse_files_of_others(tmp_path)
     os.close(run_dir.lock(tmp_path))
     (tmp_path / "nginx").mkdir()
-    os.close(run_dir.lock(tmp_path))
-    os.close(run_dir.lock(tmp_path / "new" / "folder"))
+    run_dir.refuse_files_of_others(tmp_path)
+    run_dir.refuse_files_of_others(tmp_path / "new" / "folder")
 
 
 @pytest.mark.parametrize("folder", [ROOT, ROOT.parent])
 def test_the_folder_of_the_project_is_refused(folder: Path) -> None:
     """An earlier version may have left its lock in it."""
     with pytest.raises(SystemExit, match=r"RUN_DIR: .* is the project's folder or contains it"):
-        run_dir.lock(folder)
+        run_dir.refuse_files_of_others(folder)
 
 
 @pytest.mark.parametrize("word", ["up", "reset", "down"])
