@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, ValidationError
 
 from project.api.deps import JobsDep, SettingsDep, require_json
+from project.api.follow import add_follow
 from project.api.long_poll import long_poll
 from project.api.parameters import HowToLookUp, JobId, Moment, RequestId
 from project.api.paths import API
@@ -120,7 +121,8 @@ async def requeue(
 ) -> Accepted:
     """Without a body, the job waits again under its id. With arguments, a new job is submitted; `Location` names it."""
     job = await _submit_edited(jobs, job_id, edited, request_id) if edited else await run_sync(jobs.requeue, job_id)
-    response.headers["Location"] = f"{API}/{job.task}/{job.job_id}"
+    # a task that consumers no longer announce, or one without a route, has no address of its own
+    response.headers["Location"] = f"{API}/{job.task if jobs.task(job.task) else 'jobs'}/{job.job_id}"
     return job
 
 
@@ -196,3 +198,6 @@ async def cancel_or_collect(
 )
 async def look_up(job_id: JobId, how: HowToLookUp, jobs: JobsDep, request: Request, response: Response) -> Any:
     return await long_poll(request, response, how.wait, jobs.wait(None, job_id, how.wait, how.traceback))
+
+
+add_follow(router, None)

@@ -1,22 +1,19 @@
 """The endpoints of every task, made from its signature: submit, look up, cancel or collect, follow."""
 
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from project.api.deps import JobsDep, require_json, require_room_to_listen
+from project.api.deps import JobsDep, require_json
+from project.api.follow import add_follow
 from project.api.long_poll import long_poll
 from project.api.parameters import HowToLookUp, JobId, SubmitParameters
 from project.api.paths import API
 from project.api.problems import problem_responses
 from project.cards.card import RESERVED
 from project.celery_config.task import JobTask
-from project.errors import UnknownJob
-from project.job_models import Accepted, Change, Job
+from project.job_models import Accepted, Job
 from project.startup import DeclarationError
 from project.task_options.signature import arguments_model, is_optional, result_type, summary
 
@@ -26,7 +23,7 @@ def task_router(task: JobTask) -> APIRouter:
     if task.route in RESERVED:
         raise DeclarationError(task.run, f"/{task.route} is the producer's own address; choose another route")
     router = APIRouter(prefix=f"{API}/{task.route}", tags=[task.name])
-    for add_endpoint in (_add_submit, _add_look_up, _add_cancel_or_collect, _add_follow):
+    for add_endpoint in (_add_submit, _add_look_up, _add_cancel_or_collect, add_follow):
         add_endpoint(router, task)
     return router
 
@@ -87,30 +84,6 @@ def _add_cancel_or_collect(router: APIRouter, task: JobTask) -> None:
         """Cancel a job that waits or runs. If it has ended, return it for the last time and delete it."""
         answer = jobs.cancel_or_collect(task, job_id, how.wait, how.traceback)
         return await long_poll(request, response, how.wait, answer)
-
-
-def _add_follow(router: APIRouter, task: JobTask) -> None:
-    async def require_job(job_id: JobId, jobs: JobsDep) -> None:
-        await jobs.look_up(task, job_id)
-
-    @router.get(
-        "/{job_id}/events",
-        summary=f"Follow a {task.name} job to its end",
-        operation_id=f"follow_{task.name}",
-        response_class=EventSourceResponse,
-        # checked before the stream begins: then the status is already 200
-        dependencies=[Depends(require_job), Depends(require_room_to_listen)],
-        responses=problem_responses(404, 429, 503),
-    )
-    async def follow(job_id: JobId, jobs: JobsDep) -> AsyncIterator[ServerSentEvent]:
-        with suppress(UnknownJob):  # another client collected the job as soon as it had ended
-            async for event in jobs.follow(task, job_id):
-                yield _to_event(event)
-
-
-def _to_event(event: Job[Any] | Change) -> ServerSentEvent:
-    """Return a server-sent event: `job` with the whole job, or `change` with its new status."""
-    return ServerSentEvent(event="job" if isinstance(event, Job) else "change", data=event)
 
 
 def _submit_answers(task: JobTask) -> dict[int | str, Any]:

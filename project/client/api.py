@@ -106,7 +106,7 @@ class Client:
         job = self.get(job_id)
         if job.ready:
             raise ProblemError(409, f"The job has ended already ({job.status}).")
-        return self._ask(Job[Any], "DELETE", job.task, job_id)
+        return self._ask(Job[Any], "DELETE", "jobs", job_id)
 
     def requeue(self, job_id: str) -> Accepted:
         """Requeue a failed or revoked job."""
@@ -133,7 +133,7 @@ class Client:
 
         For one job: yield the job, each of its changes, and the job again when it reports progress and when it ends.
         """
-        path = ("events",) if job_id is None else (self.get(job_id).task, job_id, "events")
+        path = ("events",) if job_id is None else ("jobs", job_id, "events")
         event: Job[Any] | Change | None = None
         for event in self._events(path):
             yield event

@@ -182,7 +182,7 @@ class Jobs:
     def _is_full(self) -> bool:
         return self.changes.listeners >= self._max_waiters
 
-    async def follow(self, task: JobTask, job_id: str) -> AsyncIterator[Job[Any] | Change]:
+    async def follow(self, task: JobTask | None, job_id: str) -> AsyncIterator[Job[Any] | Change]:
         """Yield the job as it is, then each change, and the job again when it reports progress or has ended.
 
         Raises UnknownJob if it is forgotten meanwhile.
