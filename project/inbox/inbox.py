@@ -22,6 +22,7 @@ from project.inbox import dead_letters, messages, redis_list
 from project.inbox.amqp_reader import AmqpReader, Delivery
 from project.inbox.messages import BadMessage, Message
 from project.inbox.redis_list import InboxList
+from project.jobs.circuit_breaker import is_for_good
 from project.jobs.service import Jobs
 from project.jobs.submit_options import SubmitOptions
 from project.leased_transport import keys
@@ -119,8 +120,8 @@ class Inbox:
         except BadMessage as error:
             return str(error)
         except TEMPORARY as error:
-            if "WRONGTYPE" in str(error):
-                return f"a key of this job in Redis has another type: {error}"
+            if is_for_good(error):
+                return f"a key of this job in Redis is damaged or has another type: {error}"
             raise
         except Exception:  # an unexpected message must not block those behind it
             log.exception("a message could not be read")

@@ -25,6 +25,7 @@ REFUSALS = {
     "NOREPLICAS": "Redis has too few replicas to write to, so nothing can be stored or changed; reading works. "
     "Try again when they are back.",
 }
+NOT_ALLOWED = ("NOPERM", "ACL failure", "permissions")  # the user of Redis lacks a right
 
 
 class CircuitBreaker:
@@ -65,6 +66,13 @@ class CircuitBreaker:
 
 def _refusal(error: Exception) -> str | None:
     return next((explanation for text, explanation in REFUSALS.items() if text in str(error)), None)
+
+
+def is_for_good(error: Exception) -> bool:
+    """Tell whether Redis has answered that it cannot do this with the keys as they are: trying again does not help."""
+    text = str(error)
+    failed = "WRONGTYPE" in text or "user_script" in text  # the latter in each error of a script
+    return failed and not (_refusal(error) or _is_outage(error) or any(word in text for word in NOT_ALLOWED))
 
 
 def _is_outage(error: Exception) -> bool:

@@ -11,7 +11,7 @@ local old, status = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nestin
 local retries = token ~= '' and token == old[3]
 if old[2] then
   if old[1] == nonce then return 'OK' end -- a retry of the same call, whose answer was lost
-  local replaces = tonumber(nesting) > tonumber(old[4] or 0)
+  local replaces = tonumber(nesting) > (tonumber(old[4]) or 0)
   if FINAL[old[2]] or WAITING[old[2]] or not (retries or replaces) then
     -- A run that lost its lease retries its job, or a second run of a parent publishes its children again.
     return (token ~= '' or parent ~= '') and 'OK' or 'EXISTS'
@@ -33,12 +33,12 @@ elseif tonumber(limit) > 0 and parent == '' then -- a running job that publishes
 end
 -- another producer may have used the entry
 if list ~= '' and not redis.call('LPOS', list, entry, 'RANK', -1) then return 'EXISTS' end
--- before the HSET: if another program has overwritten the queue, this fails, and there must be no record
+-- The first write for a new job: Redis refuses it if it is full, or if this key has another type.
 local waits = due ~= '' and tonumber(due) > now
 if waits then redis.call('ZADD', 'delayed:' .. queue, due, id) else redis.call('LPUSH', list_of(queue, step), id) end
 redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce,
   'submitted_at', old[6] or stamp, unpack(ARGV, 15, 14 + n))
--- only after what a full Redis must refuse: a command that frees memory would make Redis allow it
+-- not before: after a command that frees memory, a full Redis would allow all the others
 if list ~= '' then redis.call('LREM', list, -1, entry) end
 if old[3] then redis.call('PERSIST', key) end -- a record that was to expire: of a retry, or the rest of a collected job
 if step ~= '5' or old[2] then redis.call('HSET', key, 'step', step) end

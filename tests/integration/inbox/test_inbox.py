@@ -20,6 +20,8 @@ from tests.support.producer import Producer, StartProducer
 from tests.support.stopwatch import takes_less_than
 from tests.support.wait import wait_until
 
+DAMAGED = "a key of this job in Redis is damaged or has another type: "
+
 
 @pytest.mark.parametrize(
     "message",
@@ -90,12 +92,19 @@ def test_a_mail_of_the_largest_size_is_accepted_however_it_is_escaped(redis: Any
         ({"task": "wait_and_return", "kwargs": {"message": "\ud800"}}, "kwargs.message: "),
         ({"task": "sum", "args": ["x" * LONGEST]}, f"a message may have at most {LONGEST} bytes"),
         ({f"k{i}": 1 for i in range(80_000)}, "a message may have at most 100 fields, not 80000"),
-        ({"task": "sum", "args": [1], "job_id": "key-is-a-list"}, "a key of this job in Redis has another type: "),
+        ({"task": "sum", "args": [1], "job_id": "key-is-a-list"}, DAMAGED),
+        ({"task": "sum", "args": [1], "job_id": "token-is-no-number"}, DAMAGED),
+        ({"task": "sum", "args": [1], "job_id": "no-queue"}, DAMAGED),
+        ({"task": "sum", "args": [1], "job_id": "nesting-is-no-number"}, "A job with this id exists already"),
     ],
 )
 def test_a_bad_message_is_rejected_with_the_reason(redis: Any, message: Any, reason: str) -> None:
     """The text is kept as it came, and those behind it go on."""
     redis.lpush(keys.job("key-is-a-list"), "what another program has put there")
+    running = {"task": "sum", "status": "STARTED", "nesting": -1}
+    redis.hset(keys.job("token-is-no-number"), mapping=running | {"queue": "cpu", "token": "x"})
+    redis.hset(keys.job("no-queue"), mapping=running)
+    redis.hset(keys.job("nesting-is-no-number"), mapping=running | {"status": "PENDING", "nesting": "x"})
     push(redis, message, {"task": "sum", "args": [1]})
     (entry,) = rejected(redis)
     text = message if isinstance(message, str | bytes) else json.dumps(message)
@@ -104,6 +113,22 @@ def test_a_bad_message_is_rejected_with_the_reason(redis: Any, message: Any, rea
     assert entry["reason"].startswith(reason) and len(entry["reason"]) <= REASON + 1
     assert entry.get("length", len(text)) == len(text)
     assert len(wait_until(lambda: jobs(redis))) == 1
+
+
+def test_a_job_whose_queue_has_another_type_is_rejected_and_leaves_no_trace(
+    server: RedisServer, start: StartProducer
+) -> None:
+    """Also without a limit of the queue, with which its length is read first."""
+    there: Any = Redis(port=server.port, db=4)
+    there.set("cpu", "no list")
+    there.set("delayed:default", "no sorted set")
+    producer = start(redis_db=4, queue_limit=0)
+    later = {"eta": "2030-01-01T00:00:00Z", "queue": "default"}
+    push(there, *({"task": "sum", "args": [1], "job_id": "a"} | extra for extra in ({}, {"job_id": "b"} | later)))
+    assert all(entry["reason"].startswith(DAMAGED) for entry in rejected(there, 2))
+    assert there.exists("job:a", "job:b", keys.RECENT) == 0
+    producer.kill()
+    there.flushdb()
 
 
 @pytest.mark.parametrize("broker", ["redis", "redis+stock"])

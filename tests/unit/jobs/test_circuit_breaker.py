@@ -16,7 +16,7 @@ from redis.exceptions import (
 
 from project.brokers.rabbitmq import PublishersBlocked
 from project.errors import BrokerUnavailable, UnknownJob, WritesRefused
-from project.jobs.circuit_breaker import CircuitBreaker
+from project.jobs.circuit_breaker import CircuitBreaker, is_for_good
 from tests.support.wait import wait_until
 
 
@@ -52,6 +52,25 @@ def test_a_mistake_of_ours_is_not_called_an_outage() -> None:
     with pytest.raises(ResponseError), available():
         raise ResponseError("WRONGTYPE")
     assert _succeeds(available)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"), True),
+        (ResponseError("value is not an integer or out of range script: on @user_script:1."), True),
+        (ResponseError("user_script:1: attempt to compare nil with number script: on @user_script:1."), True),
+        (ResponseError("ACL failure in script: No permissions to access a key script: on @user_script:1."), False),
+        (OutOfMemoryError("command not allowed when used memory > 'maxmemory'. script: on @user_script:1."), False),
+        (ReadOnlyError("You can't write against a read only replica. script: on @user_script:1."), False),
+        (ResponseError("unknown command"), False),
+        (TimeoutError("Timeout reading from socket"), False),
+        (BrokerUnavailable("Redis does not answer"), False),
+    ],
+)
+def test_only_keys_that_are_damaged_make_a_job_impossible(error: Exception, expected: bool) -> None:
+    """Not an outage, and not what the operator of Redis can mend: then the job can be stored later."""
+    assert is_for_good(error) is expected
 
 
 OOM = "command not allowed when used memory > 'maxmemory'."
