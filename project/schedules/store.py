@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from project.schedules.schedule import Definition, InvalidEntry, Schedule
 
 ADD, ADVANCE, PAUSE = (Script(name, Path(__file__).parent / "lua") for name in ("add", "advance", "pause"))
 WEEK = 7 * 24 * 60 * 60  # seconds that the last notification of a reminder may wait for a consumer
+SCANNED = 1000  # keys that are read in one round trip
 JOBS_KEPT = 10  # ids of a schedule's last jobs
 COUNT = re.compile("0|[1-9][0-9]{0,14}")
 SURROGATES = re.compile("[\ud800-\udfff]")
@@ -148,7 +150,7 @@ class Store:
     def mend_indexes(self) -> list[str]:
         """Rename keys of the scheduler that have a wrong type, then rebuild the indexes; return the new names.
 
-        Rebuilds them also if the sorted set of due schedules is missing.
+        Rebuilds them also if only one of the two is there.
         """
         renamed = []
         kinds = {DUE: "zset", INDEX: "zset", PAUSED: "set", NAMES: "set"}
@@ -156,12 +158,17 @@ class Store:
             if self.client.type(key) not in (kind, "none"):
                 renamed.append(f"{key}:not-a-{kind}:{int(time.time())}")
                 self.client.rename(key, renamed[-1])
-        if renamed or (self.client.exists(INDEX) and not self.client.exists(DUE)):
-            names = (key for key in self.client.scan_iter(f"{PREFIX}[^:]*", count=1000))
-            for entry in self._load(names):
-                if isinstance(entry, Schedule):
-                    self.put_into_index(entry)
+        if renamed or self.client.exists(INDEX) != self.client.exists(DUE):
+            self.complete_indexes()
         return renamed
+
+    def complete_indexes(self) -> None:
+        """Put all schedules back that have lost their place in an index."""
+        keys = self.client.scan_iter(f"{PREFIX}[^:]*", count=SCANNED)
+        while batch := list(islice(keys, SCANNED)):
+            for entry in self._load(batch):
+                if isinstance(entry, Schedule) and not self.indexed(entry):
+                    self.put_into_index(entry)
 
     def _load(self, keys: Iterable[str]) -> list[Entry]:
         # a key that is not UTF-8 is not a schedule of ours, and no response could contain it

@@ -13,7 +13,7 @@ from project.celery_config.task import shared_task
 from project.integrations.backups import archives, ftp_mirror, manifest
 from project.integrations.backups.retention import Keep
 from project.leased_transport import keys
-from project.schedules.store import INDEX, Store, as_stored
+from project.schedules.store import INDEX, PAUSED, Store, as_stored
 from project.settings import Settings, get_settings
 from project.task_options.progress import report_progress
 from project.task_options.retry import ALWAYS, ONCE
@@ -86,11 +86,17 @@ def restore_database(name: ArchiveName) -> dict[str, Any]:
 
 @shared_task(queue="maintenance", retry_policy=ONCE)
 def purge_records() -> dict[str, int]:
-    """Delete old rows of the database, and remove expired entries from the indexes."""
+    """Delete old rows of the database, and remove expired entries from the indexes.
+
+    Also put schedules back that have lost their place in an index.
+    """
     store, settings = Store(current_app), get_settings()
     # the indexes first: they must not grow while the database is unavailable
     jobs = _forget_gone(store.client, keys.RECENT, keys.job)
     schedules = _forget_gone(store.client, INDEX, str)
+    if paused := _without_key(store.client, list(store.client.smembers(PAUSED)), str):
+        store.client.srem(PAUSED, *paused)
+    store.complete_indexes()
     from project.integrations.database import history  # noqa: PLC0415 - only what runs needs SQLAlchemy
 
     before = datetime.now(UTC) - timedelta(seconds=settings.records_ttl)
@@ -105,9 +111,12 @@ def _forget_gone(client: Any, index: str, key_of: Any) -> int:
     """Remove the members of a sorted set that have no key any more; return their number."""
     gone = []
     for first in range(0, client.zcard(index), BATCH):
-        members = client.zrange(index, first, first + BATCH - 1)
-        pipe = client.pipeline(transaction=False)
-        for member in members:
-            pipe.exists(as_stored(key_of(member)))
-        gone += [as_stored(member) for member, there in zip(members, pipe.execute(), strict=True) if not there]
+        gone += _without_key(client, client.zrange(index, first, first + BATCH - 1), key_of)
     return client.zrem(index, *gone) if gone else 0
+
+
+def _without_key(client: Any, members: list[str], key_of: Any) -> list[bytes]:
+    pipe = client.pipeline(transaction=False)
+    for member in members:
+        pipe.exists(as_stored(key_of(member)))
+    return [as_stored(member) for member, there in zip(members, pipe.execute(), strict=True) if not there]

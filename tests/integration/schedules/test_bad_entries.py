@@ -166,6 +166,16 @@ def test_schedules_fire_after_the_set_of_due_times_was_deleted(
     assert scheduler.look_up(paused).fired_count == 0
 
 
+def test_schedules_are_listed_again_after_the_index_was_deleted(
+    start: StartScheduler, scheduler: TaskScheduler, server: RedisServer
+) -> None:
+    """Also those of clients."""
+    schedule_id = scheduler.schedule("sum", "", args=[1], cron="@yearly")
+    server.client.delete(INDEX)
+    start("one")
+    wait_until(lambda: [entry.schedule_id for entry in scheduler.page(5)[0]] == [schedule_id])
+
+
 def test_a_schedule_whose_task_was_removed_says_what_to_do(scheduler: TaskScheduler, server: RedisServer) -> None:
     """So does one with arguments that its task no longer accepts."""
     gone, changed = (scheduler.schedule("sum", "", args=[1], cron="@yearly") for _ in range(2))

@@ -215,6 +215,27 @@ def test_purging_deletes_expired_entries_only(
 
 
 @pytest.mark.usefixtures("database")
+def test_purging_finds_schedules_that_have_lost_their_place_in_an_index(
+    app: Celery, scheduler: TaskScheduler, server: RedisServer
+) -> None:
+    """They fire and are listed again; a paused one is not made active, and one that is gone counts no longer."""
+    made = [scheduler.schedule("sum", "", args=[1], cron="@yearly") for _ in range(4)]
+    silent, unlisted, paused, gone = (f"schedules:{schedule_id}" for schedule_id in made)
+    for schedule_id in made[2:]:
+        scheduler.pause(schedule_id)
+    client: Any = server.client
+    client.delete(gone)
+    client.zrem("schedules::schedule", silent)
+    client.zrem("schedules::all", unlisted, paused)
+    app.tasks["purge_records"]()
+    due = {silent.encode(), unlisted.encode()}
+    assert set(client.zrange("schedules::schedule", 0, -1)) == due
+    assert set(client.zrange("schedules::all", 0, -1)) == due | {paused.encode()}
+    assert client.smembers("schedules::paused") == {paused.encode()}
+    assert client.zscore("schedules::schedule", silent) == scheduler.look_up(made[0]).next.timestamp()  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("database")
 def test_purging_keeps_the_indexes_small_while_the_database_is_away(
     app: Celery, scheduler: TaskScheduler, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
