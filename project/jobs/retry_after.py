@@ -5,6 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from project.leased_transport import keys
 
@@ -38,7 +39,10 @@ class RetryAfter:
         now, last = time.monotonic(), self._readings.get(queue)
         if last and now - last.at < APART:
             return last.rate
-        fetched = int(self._client.hget(keys.FETCH_COUNTS, queue) or 0)
+        try:
+            fetched = int(self._client.hget(keys.FETCH_COUNTS, queue) or 0)
+        except (ResponseError, ValueError):  # another program has overwritten the key
+            return 0
         if last is None or now - last.at > LONGEST:
             self._readings[queue] = Reading(now, fetched, 0)
             return 0

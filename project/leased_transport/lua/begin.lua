@@ -19,7 +19,7 @@ redis.call('HSET', key, 'task', task, 'queue', queue, 'queued', 1, 'status', 'ST
 redis.call('PERSIST', key)
 redis.call('ZREM', 'delayed:' .. queue, id)
 redis.call('ZADD', 'leases:' .. queue, 'inf', id) -- a lease that never expires: the index of running jobs
-redis.call('HINCRBY', 'taken', queue, 1) -- for Retry-After
+redis.pcall('HINCRBY', 'taken', queue, 1) -- for Retry-After; pcall: as in count()
 local token = redis.call('HINCRBY', key, 'token', 1)
 local submitted, due = unpack(redis.call('HMGET', key, 'submitted_at', 'due'))
 count(queue, 'started', waited(submitted, due, token))

@@ -4,6 +4,9 @@
 -- ARGV n, lease (seconds), consumer, step... (most urgent first)
 -- returns id, token, queue, task, message of each fetched job, as one flat list
 local want, lease, consumer = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+for _, queue in ipairs(KEYS) do
+  redis.call('ZCARD', 'leases:' .. queue) -- if another program has overwritten it, fail before a job leaves its queue
+end
 for _, queue in ipairs(KEYS) do -- delayed jobs that are due join their queue
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'delayed:' .. queue, '-inf', now, 'LIMIT', 0, 1000)) do
     redis.call('ZREM', 'delayed:' .. queue, id)
@@ -27,8 +30,13 @@ local function fetch(queue, list, id)
   local key = 'job:' .. id
   local status, message, task, deaths, broker, submitted, due =
     unpack(redis.call('HMGET', key, 'status', 'message', 'task', 'deaths', 'broker', 'submitted_at', 'due'))
-  -- Another program's message; it counts as fetched, so that a call with many of them stays short.
-  if not status and not id:find('^[%w._~-]+$') then want = want - 1; redis.call('LPUSH', 'inbox', id) end
+  if not status and not id:find('^[%w._~-]+$') then -- another program's message
+    if type(redis.pcall('LPUSH', 'inbox', id)) == 'table' then -- that key is no list; a producer will rename it
+      redis.call('RPUSH', list, id)
+      return 'later'
+    end
+    want = want - 1 -- it counts as fetched, so that a call with many of them stays short
+  end
   if not WAITING[status] then return end -- the job has ended, or was forgotten
   if deaths and #fetched > 0 then -- fetched alone: if it kills its consumer again, that must not count against others
     want = 0
@@ -49,18 +57,19 @@ local function fetch(queue, list, id)
   want, counts[queue] = deaths and 0 or want - 1, (counts[queue] or 0) + 1
 end
 
--- Fetch the most urgent entry of a queue; return whether there was one.
+-- Fetch the most urgent entry of a queue; return whether there was one that need not wait.
 local function fetch_one(queue)
   for i = 4, #ARGV do
     local list = list_of(queue, ARGV[i])
     local id = redis.call('RPOP', list)
     if id then
-      local ok, failure = pcall(fetch, queue, list, id)
-      if not ok then -- the record cannot be read or written, for example because its token is not a number
-        local text = 'its record is damaged: ' .. (type(failure) == 'table' and failure.err or tostring(failure))
+      local ok, outcome = pcall(fetch, queue, list, id)
+      -- the record cannot be read or written, for example because its token is not a number
+      if not ok and redis.call('EXISTS', 'job:' .. id) == 1 then
+        local text = 'its record is damaged: ' .. (type(outcome) == 'table' and outcome.err or tostring(outcome))
         pcall(finish, id, nil, queue, 'FAILURE', {'error', cjson.encode({type = 'Rejected', message = text})}, 0)
       end
-      return true
+      return outcome ~= 'later'
     end
   end
 end
@@ -79,5 +88,7 @@ if want <= 0 then
     end
   end
 end
-for queue, count in pairs(counts) do redis.call('HINCRBY', 'taken', queue, count) end
+for queue, count in pairs(counts) do
+  redis.pcall('HINCRBY', 'taken', queue, count) -- pcall: as in count()
+end
 return fetched

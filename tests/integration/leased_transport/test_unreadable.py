@@ -8,8 +8,9 @@ import orjson
 import pytest
 from celery import Celery
 from redis import Redis
+from redis.exceptions import ResponseError
 
-from project.leased_transport import keys
+from project.leased_transport import keys, scripts
 from tests.integration.leased_transport.test_delivery import nothing_left, record, runs
 from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
@@ -71,6 +72,48 @@ def test_a_damaged_record_stops_no_other_job(
     workers()
     assert app.tasks["note"].delay("after").get(timeout=10) == "after"
     wait_until(lambda: redis.hget(f"job:{bad}", "status") in (b"FAILURE", b"SUCCESS"))
+
+
+@pytest.mark.parametrize("is_hash", [False, True])
+def test_jobs_run_though_another_program_uses_the_key_of_a_counter(
+    app: Celery, redis: Redis, workers: StartWorker, is_hash: bool
+) -> None:
+    """It only feeds an estimate."""
+    redis.hset(keys.FETCH_COUNTS, "celery", "x") if is_hash else redis.set(keys.FETCH_COUNTS, 1)
+    workers()
+    job = app.tasks["note"].delay("counted")
+    assert job.get(timeout=10) == "counted"
+    assert record(redis, job.id)["attempts"] == "1"
+
+
+def test_jobs_wait_while_another_program_occupies_the_key_of_their_leases(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """None is taken out of its queue, and all run once the key is gone."""
+    redis.set("leases:celery", 1)
+    jobs = [app.tasks["note"].delay("leased").id for _ in range(3)]
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        scripts.FETCH(redis, ["celery"], [64, 1, "one@test", *keys.PRIORITY_STEPS])
+    assert redis.llen("celery") == len(jobs)
+    redis.delete("leases:celery")
+    workers()
+    wait_until(lambda: {record(redis, job_id)["status"] for job_id in jobs} == {"SUCCESS"})
+
+
+def test_a_message_of_another_program_waits_while_the_inbox_is_no_list(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """It is not lost, leaves no record, and goes to the inbox later; the jobs around it run."""
+    redis.set(keys.INBOX, "text")
+    app.tasks["note"].delay("before")
+    redis.lpush("celery", '{"task": "other"}')
+    workers()
+    wait_until(lambda: runs(redis, "before"))
+    job = app.tasks["note"].delay("behind")
+    redis.delete(keys.INBOX)
+    assert job.get(timeout=10) == "behind"
+    assert redis.lrange(keys.INBOX, 0, -1) == [b'{"task": "other"}']
+    assert not redis.exists('job:{"task": "other"}')
 
 
 def test_a_job_of_a_task_that_is_gone_fails(app: Celery, redis: Redis, workers: StartWorker) -> None:
