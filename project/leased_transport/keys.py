@@ -24,7 +24,8 @@ def job(job_id: str) -> str:
 
 def step(priority: int | None) -> int:
     """Return the step that a priority belongs to."""
-    return PRIORITY_STEPS[bisect(PRIORITY_STEPS, DEFAULT_PRIORITY if priority is None else priority) - 1]
+    above = bisect(PRIORITY_STEPS, DEFAULT_PRIORITY if priority is None else priority)
+    return PRIORITY_STEPS[max(0, above - 1)]
 
 
 def waiting(queue: str) -> list[str]:
