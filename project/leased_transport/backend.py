@@ -118,8 +118,10 @@ class Backend(redis.RedisBackend):
             return self.exception_to_python(self.decode(record["exception"]))
         if "error" not in record:
             return TaskRevokedError("revoked") if state == states.REVOKED else None
-        error = json.loads(record["error"])  # a Lua script wrote it, so there is no pickled exception
-        return getattr(errors, error["type"])(error["message"])
+        # written by a Lua script, or for a retry: there is no pickled exception, and its class may be anywhere
+        error = json.loads(record["error"])
+        kind = {"exc_type": error["type"], "exc_module": errors.__name__}
+        return self.exception_to_python(kind | {"exc_message": (error["message"],)})
 
     def _mget_to_results(self, values: Any, keys: list[str], READY_STATES: Any = states.READY_STATES) -> dict[str, Any]:
         # Groups call this for jobs that ended before they subscribed. MGET filled values, but cannot read hashes.

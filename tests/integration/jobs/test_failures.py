@@ -38,6 +38,8 @@ def test_a_job_in_retry_shows_its_last_error_and_the_time_of_the_next_try(each: 
     """Lists show it too; the traceback is shown on request."""
     job_id = each.submit("fail_at_length", 1, True)
     job = in_status(each, job_id, "RETRY")
+    result = each.app.AsyncResult(job_id)
+    assert (result.state, type(result.result).__name__) == ("RETRY", "ValueError")
     assert job.error
     assert (job.error.type, job.error.message, job.ready) == ("ValueError", "ä, 1", False)
     assert job.due_at
