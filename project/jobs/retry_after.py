@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from redis import Redis
@@ -39,10 +40,7 @@ class RetryAfter:
         now, last = time.monotonic(), self._readings.get(queue)
         if last and now - last.at < APART:
             return last.rate
-        try:
-            fetched = int(self._client.hget(keys.FETCH_COUNTS, queue) or 0)
-        except (ResponseError, ValueError):  # another program has overwritten the key
-            return 0
+        fetched = self._fetched(queue)
         if last is None or now - last.at > LONGEST:
             self._readings[queue] = Reading(now, fetched, 0)
             return 0
@@ -51,3 +49,9 @@ class RetryAfter:
             return min(last.rate, 1 / elapsed)
         self._readings[queue] = Reading(now, fetched, (count - 1) / elapsed)
         return self._readings[queue].rate
+
+    def _fetched(self, queue: str) -> int:
+        """Return how many jobs were fetched so far; 0 if another program has overwritten the count."""
+        with suppress(ResponseError, ValueError):
+            return int(self._client.hget(keys.FETCH_COUNTS, queue) or 0)
+        return 0

@@ -19,7 +19,7 @@ if FINAL[status] then
     redis.call('HSET', key, 'token', token + 1, 'returned', token + 1)
     redis.call('EXPIRE', key, ARGV[3])
   end
-  redis.call('ZREM', 'jobs:recent', id)
+  redis.pcall('ZREM', 'jobs:recent', id) -- pcall: as in list_recent()
   return {action, token, record}
 elseif WAITING[status] then
   action = 'cancelled'

@@ -109,7 +109,8 @@ local function finish(id, task, queue, status, fields, ttl)
   redis.call('HSET', key, 'status', status, 'finished_at', stamp, unpack(fields))
   if status == 'SUCCESS' then -- its message is kept to show the arguments, if it is short and the job is recent
     local short = redis.call('HSTRLEN', key, 'message') <= 4096
-    if not (short and redis.call('ZSCORE', 'jobs:recent', id)) then redis.call('HDEL', key, 'message') end
+    local listed = short and type(redis.pcall('ZSCORE', 'jobs:recent', id)) == 'string' -- pcall: as in list_recent()
+    if not listed then redis.call('HDEL', key, 'message') end
   end
   if tonumber(ttl) > 0 then redis.call('EXPIRE', key, ttl) end
   local consumer, started = unpack(redis.call('HMGET', key, 'consumer', 'started_at'))
@@ -151,7 +152,8 @@ end
 
 -- List a job as recent. Jobs that leave the list also lose the message that is kept to show their arguments.
 local function list_recent(id, kept)
-  redis.call('ZADD', 'jobs:recent', now, id)
+  local listed = redis.pcall('ZADD', 'jobs:recent', now, id)
+  if type(listed) == 'table' then return end -- another program has overwritten the index, which no job needs
   local extra = redis.call('ZCARD', 'jobs:recent') - kept
   if extra <= 0 then return end
   local gone = redis.call('ZPOPMIN', 'jobs:recent', math.min(extra, 100))

@@ -10,7 +10,7 @@ if sent == '' then
   if asked then
     redis.call('HDEL', key, 'asked')
   elseif not queued then
-    redis.call('ZREM', 'jobs:recent', id)
+    redis.pcall('ZREM', 'jobs:recent', id) -- pcall: as in list_recent()
     redis.call('DEL', key)
   end
   return 1

@@ -67,6 +67,16 @@ def test_a_full_queue_without_consumers_says_retry_after_5(redis: Any, http: htt
     assert redis.llen("cpu") == LIMIT
 
 
+@pytest.mark.parametrize("value", ["no number", "9" * 5000])
+def test_a_count_of_fetched_jobs_that_is_damaged_says_retry_after_5(redis: Any, http: httpx.Client, value: str) -> None:
+    """As one that is unknown; also if the key has another type."""
+    redis.hset("taken", "cpu", value)
+    assert _refusal(http, *FAST, seconds=1.5) == 5
+    redis.delete("taken")
+    redis.set("taken", "no hash")
+    assert _refusal(http, *FAST, seconds=1.5) == 5
+
+
 @pytest.mark.heavy
 @pytest.mark.usefixtures("consumers")
 def test_retry_after_is_longer_for_a_slower_queue_and_true_for_both(http: httpx.Client) -> None:

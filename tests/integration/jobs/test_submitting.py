@@ -72,6 +72,21 @@ def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
     assert records.read(redis, answers[0].job_id)
 
 
+@pytest.mark.parametrize("broker", ["redis", "redis+stock"])
+def test_without_an_index_of_recent_jobs_jobs_are_accepted_cancelled_and_collected(
+    settings: Settings, redis: Redis, broker: str
+) -> None:
+    """Another program has overwritten it: only lists of jobs need it."""
+    url = f"{broker}://127.0.0.1:{settings.redis_port}/0"
+    jobs = Jobs(create_celery_app(settings.model_copy(update={"broker_url": url})), settings)
+    redis.set(keys.RECENT, "no sorted set")
+    job_id, ended = (in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1})).job_id for _ in range(2))
+    redis.hset(keys.job(ended), mapping={"status": "SUCCESS", "result": 1})
+    assert in_event_loop(jobs, jobs.cancel_or_collect(sum_to_n_job, job_id)).status == "REVOKED"
+    assert in_event_loop(jobs, jobs.cancel_or_collect(sum_to_n_job, ended)).result == 1
+    assert redis.get(keys.RECENT) == b"no sorted set"
+
+
 def test_a_full_queue_refuses_jobs_until_there_is_room(settings: Settings, redis: Redis) -> None:
     """QUEUE_LIMIT=2: the third job is refused as a whole, and accepted once one has left."""
     limited = settings.model_copy(update={"queue_limit": 2})

@@ -116,6 +116,16 @@ def test_a_message_of_another_program_waits_while_the_inbox_is_no_list(
     assert not redis.exists('job:{"task": "other"}')
 
 
+def test_without_an_index_of_recent_jobs_each_job_runs_once(app: Celery, redis: Redis, workers: StartWorker) -> None:
+    """Another program has overwritten it."""
+    redis.set(keys.RECENT, "no sorted set")
+    results = [app.tasks["note"].delay("once") for _ in range(20)]
+    workers("one", "threads", 4)  # ends jobs in batches
+    assert {result.get(timeout=10) for result in results} == {"once"}
+    wait_until(lambda: nothing_left(redis))
+    assert (runs(redis, "once"), {record(redis, result.id)["attempts"] for result in results}) == (20, {"1"})
+
+
 def test_a_job_of_a_task_that_is_gone_fails(app: Celery, redis: Redis, workers: StartWorker) -> None:
     """The error names the task; the job is not retried."""
     workers()
