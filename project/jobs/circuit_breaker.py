@@ -12,11 +12,11 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from project.brokers.base import PublishRefused
 from project.errors import BrokerUnavailable, WritesRefused
-from project.leased_transport.scripts import recoverable
+from project.leased_transport.scripts import FULL, recoverable
 
 #: Error texts of all versions of Redis and Valkey for a refused write, also in a script, and our explanations.
 REFUSALS = {
-    "used memory > 'maxmemory'": "Redis is out of memory (maxmemory), so nothing new can be stored; reading, "
+    FULL: "Redis is out of memory (maxmemory), so nothing new can be stored; reading, "
     "cancelling and deleting work. Try again when results have expired, or give Redis more memory.",
     "MISCONF": "Redis cannot write to its disk (is it full?), so nothing can be stored or changed; reading works. "
     "Try again when Redis can write.",

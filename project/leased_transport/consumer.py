@@ -36,6 +36,12 @@ class Consumer(consumer.Consumer):
         self.app.lease_keeper = self.keeper
         self.app.events.dispatcher_cls = Dispatcher
 
+    def connect(self) -> Any:
+        """Connect to Redis; on this connection only consumers declare queues, not publishers."""
+        connection = super().connect()
+        connection.is_consumers = True  # see the channel's _queue_bind
+        return connection
+
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
         """Give the channel that jobs come through the keeper, after each (re)connect."""
         self.task_consumer.channel.keeper = self.keeper

@@ -16,6 +16,7 @@ TRANSIENT = (
 )
 #: Errors of commands whose key holds what another program wrote: no later retry succeeds.
 DAMAGE = ("WRONGTYPE", "not an integer", "would overflow")
+FULL = "used memory > 'maxmemory'"  # in the error texts of all versions of Redis and Valkey
 
 
 class Script:
@@ -51,6 +52,11 @@ def is_damage(exc: Exception) -> bool:
     """Tell whether Redis answers, but another program has damaged a key; also of kombu's error for it."""
     cause = exc if isinstance(exc, RedisError) else exc.__cause__
     return isinstance(cause, ResponseError) and any(text in str(cause) for text in DAMAGE)
+
+
+def is_full(exc: Exception) -> bool:
+    """Return whether Redis has refused a command because it is out of memory (maxmemory)."""
+    return FULL in str(exc)
 
 
 ADMIT, FETCH, RENEW_AND_REAP, FINISH = map(Script, ("admit", "fetch", "renew_and_reap", "finish"))

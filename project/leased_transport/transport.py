@@ -4,7 +4,7 @@ It overrides these names of kombu, most of them private; requirements.in has the
 
 QoS        ack, reject, restore_at_shutdown
 Channel    QoS, body_encoding, default_priority, from_transport_options, priority_steps, encode_body, prepare_message,
-           close, _connparams, _next_delivery_tag, _inplace_augment_message, _put, _get, _purge, _delete,
+           close, _connparams, _queue_bind, _next_delivery_tag, _inplace_augment_message, _put, _get, _purge, _delete,
            _basic_cancel, _brpop_start, _brpop_read
 Transport  Channel, brpop_timeout, _reject_inbound_message
 
@@ -134,6 +134,14 @@ class Channel(redis.Channel):
         parent = (current_task.request.id if current_task else "") or ""
         with self.conn_or_acquire() as client:
             return admission.admit(client, admission.prepare(queue, message, self, parent))
+
+    def _queue_bind(self, *args: Any) -> None:
+        try:
+            super()._queue_bind(*args)
+        except ResponseError as exc:  # a consumer needs no binding, and so it can work off a full Redis
+            if not (scripts.is_full(exc) and getattr(self.connection.client, "is_consumers", False)):
+                raise
+            logger.warning("Redis is full, and does not store how messages reach the queue %s", args[-1])
 
     # Fetching
 

@@ -133,6 +133,23 @@ def test_an_idle_consumer_waits_out_a_failover(server: RedisServer, workers: Sta
     assert (worker.process.poll(), _processes(worker)) == (None, before)
 
 
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_consumer_that_starts_while_redis_is_full_works_the_queue_off(
+    server: RedisServer, workers: StartWorker, pool: str
+) -> None:
+    """It also reconnects then."""
+    app = create_app(server.url)
+    jobs = [app.tasks["add"].delay(number, 1) for number in range(10)]
+    with server.full():
+        worker = workers("one", pool, 2, ready=False)
+        wait_until(lambda: all(job.state == "SUCCESS" for job in jobs))
+        server.client.client_kill_filter(_type="normal", skipme=True)
+        wait_until(lambda: b"Connection to broker lost" in worker.log.read_bytes())
+    before = _processes(worker)
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
+    assert (worker.process.poll(), _processes(worker)) == (None, before)
+
+
 def test_a_full_redis_lets_a_running_job_keep_its_lease(server: RedisServer, workers: StartWorker) -> None:
     """A job that takes four lease times runs once, although an idle consumer reaps leases that expire."""
     app = create_app(server.url, lease=1)
