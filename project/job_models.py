@@ -110,10 +110,18 @@ class Job(BaseModel, Generic[Result]):
                 "children": record.get("child_ids", "").split(),
                 "error": _load(record["error"] if status == "FAILURE" else record.get("error")) if failed else None,
                 "traceback": (record.get("traceback") or None) if failed and traceback else None,
-                "due_at": (record.get("due_at") or None) if status in WAITING else None,
+                "due_at": _due_at(record) if status in WAITING else None,
                 "lease": _lease(record) if status == "STARTED" else None,
             }
         )
+
+
+def _due_at(record: Mapping[str, Any]) -> datetime | str | None:
+    """Return when a delayed job is due; pydantic would take seconds from the year 2603 on for milliseconds."""
+    try:
+        return datetime.fromtimestamp(float(record["due_at"]), UTC) if record.get("due_at") else None
+    except (ValueError, OverflowError):
+        return "no time"  # pydantic then names the field
 
 
 def _lease(record: Mapping[str, Any]) -> dict[str, str] | None:

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from datetime import datetime
+from typing import Annotated, Self
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from project.jobs.submit_options import ChosenId, SubmitOptions, no_dot_segment
+from project.jobs.submit_options import ChosenId, Eta, SubmitOptions, date_and_time, no_dot_segment
 from project.task_options.body_limits import Limited
 
 BODY_LIMIT = 1024 * 1024  # bytes, as NGINX's client_max_body_size; also enforced for requests that bypass NGINX
@@ -19,14 +21,13 @@ ScheduleId = Annotated[str, Path(description="The id of the schedule"), AfterVal
 JobId = Annotated[str, Path(description="The id of the job"), AfterValidator(no_dot_segment)]
 
 
-def _no_number(moment: Any) -> Any:
-    """Reject numbers, which pydantic would accept as unix seconds."""
-    if moment is not None and not (isinstance(moment, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", moment)):
-        raise ValueError("Input should be a date and time as RFC 3339 has it, such as 2030-01-01T00:00:00Z")
+Moment = Annotated[AwareDatetime, BeforeValidator(date_and_time)]
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise PydanticCustomError("timezone_aware", "Input should have timezone info")
     return moment
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
 class SubmitQuery(Limited):
@@ -36,7 +37,9 @@ class SubmitQuery(Limited):
 
     job_id: ChosenId | None = Field(default=None, description="An id of your choice")
     countdown: float | None = Field(default=None, ge=0, le=YEAR, description="Delay before the job runs, in seconds")
-    eta: Moment | None = Field(default=None, description="Time at which the job runs (RFC 3339 with time zone)")
+    eta: Annotated[Eta, AfterValidator(_aware)] | None = Field(
+        default=None, description="Time at which the job runs (RFC 3339 with time zone), at most 8 years from now"
+    )
     priority: int | None = Field(
         default=None, ge=0, le=9, description="0 is the most urgent, 9 the least; a job without one counts as 5"
     )

@@ -3,12 +3,11 @@
 import base64
 import json
 import math
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from project.jobs.submit_options import ChosenId
+from project.jobs.submit_options import ChosenId, Eta
 from project.task_options.signature import Arguments, parameter_names
 
 # bytes: the largest mail, with every letter escaped for ASCII, in the base64 of a Celery client
@@ -37,7 +36,7 @@ class Message(BaseModel):
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     job_id: ChosenId | None = None
-    eta: datetime | None = Field(default=None, strict=False)
+    eta: Eta | None = Field(default=None, strict=False)
     priority: int | None = Field(default=None, ge=0, le=9)
 
     def arguments(self, model: type[Arguments]) -> dict[str, Any]:

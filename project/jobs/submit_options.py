@@ -1,13 +1,16 @@
 """What a client may ask for its job besides the arguments."""
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from project.addresses import DOT_SEGMENTS
+
+LONGEST_DELAY = timedelta(days=8 * 365)  # RabbitMQ delays messages by less than 2**28 seconds: 8.5 years
 
 
 def no_dot_segment(name: str) -> str:
@@ -16,6 +19,23 @@ def no_dot_segment(name: str) -> str:
         raise PydanticCustomError("dot_segment", "Input should not be . or .., which the path of a URL cannot have")
     return name
 
+
+def date_and_time(moment: Any) -> Any:
+    """Reject numbers, which pydantic would accept as unix seconds or milliseconds."""
+    if moment is not None and not (isinstance(moment, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", moment)):
+        expected = "Input should be a date and time as RFC 3339 has it, such as 2030-01-01T00:00:00Z"
+        raise PydanticCustomError("date_and_time", expected)
+    return moment
+
+
+def _near(moment: datetime) -> datetime:
+    if (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC) > LONGEST_DELAY:
+        raise PydanticCustomError("too_far", f"Input should be at most {LONGEST_DELAY.days // 365} years from now")
+    return moment
+
+
+#: The time before which a job must not run; UTC if it has no time zone, as Celery has it.
+Eta = Annotated[datetime, BeforeValidator(date_and_time), AfterValidator(_near)]
 
 #: An id that a client chooses for its job.
 ChosenId = Annotated[

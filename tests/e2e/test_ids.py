@@ -183,6 +183,8 @@ def test_a_job_for_later_waits_for_its_time(http: httpx.Client, job_id: str) -> 
         ({"countdown": "nan"}, "query.countdown"),
         ({"eta": "tomorrow"}, "query.eta"),
         ({"eta": "2030-01-01T00:00:00"}, "query.eta"),
+        ({"eta": "2999-01-01T00:00:00Z"}, "query.eta"),
+        ({"eta": "9999-12-31T23:59:59-12:00"}, "query.eta"),
         ({"eta": "2030-01-01T00:00:00Z", "countdown": "1"}, "query"),
         ({"priority": "10"}, "query.priority"),
         ({"colour": "red"}, "query.colour"),

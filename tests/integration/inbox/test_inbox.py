@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.support.stopwatch import takes_less_than
 from tests.support.wait import wait_until
 
 DAMAGED = "a key of this job in Redis is damaged or has another type: "
+NEXT_YEAR = (datetime.now(UTC) + timedelta(days=365)).isoformat()
 
 
 @pytest.mark.parametrize(
@@ -45,14 +47,14 @@ def test_a_message_may_choose_its_id_and_its_queue_and_its_time(redis: Any) -> N
     push(redis, {"task": "sum", "args": [1], "job_id": "mine", "queue": "default"})
     (job,) = wait_until(lambda: jobs(redis, "default"))
     assert (job["job_id"], job["queue"]) == ("mine", "default")
-    push(redis, {"task": "sum", "args": [1], "job_id": "later", "eta": "2999-01-01T00:00:00Z"})
+    push(redis, {"task": "sum", "args": [1], "job_id": "later", "eta": NEXT_YEAR})
     wait_until(lambda: redis.zscore("delayed:cpu", "later"))
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_a_mail_of_the_largest_size_is_accepted_however_it_is_escaped(redis: Any, ascii_only: bool) -> None:
     """As over HTTP: each letter of it is 12 bytes when a program escapes it for ASCII, as Python's json does."""
-    mail = {"task": "send_email", "kwargs": LARGEST_MAIL, "job_id": "mail", "eta": "2999-01-01T00:00:00Z"}
+    mail = {"task": "send_email", "kwargs": LARGEST_MAIL, "job_id": "mail", "eta": NEXT_YEAR}
     push(redis, json.dumps(mail, ensure_ascii=ascii_only))
     wait_until(lambda: redis.zscore("delayed:notifications", "mail"))
 
@@ -68,6 +70,9 @@ def test_a_mail_of_the_largest_size_is_accepted_however_it_is_escaped(redis: Any
         (b"\x00", "not JSON"),
         ("[" * 100_000, "nested too deeply"),
         ("[1]", "not a JSON object"),
+        ({"task": "sum", "args": [1], "eta": "2999-01-01T00:00:00Z"}, "eta: Input should be at most 8 years from now"),
+        ({"task": "sum", "args": [1], "eta": "9999-12-31T23:59:59"}, "eta: Input should be at most 8 years from now"),
+        ({"task": "sum", "args": [1], "eta": 32503680000}, "eta: Input should be a date and time"),
         ('{"task": "sum", "args": [1e999]}', "1e999 is not a finite number"),
         ('{"task": "sum", "args": [NaN]}', "NaN is not a finite number"),
         ('{"task": "sum", "args": [' + "1" * 5000 + "]}", "not JSON"),

@@ -1,5 +1,6 @@
 """A job's record in Redis that lacks fields, or holds what cannot be read: the job is shown all the same."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -56,3 +57,18 @@ def test_a_result_that_no_parser_reads_is_shown_as_an_ellipsis() -> None:
     """Its record is whole."""
     job = _job(WHOLE | {"status": "SUCCESS", "result": "[" * 100_000 + "]" * 100_000})
     assert (job.status, job.result, job.error) == ("SUCCESS", "…", None)
+
+
+@pytest.mark.parametrize("year", [1, 1969, 2603, 2999, 9999])
+def test_the_time_of_a_delayed_job_is_shown_exactly(year: int) -> None:
+    """However far away it is."""
+    due = datetime(year, 1, 2, 3, 4, 5, tzinfo=UTC)
+    job = _job(WHOLE | {"status": "PENDING", "due_at": str(due.timestamp())})
+    assert job.due_at == due
+
+
+@pytest.mark.parametrize("due", ["1e300", "-1e300", "nan", "inf", "soon", "999999999999"])
+def test_a_time_that_no_calendar_has_is_damage(due: str) -> None:
+    """The job is shown all the same."""
+    job = _job(WHOLE | {"status": "PENDING", "due_at": due})
+    assert (job.status, job.due_at, job.error and job.error.type) == ("PENDING", None, "DamagedRecord")
