@@ -17,7 +17,8 @@ from tests.support.stack import QUIET
 from tests.support.wait import wait_until
 
 PATH = "/producer/api/sum"
-OURS = ("--factory", "project.producer:create_app", "--timeout-graceful-shutdown", "31")
+HTTP = ("--http", "project.api.http_protocol:ProblemProtocol")
+OURS = ("--factory", "project.producer:create_app", "--timeout-graceful-shutdown", "31", *HTTP)
 #: Without the wheels of uvicorn[standard], which the plain way does not install.
 PLAIN = ("benchmarks.plain:app", "--loop", "asyncio", "--http", "h11")
 

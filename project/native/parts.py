@@ -66,8 +66,9 @@ def _nginx(settings: Settings, run_dir: Path, programs: Programs) -> Part:
 def _producer(settings: Settings) -> Part:
     port = str(settings.producer_port)
     command = [*script("uvicorn"), "--factory", "project.producer:create_app", "--host", "127.0.0.1", "--port", port]
+    command += ["--no-access-log", "--http", "project.api.http_protocol:ProblemProtocol"]
     # with RELOAD, a page that follows all jobs must not delay a restart
-    command += ["--no-access-log", "--timeout-graceful-shutdown", "1" if settings.reload else "31"]
+    command += ["--timeout-graceful-shutdown", "1" if settings.reload else "31"]
     listen = f"127.0.0.1:{port}" if settings.reload else ""
     probe = f"http://127.0.0.1:{port}/producer/health/ready"
     return Part("producer", command, probe=probe, reload=True, listen=listen)

@@ -1,6 +1,8 @@
 """Whatever a client sends, it gets a clear problem and nothing is queued."""
 
 import json
+import socket
+from http.client import HTTPResponse
 from typing import Any
 
 import httpx
@@ -137,3 +139,24 @@ def test_errors_of_nginx_and_of_the_producer_have_one_shape(http: httpx.Client, 
     response = http.get(path)
     assert response.status_code in {404, 414}
     assert_problem(response, response.status_code)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /producer/api/jobs?text=\xc3\xa9 HTTP/1.1\r\n",
+        b"GET /producer/api/sum/\xc3\xa9 HTTP/1.1\r\n",
+        b"GET /producer/api/jobs HTTP/1.1\r\nX-A: \x01\r\n",
+    ],
+)
+def test_a_request_that_cannot_be_parsed_is_a_problem_too(
+    http: httpx.Client, producer_url: str, request_: bytes
+) -> None:
+    """Some clients send an address as it was typed; NGINX passes it on."""
+    for url in (http.base_url, httpx.URL(producer_url)):
+        with socket.create_connection((url.host, url.port), timeout=10) as connection:
+            connection.sendall(request_ + f"Host: {url.netloc.decode()}\r\nConnection: close\r\n\r\n".encode())
+            answer = HTTPResponse(connection)
+            answer.begin()
+            response = httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+        assert "percent-encode" in assert_problem(response, 400)["detail"]

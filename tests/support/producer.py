@@ -20,6 +20,7 @@ class Producer(Process):
         self.port = free_port()
         self.log = folder / f"producer-{self.port}.log"
         command = ["uvicorn", "--factory", str(factory), "--port", str(self.port)]
+        command += ["--http", "project.api.http_protocol:ProblemProtocol"]
         environment = {"REDIS_PORT": str(redis_port), "RUN_DIR": str(folder)}
         environment |= {name.upper(): str(value) for name, value in settings.items()}
         self.process = ForkedProgram(command, clean_environment() | environment, self.log)
