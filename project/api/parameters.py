@@ -90,14 +90,18 @@ async def _submission(
     if query.job_id and idempotency_key:
         message = "an Idempotency-Key determines the id: send either job_id or Idempotency-Key"
         raise RequestValidationError([{"loc": ("query", "job_id"), "msg": message, "type": "value_error"}])
+    if len(set(request.headers.getlist("idempotency-key"))) > 1:
+        place, message = ("header", "idempotency-key"), "send one Idempotency-Key, not several different ones"
+        raise RequestValidationError([{"loc": place, "msg": message, "type": "value_error"}])
     return SubmitOptions(**dict(query), idempotency_key=idempotency_key, request_id=_request_id(request))
 
 
-async def _look_up(query: Annotated[LookUpQuery, Query()], prefer: Prefer = None) -> LookUp:
-    """Return how to look a job up; `?wait=` takes precedence over the header Prefer."""
+async def _look_up(query: Annotated[LookUpQuery, Query()], request: Request, prefer: Prefer = None) -> LookUp:
+    """Return how to look a job up; `?wait=` takes precedence over the header Prefer, which may be repeated."""
     if query.wait is not None:
         return LookUp(query.wait, query.traceback)
-    preferred = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", prefer or "", re.IGNORECASE)
+    prefer = ", ".join(request.headers.getlist("prefer"))
+    preferred = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", prefer, re.IGNORECASE)
     return LookUp(min(int(preferred[1]), LONGEST_WAIT) if preferred else 0, query.traceback)
 
 

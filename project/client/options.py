@@ -12,6 +12,14 @@ from project.client.show import print_error
 from project.job_models import Status
 from project.settings import get_settings
 
+
+def seconds(text: str) -> float:
+    """Return a number of seconds, which may be infinite; argparse names this function in its error."""
+    if math.isnan(value := float(text)):
+        raise ValueError(text)
+    return value
+
+
 HELP = f"""arguments of a task are given as NAME=VALUE. VALUE is parsed as JSON if it is valid JSON, else it is text:
   number=10  message=hello  numbers=[1,2]  'message="10"'
 
@@ -48,13 +56,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "0-9",
         "help": "0 is the most urgent, 9 the least; without it a job counts as 5",
     },
-    "--retry-for": {"type": float, "default": 30, "metavar": "SECONDS", "help": "how long submit and --wait retry"},
+    "--retry-for": {"type": seconds, "default": 30, "metavar": "SECONDS", "help": "how long submit and --wait retry"},
     "--status": {"choices": get_args(Status), "help": "only jobs with this status"},
     "--task": {"help": "only jobs of this task"},
     "--url": {"default": os.environ.get("GLASSQUEUE_URL"), "help": "URL of NGINX"},
     # --wait alone is --wait=inf, see parse
     "--wait": {
-        "type": float,
+        "type": seconds,
         "default": 0,
         "metavar": "SECONDS",
         "help": "wait for its end; --wait=9: for 9 s at most",

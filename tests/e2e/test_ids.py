@@ -125,6 +125,13 @@ def test_a_key_that_is_not_allowed_is_named(http: httpx.Client, key: str) -> Non
     assert problem["errors"][0]["field"] == "header.idempotency-key"
 
 
+def test_two_different_keys_are_refused(http: httpx.Client, job_id: str) -> None:
+    """Some proxies repeat a header as it is, which changes nothing."""
+    for keys_sent, status in ((("a", "b"), 422), (("a", "a"), 202)):
+        headers = [("Idempotency-Key", f"{job_id}.{each}") for each in keys_sent]
+        assert http.post(SUM, headers=headers, json={"number": 1}).status_code == status
+
+
 def test_a_key_and_an_id_exclude_each_other(http: httpx.Client, job_id: str) -> None:
     """The key makes the id, so both together cannot be kept."""
     answer = http.post(SUM, headers={"Idempotency-Key": "k"}, params={"job_id": job_id}, json={"number": 1})

@@ -28,7 +28,14 @@ def later(http: httpx.Client) -> str:
     return str(http.post(WAIT, params={"countdown": 60}, json={"seconds": 0}).json()["job_id"])
 
 
-@pytest.mark.parametrize("how", [{"params": {"wait": "20"}}, {"headers": {"Prefer": "respond-async, wait=20"}}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"params": {"wait": "20"}},
+        {"headers": {"Prefer": "respond-async, wait=20"}},
+        {"headers": [("Prefer", "respond-async"), ("Prefer", "wait=20")]},
+    ],
+)
 def test_a_waiter_is_answered_when_the_job_ends(http: httpx.Client, how: dict[str, Any]) -> None:
     """Long before its patience ends, and with the result."""
     job_id = submit(http, "wait_and_return", seconds=1, message="done")

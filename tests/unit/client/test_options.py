@@ -44,7 +44,9 @@ def test_wait_has_a_value_only_after_an_equals_sign() -> None:
         ("requeue", "requeue needs either a job id or --failed"),
         ("requeue 5 --failed", "requeue needs either a job id or --failed"),
         ("list --satus=SUCCESS", "list does not accept --satus=SUCCESS"),
-        ("get 5 --wait=long", "invalid float value: 'long'"),
+        ("get 5 --wait=long", "invalid seconds value: 'long'"),
+        ("get 5 --wait=nan", "invalid seconds value: 'nan'"),
+        ("get 5 --retry-for=nan", "invalid seconds value: 'nan'"),
     ],
 )
 def test_wrong_usage_is_one_line(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
