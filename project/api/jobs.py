@@ -1,5 +1,6 @@
 """Jobs of any task: search the recent ones, look one up, cancel, forget and requeue them."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -13,6 +14,7 @@ from project.api.long_poll import long_poll
 from project.api.parameters import HowToLookUp, JobId, Moment, RequestId
 from project.api.paths import API
 from project.api.problems import problem_responses
+from project.errors import BrokerUnavailable
 from project.job_models import Accepted, Job, JobPage, Requeued, Status
 from project.jobs import recent_jobs
 from project.jobs.search import Criteria
@@ -138,7 +140,8 @@ async def _submit_edited(jobs: Jobs, job_id: str, edited: Edited, request_id: st
     known = queue if queue in jobs.app.amqp.queues else None
     options = SubmitOptions(request_id=request_id, queue=known, edited_from=job_id)
     accepted = await jobs.submit(task, arguments, options)
-    await run_sync(recent_jobs.link_edited, jobs, job_id, accepted.job_id)
+    with suppress(BrokerUnavailable):  # the new job is accepted already, and its own record names the old one
+        await run_sync(recent_jobs.link_edited, jobs, job_id, accepted.job_id)
     return Accepted(job_id=accepted.job_id, task=task.name)
 
 

@@ -7,9 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from project.leased_transport import scripts
 from project.leased_transport.records import RECENT_LIMIT
+from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
-from tests.support.producer import Producer
+from tests.support.processes import RedisServer
+from tests.support.producer import Producer, StartProducer
 
 API = "/producer/api"
 JOBS = f"{API}/jobs"
@@ -215,3 +218,18 @@ def test_a_search_in_all_recent_jobs_answers_in_time(http: httpx.Client, redis: 
         assert searched["complete"] or answer["next"]
         calls = redis.info("commandstats")["cmdstat_zrevrangebyscore"]["calls"]
         assert 0 < searched["jobs"] <= calls * 500
+
+
+def test_a_job_with_edited_arguments_is_accepted_although_the_old_record_cannot_name_it(
+    server: RedisServer, start: StartProducer, redis: Any
+) -> None:
+    """A 503 would invite the client to submit it again; the new job names the old one all the same."""
+
+    def cut(_: int, data: bytes) -> str | None:
+        return "before" if scripts.LINK_EDITED.sha.encode() in data else None
+
+    with CuttingProxy(server.port, cut) as proxy, start(proxy.port).client() as http:
+        old = _submit(http, "wait_and_return", seconds=1)
+        answer = http.post(f"{JOBS}/{old}/requeue", json={"arguments": {"seconds": 2}})
+        assert (answer.status_code, proxy.cuts > 0) == (202, True)
+    assert redis.hget(f"job:{answer.json()['job_id']}", "edited_from") == old.encode()
