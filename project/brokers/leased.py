@@ -53,8 +53,8 @@ class LeasedBroker(Broker):
         return patiently(partial(Task.apply_async, task, args, kwargs, task_id=job_id, **options))
 
     def slot(self) -> AbstractAsyncContextManager[None]:
-        """Wait for nothing: publishing takes no thread."""
-        return nullcontext()
+        """Wait for nothing once the publisher is open: publishing takes no thread then."""
+        return nullcontext() if self._publisher else super().slot()
 
     def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
         """Begin to admit a job, in one batch with others."""

@@ -1,12 +1,15 @@
 """A Redis that takes connections and answers nothing: no call waits longer than a client may wait, not even the first."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis import Redis
 
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job
@@ -18,6 +21,7 @@ from tests.support.stopwatch import takes_less_than
 
 pytestmark = pytest.mark.heavy  # measures times
 PROMISE = 2.0  # seconds from a request to its 503
+CROWD = 200  # requests; at most 40 of them are tried at a time
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +71,31 @@ def test_the_first_request_of_a_new_producer_is_503_in_time(
             assert int(response.headers["retry-after"]) > 0
     finally:
         producer.kill()
+
+
+def test_of_a_crowd_of_first_requests_most_learn_of_the_outage_from_the_others(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """They wait for a thread, and try nothing themselves; else all would wait for as many attempts, one after another."""
+    producer = Producer(tmp_path, server.port).ready()
+
+    async def crowd() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=CROWD)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{producer.port}", timeout=30, limits=limits) as http:
+            return await asyncio.gather(*(http.post("/producer/api/sum", json={"number": 1}) for _ in range(CROWD)))
+
+    def connections() -> int:
+        with Redis(port=server.port) as client:  # a new connection: Redis accepts it after all others
+            return int(client.info("stats")["total_connections_received"])
+
+    before = connections()
+    try:
+        with _frozen(server):
+            answers = asyncio.run(crowd())
+        assert connections() - before < CROWD / 2
+    finally:
+        producer.kill()
+    assert {answer.status_code for answer in answers} == {503}
 
 
 def test_the_first_submit_fails_at_once_when_nothing_listens(stock_app: Celery, stock_server: RedisServer) -> None:
