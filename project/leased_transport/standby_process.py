@@ -37,13 +37,16 @@ def main(board: mmap.mmap, config: dict[str, Any]) -> None:
         elapsed = now - renewed
         current = [each for each in leases if elapsed < float(each[3])]
         if elapsed > lease / 2 and now >= due and current and not is_stopped(config["parent"]):
+            try:
+                renew(config, current)
+            except OSError:  # Redis is away, so no job is to blame; the next round tries again
+                due = now
+                continue
             if not due:
                 cause = "does a job hold the interpreter's lock?"
                 text = f"no lease renewed for {elapsed:.1f} s ({cause}); the standby process renews them"
                 print(f"{config['consumer']}: {text}", file=sys.stderr)
-            with suppress(OSError):  # the next round tries again
-                renew(config, current)
-                due = now + lease / 3
+            due = now + lease / 3
         if elapsed < lease / 2:
             due = 0.0
 

@@ -152,6 +152,16 @@ def test_a_hard_time_limit_ends_the_renewals(server: RedisServer, leased: Redis,
     wait_until(lambda: _now(leased) > _due(leased) + 2 * SHORT, what="nothing renews the lease")
 
 
+def test_it_reports_only_leases_that_it_renews(capfd: pytest.CaptureFixture[str], stand_by: StandBy) -> None:
+    """While Redis is away it renews none, and no job is to blame."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stand_by(f"redis://127.0.0.1:{listener.getsockname()[1]}/0", socket_timeout=SHORT)
+        for _ in range(3):
+            connection, _address = listener.accept()  # the renewal, which fails
+            connection.close()
+    assert capfd.readouterr().err == ""
+
+
 def test_more_leases_than_there_is_room_for_are_shown_in_part(
     server: RedisServer, leased: Redis, stand_by: StandBy
 ) -> None:
