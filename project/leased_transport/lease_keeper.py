@@ -261,6 +261,8 @@ class LeaseKeeper:
         while not self._closed:
             try:
                 if time.monotonic() >= due:
+                    with suppress(RedisError, OSError):  # after an outage: what has ended must not be reaped
+                        self.flush()
                     self.renew_and_reap()
                     due = time.monotonic() + self._options.lease / 3
                 if self._backlog and time.monotonic() - self._delivered_at > PATIENCE:

@@ -12,6 +12,7 @@ from project.leased_transport import control, keys
 from project.leased_transport.lease_keeper import LeaseKeeper, Options
 from tests.chaos import protocol
 from tests.chaos.protocol import Fetched
+from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -91,3 +92,16 @@ def test_a_lease_that_ran_out_is_reported_as_lost(
     protocol.renew_and_reap(redis)
     keeper.renew_and_reap()
     assert "lost the lease of job_id=a" in caplog.text
+
+
+def test_a_job_that_ended_during_an_outage_is_not_reaped(keeper: LeaseKeeper, redis: Redis) -> None:
+    """Its lease has expired in the meantime, but its ending is written first."""
+    protocol.admit(redis, "a", "n")
+    _fetch(keeper, redis)
+    keeper.end("a", 1, "SUCCESS", ["result", "1"])
+    keeper.release("1:a")
+    protocol.expire(redis, "a")
+    keeper.open(redis, Options(max_attempts=1))
+    wait_until(lambda: redis.zcard(keys.leases(protocol.QUEUE)) == 0)
+    keeper.close()
+    assert redis.hmget(keys.job("a"), "status", "deaths") == [b"SUCCESS", None]
