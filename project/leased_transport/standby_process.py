@@ -78,7 +78,7 @@ def renew(config: dict[str, Any], leases: list[LeaseFields]) -> None:
         answer = b""
         while chunk := connection.recv(65536):  # until Redis has closed the connection
             answer += chunk
-    if (b"\r\n" + answer).find(b"\r\n-") >= 0:
+    if not answer or (b"\r\n" + answer).find(b"\r\n-") >= 0:
         raise OSError(answer)
 
 
