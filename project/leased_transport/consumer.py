@@ -49,11 +49,20 @@ class Consumer(consumer.Consumer):
             self._leave_jobs_to_slots()
         return super().create_task_handler(*args, **kwargs)
 
+    def add_task_queue(self, *args: Any, **kwargs: Any) -> None:
+        """Serve one more queue, by the remote control command add_consumer."""
+        super().add_task_queue(*args, **kwargs)
+        if isinstance(self.pool, forked.TaskPool):
+            self._reap()
+
     def _leave_jobs_to_slots(self) -> None:
         """Fetch no jobs, but reap expired leases; this is the front process of a forked pool."""
         self.task_consumer.consume = lambda *_, **__: None
-        self.task_consumer.channel._open_keeper([queue.name for queue in self.task_consumer.queues])
+        self._reap()
         choose_commands(self, Commands(self.pool.front), answers=True)
+
+    def _reap(self) -> None:
+        self.task_consumer.channel._open_keeper([queue.name for queue in self.task_consumer.queues])
 
     def _hard_limit(self, headers: dict[str, Any]) -> float:
         """Return the hard time limit of a job in seconds: its own, its task's or the app's."""

@@ -13,7 +13,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from project.leased_transport import keys
+from project.leased_transport import keys, scripts
 from tests.integration.leased_transport.test_delivery import record, runs
 from tests.support.processes import ROOT, RedisServer, Worker, clean_environment
 from tests.support.terminal import alive
@@ -152,3 +152,14 @@ def test_a_rate_limit_is_that_of_the_consumer_and_not_of_each_slot(
     assert all(job.get(timeout=20) for job in jobs)
     ended = sorted(float(record(redis, job.id)["finished_at"]) for job in jobs)
     assert ended[-1] - ended[0] > 1.5
+
+
+def test_expired_leases_of_a_queue_that_was_added_are_reaped(app: Celery, redis: Redis, workers: StartWorker) -> None:
+    """The remote control command add_consumer holds for the whole consumer, not for its slots only."""
+    job = app.tasks["note"].apply_async(("added",), queue="added")
+    scripts.FETCH(redis, ["added"], [1, 0.1, "dead", 0, 3, 5, 6, 9])  # by a consumer that was killed
+    workers("one", "forked", 1)
+    assert app.tasks["add"].delay(1, 2).get(timeout=20) == 3  # its slot is up, and listens too
+    assert app.control.add_consumer("added", reply=True, timeout=5)
+    assert job.get(timeout=20) == "added"
+    assert record(redis, job.id)["attempts"] == "2"
