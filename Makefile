@@ -8,7 +8,7 @@ help: ## list the commands
 up: .venv/native ## start the stack without Docker; CONSUMERS=3 starts three consumers
 	@python -m project.native
 
-dev: .venv/native ## start the stack as `make up` does, and restart what runs the code when it changes
+dev: .venv/native ## start the stack as `make up` does, and restart its processes when their code changes
 	@RELOAD=1 python -m project.native
 
 down: .venv/native ## stop the stack, from another terminal
@@ -52,7 +52,7 @@ chaos: .venv/dev ## kill every process under 100,000 jobs, once per appendfsync 
 test-docker: .venv/dev ## test the stack in containers (needs Docker with Compose v2)
 	pytest tests/docker
 
-bench: .venv/dev ## benchmark against stock Celery and others, into docs/explanation/performance.md (10 minutes); QUICK=1: 2 minutes
+bench: .venv/dev ## benchmark against stock Celery and others, and update docs/explanation/performance.md (10 minutes); QUICK=1: 2 minutes
 	python -m benchmarks $(if $(QUICK),--quick)
 
 doctor: .venv/native ## check the running stack and suggest a fix for each fault

@@ -34,7 +34,7 @@ class Figure:
 
 
 def interleave(name: str, unit: str, sides: Mapping[str, Measurement], rounds: int) -> Figure:
-    """Measure all sides in turn, A B A B: what changes on the machine meanwhile changes them all."""
+    """Measure all sides in turn (A B A B), so that changes on the machine affect all of them alike."""
     values: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(rounds):
         for side, measure in sides.items():
@@ -43,7 +43,7 @@ def interleave(name: str, unit: str, sides: Mapping[str, Measurement], rounds: i
 
 
 def save(machine: dict[str, str], figures: list[Figure], path: Path = RECORD) -> None:
-    """Write the figures; three digits are more than they are worth."""
+    """Write the figures, rounded to four significant digits."""
     rounded = [
         asdict(figure) | {"sides": {side: [float(f"{v:.4g}") for v in vs] for side, vs in figure.sides.items()}}
         for figure in figures

@@ -61,5 +61,5 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _wait_until_idle(process: psutil.Process) -> None:
-    """Return when it has worked off the events that it has received."""
+    """Wait until Flower has processed the events that it has received."""
     wait_until(lambda: process.cpu_percent(0.5) < 15, 60, "Flower has caught up")

@@ -50,7 +50,7 @@ class FrontDoor:
         self.environment |= {"GLASSQUEUE_ENV_FILE": os.devnull}
         ports = [free_port() for _ in range(producers)]
         self.producers = [self._producer(port, app, around) for port in ports]
-        # NGINX reads the variable as it stands there: further servers fit in
+        # the template inserts the value after `server`, so one value can hold several servers
         address = "; server ".join(f"127.0.0.1:{port}" for port in ports)
         nginx = around.enter_context(Nginx(folder, PRODUCER_ADDRESS=address))
         self.nginx, self.url = nginx, f"{nginx.url}{PATH}"

@@ -104,7 +104,7 @@ def two_producers(folder: Path, rounds: int, seconds: int) -> Figures:
 
 
 def waiting_clients(folder: Path, clients: int = 1000) -> Figures:
-    """Measure the MB that a producer needs more while clients wait for one job by `?wait`."""
+    """Measure the additional memory (MB) of a producer while clients wait for one job by `?wait`."""
     with ExitStack() as around:
         server = around.enter_context(RedisServer(folder))
         door = around.enter_context(front_door(folder / "many", server, OURS))

@@ -1,7 +1,7 @@
 """Write the figures into the documentation: tables, charts, and figures in the prose of any page.
 
-Between `<!-- table: NAME -->` and `<!-- end -->` stands a table; between `<!-- = NAME: SIDE -->` and `<!-- / -->` the
-median of a side, and with `NAME: SIDE / OTHER` a ratio.
+A table is between `<!-- table: NAME -->` and `<!-- end -->`. The median of a side is between `<!-- = NAME: SIDE -->`
+and `<!-- / -->`, or a ratio if the first comment is `<!-- = NAME: SIDE / OTHER -->`.
 """
 
 import re

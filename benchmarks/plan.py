@@ -20,7 +20,7 @@ class Plan:
     """All measurements, on one Redis; `rounds` says how often each is repeated."""
 
     def __init__(self, server: RedisServer, folder: Path, rounds: int, quick: bool) -> None:
-        """Note the surroundings; a quick plan leaves out what takes long."""
+        """Prepare the measurements; a quick plan leaves out the slow ones."""
         self.server, self.folder, self.rounds, self.quick = server, folder, rounds, quick
         self.transports = Transports(server, folder)
         self.size = 0.5 if quick else 1.0

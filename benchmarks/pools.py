@@ -1,7 +1,7 @@
 """Measure the pools with I/O-bound jobs: `python -m benchmarks.pools` (about five minutes).
 
 60 jobs that wait for a second each run on one consumer: prefork with 2 processes and threads with 50, alternating.
-CPU-bound jobs, for which threads share one core, are in `python -m benchmarks.broker`.
+For CPU-bound jobs, for which threads share one core, see `python -m benchmarks --parts pools`.
 """
 
 import time

@@ -17,7 +17,7 @@ class Transports:
     """One Redis server and one folder for all measurements; each takes the scheme of the broker's URL."""
 
     def __init__(self, server: RedisServer, folder: Path) -> None:
-        """Note both."""
+        """Keep the server and the folder for all measurements."""
         self.server, self.folder = server, folder
 
     def url(self, scheme: str) -> str:

@@ -4,7 +4,7 @@ import re
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # addresses to listen on, to which no client can connect
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # wildcard addresses to bind: the loopback address for clients
 DOT_SEGMENTS = (".", "..")  # RFC 3986, 5.2.4: browsers and HTTP clients remove them from the path of a URL
 
 
@@ -15,7 +15,7 @@ def in_url(host: str) -> str:
 
 def reachable(bound: str) -> str:
     """Return the address at which a client on this machine reaches a server that listens on a host."""
-    return EVERY.get(bound, bound)
+    return WILDCARDS.get(bound, bound)
 
 
 def is_loopback(host: str) -> bool:
@@ -54,5 +54,5 @@ def checked_host(text: str) -> str:
     address = as_address(host)
     wrong = ":" in host and not isinstance(address, IPv6Address)
     if wrong or (text and not host) or re.search(r"""[\s/@?#;{}$"'\\\[\]%]""", host):
-        raise ValueError("must be a host name or an address, such as 127.0.0.1 or ::1, without a scheme and a port")
+        raise ValueError("must be a host name or an address, such as 127.0.0.1 or ::1, without a scheme or a port")
     return str(address) if address else host.lower()

@@ -17,7 +17,7 @@ if settings.in_containers:
     misspelt.warn_of_misspelt_settings()
 with explained():
     app = create_celery_app(settings, settings.modules_of_tasks)
-shutdown.connect(app)  # before the log: a job that is logged as started is known to run
+shutdown.connect(app)  # before job_log: when the log says that a job has started, shutdown already waits for it
 job_log.connect(settings.log_level)
 breakpoints.connect()
 stopping.connect()
@@ -42,6 +42,8 @@ def serve_chosen_queues(**_: Any) -> None:
     chosen = [name.strip() for name in settings.consumer_queues.split(",") if name.strip()]
     for name in chosen:
         if name not in app.amqp.queues:
-            there = ", ".join(sorted(app.amqp.queues))
-            sys.exit(f"glassqueue: CONSUMER_QUEUES: no queue is called {name!r}; there are {there} (see .env.example)")
+            known = ", ".join(sorted(app.amqp.queues))
+            sys.exit(
+                f"glassqueue: CONSUMER_QUEUES: no queue is called {name!r}; choose from {known} (see .env.example)"
+            )
     app.amqp.queues.select(chosen or [name for name in app.amqp.queues if name not in OWN_CONSUMERS])

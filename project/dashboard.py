@@ -87,7 +87,7 @@ class RedisQueues:
         return await asyncio.get_running_loop().run_in_executor(None, self._rows)
 
     def _rows(self) -> list[dict[str, Any]]:
-        app.announced.refresh(app.broker.redis)  # their queues
+        app.announced.refresh(app.broker.redis)  # adds the queues of announced tasks to the app's
         consumers = Counter(name for consumer in self._jobs.consumers() for name in consumer.queues)
         return [
             {
@@ -102,7 +102,7 @@ class RedisQueues:
 
 
 class RabbitMQQueues(RabbitMQ):
-    """The queues in RabbitMQ for Flower's broker page, which lists only those that consumers reported at its start."""
+    """The queues in RabbitMQ for Flower's broker page; Flower itself lists only those reported when it started."""
 
     async def queues(self, _: Collection[str]) -> list[dict[str, Any]]:
         """Return a row for each queue of the stack that the management API knows."""
@@ -110,7 +110,7 @@ class RabbitMQQueues(RabbitMQ):
         return await super().queues(app.amqp.queues)
 
 
-# with --logging=none, which turns off Tornado's own format
+# Flower is started with --logging=none, so that Tornado does not set up its own log format
 logs.to_stdout(settings.log_level)
 # Flower's command has no option for another class or another kind of broker
 flower.command.Flower = GuardedFlower

@@ -67,7 +67,7 @@ class ChaosDisabled(GlassqueueError):
 
 
 class ChaosImpossible(GlassqueueError):
-    """The stack cannot break it here."""
+    """The action is not possible here."""
 
     status = 409
 

@@ -65,11 +65,11 @@ class Job(BaseModel, Generic[Result]):
     traceback: str | None = Field(
         default=None,
         exclude_if=lambda traceback: traceback is None,
-        description="The traceback of that error, at most 64 KiB. A story has it; elsewhere `traceback=1` asks for it",
+        description="The traceback of `error`, at most 64 KiB; included in a story, and elsewhere with `traceback=1`",
     )
     queue: str
     consumer: str | None
-    attempts: int = Field(description="How often a consumer has started it", ge=0)
+    attempts: int = Field(description="How many times a consumer has started it", ge=0)
     progress: Progress | None = Field(description="What the task reported last")
     parent: str | None = Field(description="The job that submitted this one")
     children: list[str] = Field(description="The jobs that this one submitted (the first hundred)")
@@ -96,7 +96,7 @@ class Job(BaseModel, Generic[Result]):
     def _from_whole_record(cls, job_id: str, record: Mapping[str, Any], traceback: bool) -> Self:
         status = record["status"] if record["status"] in get_args(Status) else "STARTED"  # a task may set its own
         optional = {name: record.get(name) for name in ("consumer", "parent", "started_at", "finished_at")}
-        begun = status not in WAITING  # before that, the field holds the progress of an earlier run
+        begun = status not in WAITING  # while a job waits, the field may hold the progress of an earlier run
         failed = status in FAILED
         return cls.model_validate(
             {
@@ -175,7 +175,7 @@ class ListedJob(Job[Any]):
 
     arguments: dict[str, Any] | None = Field(
         default=None,
-        description="Without secrets; null if they are long, or gone because the job has succeeded some time ago",
+        description="Without secrets; null if they are long, or no longer kept because the job succeeded some time ago",
     )
     omitted: list[Literal["result", "error", "arguments"]] = Field(
         default=[],
@@ -189,9 +189,9 @@ class Searched(BaseModel):
 
     jobs: int = Field(description="How many jobs were looked at")
     of: int = Field(description="How many recent jobs there are")
-    limit: int = Field(description="How many recent jobs are kept at most; older ones are found by their id only")
+    limit: int = Field(description="Maximum number of recent jobs; older jobs are found only by their id")
     oldest: datetime | None = Field(description="When the oldest of them was submitted or last retried")
-    complete: bool = Field(description="False if the time limit ended the search; `next` goes on")
+    complete: bool = Field(description="False if the time limit ended the search; `before=next` continues it")
 
 
 class JobPage(BaseModel):
@@ -244,7 +244,7 @@ class Queue(BaseModel):
     """A queue as it is at this moment."""
 
     queue: str = Field(examples=["default"])
-    waiting: int = Field(description="With Celery's own transport also delayed jobs, until a consumer holds them", ge=0)
+    waiting: int = Field(description="With `redis+stock://` also delayed jobs that no consumer has received yet", ge=0)
     delayed: int = Field(description="Jobs that are not due yet", ge=0)
     running: int = Field(ge=0)
     oldest_age: float | None = Field(description="Seconds since the submission of the job that waits longest", ge=0)
@@ -267,6 +267,6 @@ class Consumer(BaseModel):
     slots: int = Field(description="How many jobs it runs at a time", ge=1)
     queues: list[str]
     up_since: datetime | None = Field(default=None, description="Null for a consumer of an older version")
-    done: int | None = Field(default=None, description="How many jobs it has run since then")
+    done: int | None = Field(default=None, description="How many jobs it has run since `up_since`")
     tasks: list[str] = Field(default=[], description="The tasks with a route that it runs")
     busy: list[Running]

@@ -11,7 +11,7 @@ def to_stdout(level: str | int, *, force: bool = False) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(MarkingFormatter("%(asctime)s %(levelname)s %(name)s: %(mark)s%(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=force)
-    # the first two log URLs and response headers, and a webhook's URL is a secret; alembic logs two lines for each
-    # look at the database
+    # the first two log URLs and response headers, and a webhook's URL is a secret; alembic logs two lines each time
+    # it inspects the database
     for name in ("httpx", "httpcore", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

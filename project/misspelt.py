@@ -15,7 +15,7 @@ from project.settings import Settings, get_settings
 MAKES_OWN = {"ARGS", "JOB", "PART", "QUEUE", "STORM_SEED", "TESTS", "UPGRADE"}  # variables of the Makefile
 SETTINGS = {name.upper() for name in Settings.model_fields}
 SETTINGS |= {f"{name}_FILE" for name in SETTINGS} | {"GLASSQUEUE_ENV_FILE", "GLASSQUEUE_URL"}
-# similarity, 0 to 1; a developer's shell has names such as PG_PASSWORD, a container hardly any
+# least similarity, 0 to 1: higher in a shell, because it may have names such as PG_PASSWORD; a container has few others
 IN_SHELL, IN_CONTAINER, AS_HINT = 0.9, 0.8, 0.6
 
 

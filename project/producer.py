@@ -91,7 +91,7 @@ def _collect_garbage_rarely() -> None:
     By default Python looks through all objects of the process again and again while it reads such a body.
     """
     gc.collect()
-    gc.freeze()  # what is here now stays
+    gc.freeze()  # the objects that exist now stay for the life of the process, so skip them in every collection
     gc.set_threshold(10_000, 20, 100)
 
 
@@ -131,7 +131,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     build = app.build_middleware_stack
 
     def build_middleware_stack() -> ASGIApp:
-        """Put two outside of Starlette's own, which add_middleware() cannot."""
+        """Wrap Starlette's own middleware in two more, which add_middleware() cannot do."""
         return ExpressMiddleware(TooLargeMiddleware(build()), app.state.jobs, settings.hosts)
 
     app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Hide secret arguments wherever jobs are shown: in the API, in Flower and on the page. Jobs get them as sent.
+"""Hide secret arguments wherever jobs are shown: in the API, in Flower and on the page. The task gets the true values.
 
 An argument is secret if a word of its name says so, at any depth, or if its task marks it (task_options/secret.py).
 Lone surrogates, which cannot be sent, become question marks.

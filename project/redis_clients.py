@@ -39,8 +39,8 @@ class Idle:
 class QuickScripts(Redis):
     """A client whose evalsha() does without redis-py's pool and telemetry, which take longer than the call itself.
 
-    It has as many connections for that as its pool has for all other commands. A connection that Redis has closed
-    fails, and is replaced, when it is used.
+    It keeps its own connections for these calls, as many as its pool has for all other commands. A connection that
+    Redis has closed is noticed, and replaced, when it is used next.
     """
 
     _idle = Idle(0, 0)
@@ -60,7 +60,7 @@ class QuickScripts(Redis):
 
 
 def _exchange(pool: Any, idle: Idle, command: bytes) -> Any:
-    """Send a command and return its answer; after a ConnectionError once more, as options() says."""
+    """Send a command and return its answer; retry once after a ConnectionError, as options() configures."""
     try:
         connection = idle.connections.pop()
     except IndexError:
@@ -75,7 +75,7 @@ def _exchange(pool: Any, idle: Idle, command: bytes) -> Any:
     except ResponseError:
         idle.connections.append(connection)
         raise
-    except BaseException:  # perhaps its answer is still to come
+    except BaseException:  # the answer may still arrive, and must not be taken for that of the next command
         connection.disconnect()
         raise
     idle.connections.append(connection)
@@ -98,7 +98,7 @@ class EncodesInC:
 
 
 def async_client(settings: Settings) -> asyncio.Redis:
-    """Return a client of the job records for an event loop; it repeats no command."""
+    """Return a client of the job records for an event loop; it never retries a command."""
     client = asyncio.Redis.from_url(settings.records, **timeouts(settings), retry=AsyncRetry(NoBackoff(), 0))
     pool: Any = client.connection_pool
     pool.connection_class = type("Connection", (EncodesInC, pool.connection_class), {})

@@ -1,4 +1,4 @@
-"""The models of the story of a job, and of what lies in Redis of it."""
+"""Models of a job's story, and of the data that Redis holds about the job."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -37,7 +37,7 @@ class Segment(BaseModel):
 
 
 class Relative(BaseModel):
-    """A job that submitted this one, or that it submitted; without task and status if its record is gone."""
+    """The parent or a child of the job; task and status are null if its record is gone."""
 
     job_id: str
     task: str | None
@@ -45,7 +45,7 @@ class Relative(BaseModel):
 
 
 class Story(BaseModel):
-    """Everything that is known of a job."""
+    """Everything that is known about a job."""
 
     job: Job[Any]
     arguments: dict[str, Any] | None = Field(description="Without secrets; null if they are gone")
@@ -57,11 +57,11 @@ class Story(BaseModel):
     children: list[Relative]
     children_total: int
     edited_from: str | None = Field(description="The job whose arguments were edited to make this one")
-    edited_as: list[str] = Field(description="Jobs that were made of this one with edited arguments")
+    edited_as: list[str] = Field(description="Jobs that were made from this one with edited arguments")
 
 
 class Place(BaseModel):
-    """A key of Redis that has the job."""
+    """A Redis key that contains the id of the job."""
 
     key: str
     type: Literal["list", "zset", "set"]
@@ -70,7 +70,7 @@ class Place(BaseModel):
 
 
 class RawRecord(BaseModel):
-    """The record and the message of a job as they lie in Redis, without secrets."""
+    """The record and the message of a job as Redis stores them, without secrets."""
 
     key: str
     fields: dict[str, str]

@@ -18,7 +18,7 @@ from tests.support.stack import NativeStack
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Find the programs of the venv, the project's files and what runs here, wherever and however pytest was started.
+    """Set PATH and the working directory, and remove proxies, so that pytest can be started from any folder and shell.
 
     The developer's own .env reaches neither the tests nor what they start.
     """
@@ -39,7 +39,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make chaos` make the storm longer, and anyone repeat one."""
+    """Add the options of the storm: its length, its broker, and a seed that repeats it."""
     parser.addoption("--storm-jobs", type=int, default=2000, help="more than the default: once with each appendfsync")
     parser.addoption("--broker", choices=["redis", "rabbitmq"], default="redis", help="the broker of e2e and storm")
     parser.addoption("--storm-seed", type=int, default=3, help="what is killed when, in a storm")

@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def following(announced: AnnouncedTasks, settings: Settings) -> AsyncIterator[None]:
-    """Keep the announced tasks current while the app runs; what is known stays during an outage of Redis."""
+    """Keep the announced tasks up to date while the app runs; an outage of Redis does not remove them."""
     client = redis_clients.client(settings)
-    thread = CapacityLimiter(1)  # its own: requests that wait for Redis may hold all others
+    thread = CapacityLimiter(1)  # a thread of its own: requests that wait for Redis may hold all shared threads
 
     async def refresh() -> None:
         """Read the cards; keep the known ones while Redis is away."""
@@ -57,7 +57,7 @@ async def following(announced: AnnouncedTasks, settings: Settings) -> AsyncItera
 
 
 class AnnouncedRoutes(BaseRoute):
-    """The endpoints of all announced tasks; it finds those of a path by the path's first part."""
+    """The endpoints of all announced tasks; the first part of a path selects the task."""
 
     def __init__(self, announced: AnnouncedTasks, body_limit: int) -> None:
         self._announced, self._body_limit = announced, body_limit
@@ -106,7 +106,7 @@ def _document(app: FastAPI, announced: AnnouncedTasks, routes: AnnouncedRoutes) 
     edition, merged = -1, dict[str, Any]()
 
     def openapi() -> dict[str, Any]:
-        """Return the document; it is made anew when a task appears, changes or disappears."""
+        """Return the document; rebuild it when a task appears, changes or disappears."""
         nonlocal edition, merged
         if edition != announced.edition:
             edition, merged = announced.edition, _merged(build(), list(routes.routes()))

@@ -28,7 +28,7 @@ class TaskOut(BaseModel):
         default=None, description="How many live consumers run it; null while Redis has not answered yet"
     )
     announced: bool = Field(default=False, description="A consumer has announced it; the producer has no code for it")
-    conflict: str | None = Field(default=None, description="How consumers contradict each other, or the producer")
+    conflict: str | None = Field(default=None, description="How the announced cards or the producer's code differ")
 
 
 @router.get("", summary="List the tasks", operation_id="list_tasks", responses=problem_responses(429))

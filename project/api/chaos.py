@@ -96,7 +96,7 @@ def show(chaos: ChaosDep) -> ChaosOut:
 
 def _add(action: str, summary: str, model: Any, run: Callable[[Chaos, Any], Done]) -> None:
     async def allowed(chaos: ChaosDep) -> None:
-        """Refuse before the body is read."""
+        """Without CHAOS=1, refuse the request before its body is read."""
         chaos.require_enabled()
 
     @router.post(

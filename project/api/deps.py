@@ -77,4 +77,4 @@ def require_broker(jobs: JobsDep) -> None:
 
 def require_room_to_listen(jobs: JobsDep) -> None:
     """Raise TooManyListeners if MAX_WAITERS clients already wait for jobs or follow them."""
-    jobs.make_room()
+    jobs.require_room()

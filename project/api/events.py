@@ -33,7 +33,7 @@ async def _listener(feed: FeedDep) -> AsyncIterator[Listener]:
     summary="Follow every job",
     operation_id="follow_jobs",
     response_class=EventStream,
-    dependencies=[Depends(require_broker)],  # checked before the stream begins: then the status is already 200
+    dependencies=[Depends(require_broker)],  # checked before the stream begins: after that, the status is already 200
     responses=EVENTS | problem_responses(429, 503),
 )
 async def follow_all(listener: Annotated[Listener, Depends(_listener)]) -> EventStream:

@@ -1,8 +1,8 @@
 """Answer the most frequent requests at once: a plain submit, and a plain look-up of a job, also with ?wait=SECONDS.
 
-FastAPI's layers take several times as long as such a job's way into Redis. A request that is not plain (it has another
-query, a header with a meaning, or a body that is not valid) goes to FastAPI unchanged. The endpoints in task_routes.py
-define what every request means; tests/integration/api/test_express.py compares the answers of both ways.
+FastAPI's layers take several times as long as submitting such a job to Redis. A request that is not plain (it has
+another query, a header in WITH_MEANING, or an invalid body) goes to FastAPI unchanged. The endpoints in task_routes.py
+define what every request means; tests/integration/api/test_express.py compares the answers of both paths.
 """
 
 import json
@@ -32,7 +32,7 @@ from project.task_options.signature import arguments_model
 
 Headers = dict[bytes, bytes]
 
-LARGEST_BODY = 64 * 1024  # bytes; the time of a larger one is that of its validation
+LARGEST_BODY = 64 * 1024  # bytes; for a larger body, validation takes so long that a shortcut gains nothing
 #: Headers that change what a request means, or how its body is read.
 WITH_MEANING = {
     "POST": frozenset({b"idempotency-key", b"transfer-encoding"}),
@@ -79,7 +79,7 @@ class Endpoint:
         return Answer(202, ACCEPTED.dump_json(job), ((b"location", f"{self.path}/{job.job_id}".encode()),))
 
     async def look_up(self, job_id: str, seconds: int, receive: Receive) -> Answer:
-        """Return the job as it is now, or after some seconds unless it ends before."""
+        """Return the job as it is now; if *seconds* is not 0, first wait that long at most for the job to end."""
         if not seconds:
             return Answer(200, JOB.dump_json(await self._jobs.look_up(self._task, job_id)))
         job = await unless_disconnected(receive, self._jobs.wait(self._task, job_id, seconds))
@@ -113,9 +113,9 @@ class ExpressMiddleware:
         await _respond(answer, partial(count, scope["method"], route, begun), scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple[Endpoint | None, str, int]:
-        """Return the task's endpoint, the id in the path and the seconds to wait, if FastAPI is not needed for them.
+        """Return the task's endpoint, the job's id ("" for a submit) and the seconds to wait.
 
-        The id of a submit is "".
+        The endpoint is None if the request needs FastAPI.
         """
         if scope["type"] != "http":
             return None, "", 0
@@ -129,7 +129,7 @@ class ExpressMiddleware:
         return None, "", 0
 
     def _plain_headers(self, scope: Scope) -> Headers | None:
-        """Return the headers of a request that is allowed and plain."""
+        """Return the headers of a request; return None if the request is refused or not plain."""
         headers = dict(scope["headers"])
         repeated = len(headers) != len(scope["headers"])
         if repeated or not WITH_MEANING[scope["method"]].isdisjoint(headers):
@@ -171,7 +171,7 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
 async def _respond(
     answer: Awaitable[Answer], observe: Callable[[int], None], scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Send an answer, or the problem that it raises; observe the status before."""
+    """Send an answer, or the problem that it raises; pass the status to *observe* first."""
     try:
         status, body, headers = await answer
     except GlassqueueError as error:

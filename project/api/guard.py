@@ -30,13 +30,13 @@ class GuardMiddleware:
 
 
 def _joined(headers: Headers, name: str) -> str | None:
-    """Return the value of a header; several are one list (RFC 9110, section 5.3), as NGINX and Tornado read them."""
+    """Return the value of a header; join repeated headers (RFC 9110, section 5.3), as NGINX and Tornado do."""
     values = headers.getlist(name)
     return ", ".join(values) if values else None
 
 
 def with_headers(send: Send, private: bool) -> Send:
-    """Return a `send` that adds the headers of a response, which no cache keeps if it is private."""
+    """Return a `send` that adds the guard's headers to a response; a private response must not be cached."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":

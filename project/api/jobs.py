@@ -28,7 +28,7 @@ from project.task_options.signature import arguments_model
 router = APIRouter(prefix=f"{API}/jobs", tags=["overview"])
 
 
-DRY_RUN: dict[int | str, Any] = {200: {"model": Requeued, "description": "A dry run: how many there are"}}
+DRY_RUN: dict[int | str, Any] = {200: {"model": Requeued, "description": "Dry run: the number of jobs that match"}}
 
 
 class Filter(Limited):
@@ -45,7 +45,7 @@ class Filter(Limited):
         default=None,
         min_length=1,
         max_length=100,
-        description="Found in the arguments as they are shown, in any case of letters; "
+        description="Only jobs whose arguments, as shown, contain this text, ignoring case; "
         "arguments of more than 16 KiB are not searched",
     )
 
@@ -168,7 +168,7 @@ def story(job_id: JobId, jobs: JobsDep, settings: SettingsDep) -> Story:
 
 @router.get(
     "/{job_id}/record",
-    summary="Show the record and the message of a job as they lie in Redis, without secrets",
+    summary="Show the record and the message of a job as Redis stores them, without secrets",
     operation_id="get_record",
     responses=problem_responses(404, 429, 503),
 )
@@ -191,7 +191,7 @@ async def cancel_or_collect(
     return await long_poll(request, response, how.wait, answer)
 
 
-# after /requeue: the first route that matches a path answers a wrong method
+# after /requeue: for a wrong method, the first route that matches the path answers 405 and lists its own methods
 @router.get(
     "/{job_id}",
     response_model=Job[Any],

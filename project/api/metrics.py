@@ -49,13 +49,13 @@ def total() -> float:
 
 
 def _count(scope: Scope, status: int, begun: float) -> None:
-    # the route's pattern and known methods only: values chosen by clients would make labels without limit
+    # the route's pattern and known methods only: values chosen by clients would create an unlimited number of labels
     route = getattr(scope.get("route"), "path", "unknown")
     count(scope["method"] if scope["method"] in METHODS else "other", route, begun, status)
 
 
 def count(method: str, route: str, begun: float, status: int) -> None:
-    """Count a request to a route, given by its pattern, and the seconds since it has begun."""
+    """Count a request to a route, given by the route's pattern, and the seconds since *begun*."""
     _labelled(method, route, status).observe(time.perf_counter() - begun)
 
 

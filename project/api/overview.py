@@ -43,7 +43,7 @@ async def _listener(overview: OverviewDep) -> AsyncIterator[Listener]:
     summary="Follow the overview",
     operation_id="follow_overview",
     response_class=EventStream,
-    dependencies=[Depends(require_broker)],  # checked before the stream begins: then the status is already 200
+    dependencies=[Depends(require_broker)],  # checked before the stream begins: after that, the status is already 200
     responses=EVENTS | problem_responses(429, 503),
 )
 async def follow(listener: Annotated[Listener, Depends(_listener)]) -> EventStream:

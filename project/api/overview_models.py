@@ -11,7 +11,7 @@ class Rates(BaseModel):
     succeeded: float | None
     failed: float | None
     retried: float | None
-    returned: float | None = Field(description="Jobs that came back: a lost lease, a consumer that stops")
+    returned: float | None = Field(description="Jobs put back in their queue: lost leases and stopping consumers")
     revoked: float | None
 
 
@@ -50,7 +50,7 @@ class ConsumerNow(BaseModel):
     slots: int
     queues: list[str]
     up_since: float | None
-    done: int | None = Field(description="Jobs that it has run since then")
+    done: int | None = Field(description="Jobs that it has run since `up_since`")
     busy: list[Slot]
     busy_total: int
 
@@ -138,17 +138,17 @@ class Snapshot(BaseModel):
     at: float
     producer: str = Field(description="The producer that has taken the sample")
     broker: str = Field(examples=["leased"])
-    stale_since: float | None = Field(description="Since when Redis or the broker does not answer")
+    stale_since: float | None = Field(description="Since when Redis or the broker has not answered; else null")
     unknown: list[str] = Field(description="Fields that this kind of broker cannot know; they are null")
     pages: int = Field(description="Clients that follow this producer's overview")
     queues: list[QueueNow]
-    queues_total: int = Field(description="More than are listed, if a frame has no room for all of them")
+    queues_total: int = Field(description="How many queues there are; a frame may have no room for all of them")
     consumers: list[ConsumerNow]
     consumers_total: int
     producers: list[ProducerNow]
     producers_total: int
     rates: AllRates
     changes: ChangesNow
-    point: Point | None = Field(description="The last second, in one frame of each second")
+    point: Point | None = Field(description="The last second; in one frame per second, null in the others")
     theory: list[TheoryNow]
     history: History

@@ -17,7 +17,7 @@ from project.errors import GlassqueueError, UnknownJob
 from project.schedules.errors import InvalidSchedule
 from project.task_options.body_limits import MOST_ERRORS
 
-INVALID_REQUEST = "The request does not fit what the task accepts."
+INVALID_REQUEST = "The request is invalid."
 TOO_LARGE = "The body is larger than this address accepts."
 LONGEST_FIELD, LONGEST_MESSAGE = 100, 300
 NOTHING_HERE = f"There is nothing at this address; GET {API}/tasks lists the tasks."

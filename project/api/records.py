@@ -42,7 +42,7 @@ class Record(BaseModel):
     job_id: str
     task: str
     consumer: str = Field(description="The consumer that ran it last")
-    attempts: int = Field(ge=1, description="How often it was started")
+    attempts: int = Field(ge=1, description="How many times it was started")
     started_at: datetime = Field(description="When it was last started")
     finished_at: datetime | None = Field(description="Null until it has finished")
 

@@ -155,7 +155,7 @@ class ScheduleOut(BaseModel):
 
 
 def _coming(schedule: Schedule, seconds: float) -> list[datetime]:
-    """Return the next times, beginning with `next`, also if that has just come and its job is about to be submitted."""
+    """Return the next times, beginning with `next`, even if that is due now and its job is not submitted yet."""
     now = datetime.now(UTC)
     due = [schedule.next] if schedule.next and schedule.next <= now else []
     return [*due, *upcoming(schedule.rule, now, schedule.coming, seconds)][:KNOWN]

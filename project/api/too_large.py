@@ -1,6 +1,6 @@
-"""Give the refusal of a body that is too large the shape of all errors.
+"""Answer a request with too large a body with a problem (RFC 9457), like all other errors.
 
-Starlette refuses one whose Content-Length says so in plain text, and outside of all middleware of an app.
+If the Content-Length exceeds the limit, Starlette answers in plain text, and outside of all middleware of the app.
 """
 
 from starlette.datastructures import Headers

@@ -1,4 +1,4 @@
-"""The brokers: one class for each kind, all with the shape of `base.Broker`.
+"""The brokers: one class for each kind, all with the interface of `base.Broker`.
 
 leased         the leased Redis transport (`redis://`), the default
 stock          Celery's own Redis transport (`redis+stock://`)

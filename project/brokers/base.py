@@ -1,4 +1,4 @@
-"""The shape that all brokers share: what the rest of the project may ask of a broker.
+"""The interface of all brokers: everything that the rest of the project may ask of a broker.
 
 `broker_for(settings)` chooses the class once, for the Celery app, which has it as `app.broker`. Code outside of
 `project/brokers/` calls these methods and never asks which kind of broker it is.
@@ -57,7 +57,7 @@ class PublishRefused(OperationalError):
 class Broker(ABC):
     """A broker of the kind that BROKER_URL names."""
 
-    kind: ClassVar[str]  # Redis has it in the records of jobs and consumers, and in the keys broker:<kind>
+    kind: ClassVar[str]  # stored in the records of jobs and consumers, and in the keys broker:<kind>
     #: The name of the server if it is not Redis: it may then be away on its own, while job records can be read.
     separate_server: ClassVar[str] = ""
     #: Whether admission takes a message out of the Redis list `inbox` in the same step that makes it a job.
@@ -117,7 +117,7 @@ class Broker(ABC):
 
     @asynccontextmanager
     async def in_event_loop(self) -> AsyncIterator[None]:
-        """Let the event loop that runs the block publish and read jobs without blocking, by `self.scripts`."""
+        """Allow publishing and reading jobs in the block's event loop without blocking it, with `self.scripts`."""
         self._loop = asyncio.get_running_loop()
         self.scripts = ScriptBatch(redis_clients.async_client(self.settings))
         self._slots = CapacityLimiter(COMMON["broker_pool_limit"])
@@ -136,7 +136,7 @@ class Broker(ABC):
         return self._slots
 
     def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
-        """Begin to do what publish() does, from the event loop: in a thread, because the broker's library blocks."""
+        """Start publish() from the event loop, in a thread, because the broker's library blocks."""
         job_id = job_id or uuid()
         publish = partial(self.publish, task, args, kwargs, job_id, options)
         outcome = asyncio.ensure_future(run_sync(publish))
@@ -158,28 +158,28 @@ class Broker(ABC):
 
     @abstractmethod
     def requeue(self, job_ids: list[str]) -> list[str]:
-        """Return failed or revoked jobs to their queues under their ids; return the ids of those that were."""
+        """Return failed or revoked jobs to their queues under the same ids; return the ids of the requeued jobs."""
 
     @abstractmethod
     def take_over(self) -> int:
-        """Move the jobs that wait for another kind of broker here; return how many were moved."""
+        """Move the jobs that wait in another kind of broker to this one; return how many were moved."""
 
     def stop(self, job_id: str, outcome: Outcome) -> None:
         """Tell consumers to end the process of a running job that was cancelled.
 
-        If no consumer hears that, the run goes on, and whatever it reports is refused.
+        If no consumer receives the command, the run continues, and whatever it reports is refused.
         """
         with suppress(OperationalError):
             self.broadcast("stop_job", {"job_id": job_id, "run": self.run_name(outcome)})
 
     @abstractmethod
     def run_name(self, outcome: Outcome) -> str:
-        """Return what tells one run of a job from its other runs."""
+        """Return a value that distinguishes the stopped run of a job from its other runs."""
 
     def broadcast(self, command: str, arguments: dict[str, Any]) -> None:
         """Send a remote control command to all consumers; raise OperationalError while the broker is away.
 
-        Celery's own broadcast() retries a message that cannot be sent for ever.
+        Celery's own broadcast() retries forever if the message cannot be sent.
         """
         exchange = self.app.control.mailbox.exchange
         message = {"method": command, "arguments": arguments, "destination": None, "pattern": None, "matcher": None}
@@ -196,11 +196,11 @@ class Broker(ABC):
         return queue_depths.depths(self.redis, queues)
 
     def ping(self) -> None:
-        """Return if jobs can be accepted; raise the library's error if not."""
+        """Raise the library's error unless jobs can be accepted."""
         self.redis.ping()
 
     def check(self) -> Check:
-        """Check, within CHECK_TIMEOUT, that the broker accepts jobs and is as this stack needs it."""
+        """Check, within CHECK_TIMEOUT, that the broker accepts jobs and is set up as this stack requires."""
         try:
             with redis_clients.client(self.settings, self.url) as client:
                 client.ping()
@@ -236,7 +236,7 @@ def transport_options(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def library_errors() -> Iterator[None]:
-    """Raise what Celery's own publishing raises when Redis is away, frozen or out of memory."""
+    """Convert redis-py's errors to OperationalError, which Celery's own publishing raises."""
     try:
         yield
     except RedisError as error:

@@ -19,18 +19,18 @@ class CeleryBroker(Broker):
 
     @abstractmethod
     def send(self, message: Message) -> Any:
-        """Send the message of a job; raise OperationalError, or QueueFull if it must fit and does not."""
+        """Send a job's message; raise OperationalError, or QueueFull if the queue is full and *message.must_fit*."""
 
     def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
         """Write the record of a job, then send its message."""
         return job_records.publish(task, args, kwargs, job_id, options)
 
     def requeue(self, job_ids: list[str]) -> list[str]:
-        """Send the messages of failed or revoked jobs again; return the ids of those that were."""
+        """Send the messages of failed or revoked jobs again; return the ids of the requeued jobs."""
         return [job_id for job_id in job_ids if job_records.requeue(self, job_id)]
 
     def run_name(self, outcome: Outcome) -> str:
-        """Return the nonce of the message that the run came with."""
+        """Return the nonce of the message that started the run."""
         return outcome.nonce
 
     def take_over(self) -> int:

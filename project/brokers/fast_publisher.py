@@ -1,8 +1,8 @@
-"""The short way into the leased transport, for calls that use none of Celery's rarer options.
+"""A shortcut into the leased transport, for calls that use none of Celery's rarer options.
 
-Celery's own way takes a producer from a pool, declares the queue, builds the message in four layers and sends two
-signals: most of the time of a `.delay()`. Here the same message is built at once and admitted by the same script.
-What this module does not know goes Celery's way: `can_publish()` tells.
+Celery takes a producer from a pool, declares the queue, builds the message in four layers and sends two signals, which
+is most of the time of a `.delay()`. This module builds the same message directly, and the same script admits it.
+Calls that this module does not support go through Celery: `can_publish()` decides.
 """
 
 import math
@@ -25,7 +25,7 @@ from project.leased_transport import admission
 from project.leased_transport.script_batch import LARGEST, ScriptBatch
 
 KNOWN = {"countdown", "eta", "headers", "nonce", "queue", "priority", "ignore_result", "time_limit", "soft_time_limit"}
-#: What an app must be set to: with any other value Celery does more than this module.
+#: The settings that this module supports: with any other value Celery does more than this module.
 PLAIN = {
     "task_serializer": "json",
     "task_compression": None,
@@ -116,7 +116,7 @@ def _origin(_: int) -> str:
 
 
 def can_publish(task: Any, args: Any, options: dict[str, Any]) -> bool:
-    """Tell whether this module can publish a call that no running job makes, or only Celery can."""
+    """Tell whether this module can publish a call, which must come from outside a running job; if not, Celery must."""
     return not (
         not options.keys() <= KNOWN
         or options.get("soft_time_limit", 0) > options.get("time_limit", math.inf)
@@ -127,7 +127,7 @@ def can_publish(task: Any, args: Any, options: dict[str, Any]) -> bool:
 
 
 def known_options(task: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a call, with those that its task declares, without those that change nothing."""
+    """Return the options of a call, merged with those that its task declares, without those that have no effect."""
     declared = task._get_exec_options() | {"serializer": None if task.serializer == "json" else task.serializer}
     return {name: value for name, value in (declared | options).items() if value is not None}
 

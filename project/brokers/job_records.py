@@ -29,8 +29,9 @@ from project.task_options.followers import patiently
 
 UNSENT_TTL = 60  # seconds that a record lives until its message is sent: longer than any sender waits for a broker
 SENDING = 4  # seconds after which a sender that has noted no outcome is considered dead
-#: Options that hold for one sending and are not kept for a requeue; of our own options, those that are not Celery's.
+#: Options that apply to one sending only, and are not kept for a requeue.
 OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
+#: Options that this module adds to the message itself.
 OURS = ("headers", "nonce")
 #: Errors of a send that say nothing about the message: a later send of the same message may succeed.
 BROKER_ERRORS = (OperationalError, RedisError, QueueFull, LimitExceeded, OSError)
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
-    """Write the record of a job and send its message; a message that cannot be sent takes the record with it.
+    """Write the record of a job and send its message; delete the record again if the message cannot be sent.
 
     Raises JobExists for a job whose message was sent before, unless a parent that runs again submits the same child;
     QueueFull; or OperationalError when the broker or Redis is away, which a running job waits out.
@@ -139,7 +140,7 @@ def new_nonce() -> str:
 
 
 def _register_and_send(message: Message) -> Any:
-    """Submit a job."""
+    """Write the record of a new job, then send its message."""
     headers = message.options.get("headers") or {}
     step = keys.step(message.options.get("priority", message.task.priority))
     fields = headers.get("record", {}) | {"broker": message.kind, "step": step}
@@ -161,13 +162,13 @@ def _register(message: Message, arguments: list[Any]) -> Any:
     with library_errors():
         while (answer := scripts.REGISTER(message.task.backend.client, [message.key], arguments)) == b"BUSY":
             if time.monotonic() > end:
-                raise OperationalError(f"other producers are sending job {message.job_id}")
+                raise OperationalError(f"another producer is sending job {message.job_id}; try again")
             time.sleep(0.05)
     return answer
 
 
 def _send_and_confirm(message: Message) -> Any:
-    """Send a message and note that it was sent; if that fails, remove what was noted before."""
+    """Send a message and note in the record that it was sent; if sending fails, undo what was written before."""
     confirm = partial(scripts.CONFIRM_SENT, message.task.backend.client, [message.key])
     due = time.time() + message.seconds if message.seconds else ""
     try:
@@ -183,7 +184,7 @@ def _send_and_confirm(message: Message) -> Any:
 
 
 def _retry(message: Message) -> Any:
-    """Send another message for the job that is running, with the nonce of the message that it came with."""
+    """Send another message for the running job, with the same nonce as the message that started this run."""
     message.must_fit = False
     sent, seconds = message.send(), message.seconds
     due = time.time() + seconds if seconds else ""
@@ -215,7 +216,7 @@ class RecordBackend(LeasedBackend):
         request.attempt, before = begun
         if before:
             fields = f"job_id={request.id} task={task.name} queue={task.queue_name} consumer={before.decode()}"
-            log.warning("delivered again, another run has begun and not ended: %s", fields)
+            log.warning("message delivered again, although an earlier run of its job has not ended: %s", fields)
 
     def _write(
         self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None, due: Any = ""

@@ -41,8 +41,8 @@ class LeasedBroker(Broker):
         return super().celery_options() | selected | {"result_backend": backend}
 
     def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
-        """Admit a job: with the fast publisher, or with Celery's own way for options that only Celery knows."""
-        # with its id chosen here, a job whose answer was lost is known when it is published again
+        """Admit a job with the fast publisher, or through Celery if the call has options that only Celery supports."""
+        # choose the id here: if the answer is lost, the job is recognised when it is published again
         job_id, chosen = job_id or uuid(), known_options(task, options)
         publisher = None if get_current_worker_task() else self._publisher_for(task, args, chosen)
         if publisher:
@@ -87,13 +87,13 @@ class LeasedBroker(Broker):
         return self._publisher
 
     def requeue(self, job_ids: list[str]) -> list[str]:
-        """Return failed or revoked jobs to their queues under their ids; return the ids of those that were."""
+        """Return failed or revoked jobs to their queues under the same ids; return the ids of the requeued jobs."""
         return control.requeue(self.redis, job_ids)
 
     def run_name(self, outcome: Outcome) -> str:
-        """Return the fencing token, of which each attempt has its own."""
+        """Return the fencing token, which is different for each attempt."""
         return outcome.token
 
     def take_over(self) -> int:
-        """Adopt jobs in Redis alone: the brokers that have their messages need not be there."""
+        """Adopt jobs in Redis alone: the brokers that hold their messages need not be running."""
         return switching.adopt_all(self.redis)

@@ -1,4 +1,4 @@
-"""The result backend of the leased transport, with what our tasks can do besides: report progress, have followers."""
+"""The leased transport's result backend, extended for this project's tasks: they report progress and have followers."""
 
 import json
 from contextlib import suppress
@@ -15,7 +15,7 @@ class LeasedBackend(FollowedFailure, backend.Backend):
     """Selected by project/celery_config/config.py when the broker is Redis."""
 
     def begin(self, task: Any) -> None:
-        """Do nothing: a job that was taken has begun."""
+        """Do nothing: the step that fetched the job has already marked it as started."""
 
     def store_progress(self, task_id: str, request: Any, progress: dict[str, Any]) -> None:
         """Note how far a running job is; do nothing if Redis is away or another attempt owns the job."""

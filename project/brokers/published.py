@@ -7,7 +7,7 @@ from celery.result import AsyncResult
 
 
 class JobResult(AsyncResult):
-    """Celery's AsyncResult, which is cheaper to delete: most results are never waited for."""
+    """Celery's AsyncResult, made cheaper to delete: most results are never waited for."""
 
     @classmethod
     def of(cls, task: Any, job_id: str, ignored: bool = False) -> Self:
@@ -17,7 +17,7 @@ class JobResult(AsyncResult):
         return result
 
     def __del__(self) -> None:
-        """Cancel the wait for the result, if there is one; Celery would look long."""
+        """Cancel the wait for the result, if there is one; Celery's own search for it is slow."""
         if self.backend is not None and any(self.id in waiting for waiting in self.backend._pending_results):
             super().__del__()
 

@@ -8,7 +8,7 @@ from redis import Redis
 
 from project.leased_transport import keys
 
-#: Keys of Celery's own transport, apart from those of the leased one, whose lists hold ids instead of messages.
+#: The prefix that separates the keys of Celery's own transport from those of the leased one, whose lists hold ids.
 STOCK_PREFIX = "stock:"
 
 

@@ -28,7 +28,7 @@ from project.brokers.job_records import Message
 from project.check import CHECK_TIMEOUT, Check
 from project.leased_transport import QueueFull
 
-INBOX = Queue("inbox", durable=True)  # one more way in, for any program
+INBOX = Queue("inbox", durable=True)  # another way to submit jobs, for any program
 DEAD = "dead"  # the queue of dead letters
 HEARTBEAT = 10  # seconds: a peer silent for twice as long is considered dead, and its messages are delivered again
 UNACKNOWLEDGED = 30 * 60  # seconds that RabbitMQ lets a consumer hold a message, unless a job may run for longer
@@ -64,9 +64,9 @@ class RabbitMQBroker(CeleryBroker):
             "broker_transport_options": {"confirm_publish": True},
             "broker_heartbeat": self._heartbeat(),
             "broker_native_delayed_delivery_queue_type": "quorum",
-            # RabbitMQ redelivers the jobs of a lost connection, so a job that goes on would run twice at once
+            # RabbitMQ redelivers the jobs of a lost connection, so a job that continued would run twice at once
             "worker_cancel_long_running_tasks_on_connection_loss": True,
-            "worker_disable_prefetch": False,  # RabbitMQ counts by itself
+            "worker_disable_prefetch": False,  # RabbitMQ itself limits how many messages a consumer holds
         }
 
     def _heartbeat(self) -> int:
@@ -109,7 +109,7 @@ class RabbitMQBroker(CeleryBroker):
             yield producer
 
     def send(self, message: Message) -> Any:
-        """Send a message, delayed by whole seconds; raise QueueFull if it must fit and does not.
+        """Send a message, delayed by whole seconds; raise QueueFull if the queue is full and *message.must_fit*.
 
         A running job cannot wait for room, so RabbitMQ delays its message until there is some.
         """
@@ -126,7 +126,7 @@ class RabbitMQBroker(CeleryBroker):
     def _publish_options(self, message: Message) -> dict[str, Any]:
         priority = message.options.get("priority", message.task.priority)
         return {
-            # RabbitMQ's highest is the most urgent, ours is 0; version 3 makes no difference
+            # in RabbitMQ the highest number is the most urgent, here it is 0; RabbitMQ 3 ignores priorities
             "priority": None if priority is None else 9 - priority,
             "mandatory": True,  # otherwise a message for a deleted queue is lost
             "confirm_timeout": 2 * self.app.conf.broker_connection_timeout,
@@ -140,7 +140,7 @@ class RabbitMQBroker(CeleryBroker):
         }
 
     def ping(self) -> None:
-        """Return if Redis and RabbitMQ can accept jobs."""
+        """Raise an error unless both Redis and RabbitMQ can accept jobs."""
         super().ping()
         self._ready([self.app.conf.task_default_queue])
 
@@ -198,7 +198,7 @@ def dead_queue() -> Queue:
 
 
 def declare_all(app: Celery, connection: Any) -> None:
-    """Declare all queues, and what delays messages."""
+    """Declare all queues, and the exchanges and queues that delay messages."""
     delayed.declare_native_delayed_delivery_exchanges_and_queues(connection, "quorum")
     for queue in app.amqp.queues.values():
         queue(connection.default_channel).declare()
@@ -219,7 +219,7 @@ def _lend(app: Celery, pool: Any) -> Iterator[Any]:
                 producer.connection.collect()
                 raise
     except AmqpConnection.channel_errors as error:
-        log.error("RabbitMQ refuses: %r", error)
+        log.error("RabbitMQ refused an operation: %r", error)
         raise OperationalError(f"RabbitMQ: {error!r}") from error
     except (OperationalError, *AmqpConnection.connection_errors, LimitExceeded) as error:
         if blocked.is_set():

@@ -1,4 +1,4 @@
-"""Celery's own Redis transport (`redis+stock://`), to compare with: delivery is Celery's, records are ours."""
+"""Celery's own Redis transport (`redis+stock://`), for comparison: delivery is Celery's, records are ours."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -19,7 +19,7 @@ TIMEOUT = "visibility_timeout"
 
 
 class StockBroker(CeleryBroker):
-    """Queues are lists of messages in any Redis; their keys have a prefix, apart from those of the leased transport."""
+    """Queues are lists of messages in any Redis; a prefix separates their keys from those of the leased transport."""
 
     kind = "stock"
     unknown = ("oldest_age",)
@@ -47,7 +47,7 @@ class StockBroker(CeleryBroker):
     def _visibility_timeout(self) -> dict[str, float]:
         """Return the options for ?visibility_timeout=SECONDS in BROKER_URL.
 
-        kombu then looks for such jobs each second: every 100 seconds, its default, hides what a short timeout does.
+        With it, kombu looks for timed-out jobs every second: its default, 100 seconds, would hide a short timeout.
         """
         query = dict(parse_qsl(urlsplit(self.settings.broker).query))
         if TIMEOUT not in query:

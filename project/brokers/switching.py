@@ -48,7 +48,7 @@ def _keep(broker: Broker, ended: threading.Event) -> None:
     while not ended.is_set():
         try:
             if count := broker.take_over():
-                log.info("moved %d jobs here that waited for another kind of broker", count)
+                log.info("moved %d jobs from another kind of broker to this one", count)
             pause = PAUSES[0] if count else min(2 * pause, longest)
         except (RedisError, OperationalError) as error:
             log.debug("cannot move jobs: %r", error)
@@ -58,31 +58,31 @@ def _keep(broker: Broker, ended: threading.Event) -> None:
 
 
 def adopt_all(client: Redis) -> int:
-    """Make the jobs that wait for other kinds of brokers wait in Redis, with leases; return how many did."""
+    """Move the jobs that wait in other kinds of brokers to the leased queues in Redis; return how many were moved."""
     return sum(_adopt(client, kind) for kind in ELSEWHERE)
 
 
 def send_all(broker: Broker) -> int:
     """Send a message for each job that waits for another kind of broker; return how many were sent."""
     client, queues = broker.redis, sorted(broker.app.amqp.queues)
-    others = chain.from_iterable(_of(client, kind) for kind in ELSEWHERE if kind != broker.kind)
+    others = chain.from_iterable(_ids_of(client, kind) for kind in ELSEWHERE if kind != broker.kind)
     return sum(_try_to_send(broker, job_id) for job_id in chain(others, _leased(client, queues)))
 
 
 def _adopt(client: Redis, kind: str) -> int:
-    ids, moved = _of(client, kind), 0
+    ids, moved = _ids_of(client, kind), 0
     while batch := list(islice(ids, BATCH)):
         moved += scripts.ADOPT(client, [keys.broker(kind)], [kind, *batch])
     return moved
 
 
-def _of(client: Redis, kind: str) -> Iterator[str]:
+def _ids_of(client: Redis, kind: str) -> Iterator[str]:
     """Yield the ids of jobs that have their messages in one kind of broker."""
     return (raw.decode() for raw in client.sscan_iter(keys.broker(kind), count=BATCH))
 
 
 def _leased(client: Any, queues: list[str]) -> Iterator[str]:
-    """Yield the ids of jobs of the leased transport that wait, the next ones first, are delayed or run."""
+    """Yield the ids of the leased transport's jobs, by queue: waiting ones in order, then delayed and running ones."""
     for queue in queues:
         for name in keys.waiting(queue):
             stayed = 0  # jobs at the head that could not be moved

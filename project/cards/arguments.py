@@ -48,7 +48,7 @@ def model_of(name: str, schema: dict[str, Any]) -> type[AnnouncedArguments]:
     if plain.get("type") != "object" or not isinstance(names, dict):
         raise BadCard("arguments: must be the schema of an object with properties")
     if len(names) > MOST_KEYS or not all(each.isidentifier() for each in names):
-        raise BadCard(f"arguments: at most {MOST_KEYS} properties, whose names are names of Python")
+        raise BadCard(f"arguments: at most {MOST_KEYS} properties, whose names are valid Python identifiers")
     check = validator(plain)
     fields = {"__announced__": tuple(names), "__schema__": plain, "__validator__": check}
     fields |= {"__optional__": check.is_valid({}), "__module__": __name__, "__doc__": f"The arguments of {name}."}

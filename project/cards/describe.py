@@ -34,7 +34,7 @@ def card_of(task: Any) -> Card:
 def code_version(module: str) -> str:
     """Return a text that sorts by age and differs with the code: when a module's folder changed last, and its hash.
 
-    A module that lies in no package counts alone.
+    For a module outside any package, only its own file counts.
     """
     loaded = sys.modules[module]
     file = Path(loaded.__file__ or "")

@@ -28,7 +28,7 @@ def inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Inliner:
-    """Replaces references and counts what comes of them."""
+    """Replace references, and count the nodes of the resulting schema."""
 
     def __init__(self, definitions: dict[str, Any]) -> None:
         self._definitions, self._count = definitions, 0

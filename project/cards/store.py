@@ -38,7 +38,7 @@ def announce(client: Redis, texts: Iterable[str], ttl: int) -> None:
 
 
 def read(client: Any, known: Collection[str]) -> Found:
-    """Return the cards that have not expired, and who serves them; texts longer than LARGEST are cut."""
+    """Return the unexpired cards, and the number of consumers of each task; texts longer than LARGEST are cut."""
     pipeline = client.pipeline(transaction=False)
     pipeline.time().zrange(INDEX, 0, MOST_CARDS - 1, desc=True, withscores=True).smembers(keys.CONSUMERS)
     (now, _), index, names = map(_or_nothing, pipeline.execute(raise_on_error=False))

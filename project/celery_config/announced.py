@@ -71,13 +71,13 @@ class AnnouncedTasks:
         self._local: dict[str, Card] = {}
         #: The reason for each card that cannot be used, by its digest.
         self.broken: dict[str, str] = {}
-        #: What contradicts what, by route.
+        #: A description of each conflict between announcements, or with the code here, by route.
         self.conflicts: dict[str, str] = {}
         #: The number of living consumers of each task; None until it is known.
         self.consumers: Counter[str] | None = None
-        #: The queues that no task has whose code is here.
+        #: The queues that were declared for announced tasks only.
         self.queues: set[str] = set()
-        #: Called for each new task; whatever it raises makes the card a broken one.
+        #: Called for each new task; if it raises an error, the card counts as broken.
         self.prepare: Callable[[AnnouncedTask], None] = lambda _: None
         #: Changes whenever a task appears, changes or disappears.
         self.edition = 0
@@ -93,7 +93,7 @@ class AnnouncedTasks:
         return task if isinstance(task, AnnouncedTask) else None
 
     def refresh(self, client: Redis) -> None:
-        """Read the cards and heartbeats; raise redis-py's errors, and keep what is known then."""
+        """Read the cards and heartbeats; if Redis fails, raise redis-py's error and keep the known tasks."""
         with self._lock:
             found = store.read(client, self._cards.keys() | self.broken.keys())
             self.consumers = found.consumers
@@ -118,7 +118,7 @@ class AnnouncedTasks:
             log.warning("the announced card %s cannot be used: %s", name, reason)
 
     def _choose(self) -> None:
-        """Let each route have the newest card, unless there is code for it here."""
+        """Register the newest card of each route, unless the task's code is here; note conflicts and drop old tasks."""
         by_route: dict[str, list[Card]] = {}
         for card in sorted(self._cards.values(), key=lambda card: card.version):
             by_route.setdefault(card.route, []).append(card)
@@ -145,7 +145,7 @@ class AnnouncedTasks:
             log.info("task %s is announced: queue=%s version=%s", name, card.queue, card.version)
 
     def _declare_queues(self, names: set[str]) -> None:
-        """Let jobs be sent to the queues of cards, and the queues be listed."""
+        """Declare the queues of the cards, so that jobs can be sent to them; remove queues that no card names now."""
         broker: Broker = self._app.broker
         queues = self._app.amqp.queues
         for name in names - queues.keys():
@@ -159,7 +159,7 @@ class AnnouncedTasks:
         return name in self._app.tasks and not isinstance(self._app.tasks[name], AnnouncedTask)
 
     def _conflict(self, route: str, cards: list[Card]) -> str:
-        """Return what contradicts what, or ""."""
+        """Describe how the cards of a route contradict each other or the code here; return "" if they do not."""
         if self._is_local(route):
             local = self._local_card(route)
             others = [card.version for card in cards if local is None or not card.announces_the_same(local)]

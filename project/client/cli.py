@@ -130,7 +130,7 @@ def _overview(client: Client, chosen: Namespace) -> int:
 
 
 def _signature(task: dict[str, Any]) -> str:
-    """Return the names of a task's arguments, those that it can do without in brackets."""
+    """Return the names of a task's arguments, the optional ones in brackets."""
     needed = task["arguments"].get("required", [])
     return " ".join(name if name in needed else f"[{name}]" for name in task["arguments"]["properties"])
 

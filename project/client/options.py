@@ -50,7 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "an id of your choice; rejected if it is taken",
     },
     "--json": {"action": "store_true", "help": "print one line of JSON; watch: one line per event"},
-    "--limit": {"type": int, "default": 20, "metavar": "N", "help": "20, at most 200"},
+    "--limit": {"type": int, "default": 20, "metavar": "N", "help": "number of jobs: 20 by default, at most 200"},
     "--priority": {
         "type": int,
         "metavar": "0-9",

@@ -26,7 +26,7 @@ def check(settings: Settings) -> Check:
         more = f"; and {len(findings) - SHOWN} more" if len(findings) > SHOWN else ""
         cure = "update or stop the consumers with the wrong code, or wait until the cards expire (CARD_TTL)"
         return Check("tasks", "warning", "; ".join(findings[:SHOWN]) + more, cure)
-    return Check("tasks", "ok", f"{len(current_app.announced.tasks)} have code in other consumers only")
+    return Check("tasks", "ok", f"announced by consumers, without code here: {len(current_app.announced.tasks)}")
 
 
 def _findings(announced: Any, consumers: list[dict[str, Any]]) -> Iterator[str]:

@@ -17,11 +17,11 @@ def check(settings: Settings) -> Check:
         return Check("Redis", "ok", "answers, but does not reveal its version")
     except RedisError as error:
         return Check("Redis", "failed", f"it does not answer: {type(error).__name__}", "start it, or set REDIS_HOST")
-    return judged(version)
+    return check_version(version)
 
 
-def judged(version: redis_version.RedisVersion) -> Check:
-    """Judge a version."""
+def check_version(version: redis_version.RedisVersion) -> Check:
+    """Report a failure for an unsupported version, and a warning for one without the fixes of the Lua engine."""
     if not version.supported:
         return Check("Redis", "failed", f"{version} is too old", "install Redis 7.4 or Valkey 8.1, or newer")
     if not version.fixed:

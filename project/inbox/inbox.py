@@ -89,7 +89,7 @@ class Inbox:
                 if not isinstance(error, TEMPORARY):
                     log.exception("the inbox cannot be read")
                 elif pause < longest <= 2 * pause:  # log once, and not for a short delay
-                    log.warning("the inbox is waiting: %s: %s", type(error).__name__, error)
+                    log.warning("the inbox pauses, and will retry: %s: %s", type(error).__name__, error)
                 self._stop.wait(pause)
                 pause = min(2 * pause, longest)
 
@@ -138,7 +138,7 @@ class Inbox:
         )
         submit = partial(self._submit_from_thread, task, message.arguments(model), options)
         try:
-            submit() if self._one_step or delivery else self._remove_and(submit, text)
+            submit() if self._one_step or delivery else self._remove_then_submit(submit, text)
         except JobIdTaken as error:
             already_submitted = delivery.again if delivery else not job_id  # then another producer was faster
             if not already_submitted:
@@ -160,7 +160,7 @@ class Inbox:
             raise BadMessage(f"no queue is called {message.queue!r}; GET /producer/api/queues lists them")
         return task, self._arguments_model(task)
 
-    def _remove_and(self, submit: Callable[[], object], text: bytes) -> None:
+    def _remove_then_submit(self, submit: Callable[[], object], text: bytes) -> None:
         """Submit in two steps, as other brokers require; if the producer is killed in between, the message is lost."""
         if self._list.remove(text):
             try:

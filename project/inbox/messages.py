@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from project.jobs.submit_options import ChosenId, Eta
 from project.task_options.signature import Arguments, parameter_names
 
-# bytes: the largest mail, with every letter escaped for ASCII, in the base64 of a Celery client
+# bytes: enough for the largest mail if a Celery client escapes every letter for ASCII and encodes all in base64
 LONGEST = 4 * 2**20
 MOST_KEYS = 100  # of a message, as over HTTP
 TOO_LONG = f"a message may have at most {LONGEST} bytes"

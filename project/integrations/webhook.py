@@ -21,7 +21,7 @@ class NotifyFailed(Exception):
 
 def post(settings: Settings, notification: dict[str, Any], headers: dict[str, str]) -> None:
     """POST a notification as JSON; raise NotifyRefused for a permanent refusal, else NotifyFailed."""
-    from project.integrations import http_request  # noqa: PLC0415 - only what sends needs httpx
+    from project.integrations import http_request  # noqa: PLC0415 - only processes that send need httpx
 
     url = settings.notify_url.get_secret_value()
     try:

@@ -1,7 +1,7 @@
-"""Some of the changes of jobs, to show them one by one: all while there are few, a sample when there are many.
+"""Collect changes of jobs to show one by one: all of them while there are few, and a sample under load.
 
-To hear of all changes of a busy installation would cost more than the jobs of a small consumer. So under load this
-listens only until it has enough for the next frame; how many there were in all, the counters in Redis know.
+Receiving all changes of a busy installation would cost more than the jobs of a small consumer. So under load this
+module listens only until it has enough changes for the next frame; the counters in Redis give the total.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ from typing import Any
 
 from project.jobs.job_events import ALL, Changes, Heard
 
-ENOUGH, HELD = 20, 200  # changes for a frame when there are many, and kept at most while there are few
-MANY, FEW = 100, 60  # changes per second from which on they are sampled, and below which all are heard again
+ENOUGH, HELD = 20, 200  # changes collected for one frame: enough while sampling, and the maximum otherwise
+MANY, FEW = 100, 60  # changes per second: sampling begins above MANY, and ends at FEW or below
 
 
 class ChangeSample:

@@ -29,8 +29,8 @@ NO_CONSUMER = "no consumer is up"
 EXPECT = {
     "kill-consumer": "The consumer gets SIGKILL and its jobs stay behind. Its leases expire, another consumer runs the "
     "jobs as a second attempt, and the consumer is started again.",
-    "freeze-redis": f"Redis answers nobody for {FROZEN} s. Submits get 503 at once, running jobs go on, and their "
-    "results are written when it answers again.",
+    "freeze-redis": f"Redis answers no client for {FROZEN} s. Submits get 503 at once, running jobs continue, and "
+    "their results are written when it answers again.",
     "poison-job": "The job kills the process that runs it, each time. After MAX_ATTEMPTS attempts it fails, and all "
     "other jobs go on.",
     "slow-consumer": "Each job of the consumer waits before it begins: run times and utilisation rise, and the queue "
@@ -95,7 +95,7 @@ class Chaos:
             raise ChaosImpossible(reason)
 
     def kill_consumer(self, name: str | None) -> Done:
-        """Kill a consumer: that one, or the busiest."""
+        """Kill the consumer with this name; without a name, the busiest one."""
         consumer = self._chosen(name)
         if self._settings.in_containers:
             self._tell("chaos_exit", {"consumer": consumer["name"]})
@@ -104,7 +104,7 @@ class Chaos:
         return Done(consumer["name"])
 
     def freeze_redis(self) -> Done:
-        """Let Redis answer nobody for some seconds."""
+        """Pause Redis for all clients for FROZEN seconds."""
         try:
             with self._jobs.available():
                 self._client.client_pause(FROZEN * 1000, all=True)
@@ -117,7 +117,7 @@ class Chaos:
         return self._submit("crash", 1, {})
 
     def slow_consumer(self, name: str | None, seconds: float, delay: float) -> Done:
-        """Slow a consumer down: that one, or the busiest."""
+        """Slow down the consumer with this name; without a name, the busiest one."""
         consumer = self._chosen(name)
         self._tell("chaos_slow", {"consumer": consumer["name"], "seconds": seconds, "delay": delay})
         return Done(consumer["name"], until=time.time() + seconds)

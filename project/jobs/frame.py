@@ -6,7 +6,7 @@ from typing import Any
 
 LARGEST = 8192  # bytes of a frame, with what SSE adds to it
 LONGEST = 128  # characters of a text: as long as the id of a job may be
-#: How many queues, consumers, busy slots, changes, producers and sets of queues a frame shows: the first that fits.
+#: How many queues, consumers, busy slots, changes, producers and sets of queues a frame shows: the first row that fits.
 LIMITS = ((24, 16, 40, 20, 8, 8), (16, 10, 24, 16, 4, 4), (8, 6, 12, 10, 2, 2), (4, 3, 4, 5, 1, 1), (1, 1, 1, 0, 0, 0))
 Snapshot = dict[str, Any]
 

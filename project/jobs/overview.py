@@ -41,7 +41,7 @@ class Overview:
         self._listeners: set[Listener] = set()
         self._looking = 0
         self._sampler: asyncio.Task[None] | None = None
-        self._dots = ChangeSample(changes)
+        self._change_sample = ChangeSample(changes)
         self._window = Window()
         self._thread = CapacityLimiter(1)
         self._sampled = asyncio.Condition()
@@ -96,7 +96,7 @@ class Overview:
             self._sampler = None  # it may end later than the next one begins
 
     async def _run(self) -> None:
-        collector = asyncio.create_task(self._dots.collect())
+        collector = asyncio.create_task(self._change_sample.collect())
         try:
             while True:
                 begun = time.monotonic()
@@ -115,10 +115,10 @@ class Overview:
             self._send(self._describe(self._window.add(taken)))
             self._stale_since = None
         except (RedisError, OperationalError) as error:
-            log.debug("no sample: %r", error)
+            log.debug("cannot sample the queues for the overview: %r", error)
             self._mark_stale()
         except Exception:  # one bad entry must not stop the overview
-            log.exception("no sample")
+            log.exception("cannot sample the queues for the overview")
             self._mark_stale()
         async with self._sampled:
             self._sampled.notify_all()
@@ -135,7 +135,7 @@ class Overview:
         return sum(rate or 0 for rate in self._window.rates().values()) if len(self._window) else 0
 
     def _send(self, snapshot: frame.Snapshot) -> None:
-        """Send a frame to all listeners; one that says the same as the last only after IDLE seconds."""
+        """Send a frame to all listeners; if nothing has changed since the last frame, only after IDLE seconds."""
         last = self._snapshot
         if not last or _has_news(last, snapshot) or time.monotonic() >= self._sent_at + IDLE:
             encoded, self._sent_at = frame.encode(snapshot), time.monotonic()
@@ -147,7 +147,7 @@ class Overview:
 
     def _describe(self, point: Point | None) -> frame.Snapshot:
         newest = self._window.newest
-        jobs = self._dots.take(self._rate())
+        jobs = self._change_sample.take(self._rate())
         rates: dict[str, Any] = self._window.rates()
         rates["requests"] = round(sum(each["requests"] for each in newest.producers), 1)
         return {

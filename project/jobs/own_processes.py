@@ -13,7 +13,7 @@ from project.settings import Settings
 def kill(consumer: dict[str, Any], settings: Settings) -> bool:
     """Send SIGKILL to a consumer and its pool; return False if its process is not one of this stack.
 
-    The process stays the same while it is checked: a descriptor refers to it, not its number.
+    A descriptor refers to the process: if it ends during the check, a new process with the same id is safe.
     """
     pid = consumer.get("pid")
     if not isinstance(pid, int) or pid <= 1 or consumer.get("host") != socket.gethostname():

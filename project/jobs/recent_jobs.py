@@ -16,7 +16,7 @@ from project.story_models import RawRecord, Story
 
 
 def requeue_all(jobs: Jobs, criteria: Criteria) -> list[str]:
-    """Let all jobs among the recent ones that match wait again; return their ids."""
+    """Requeue all matching jobs among the recent ones; return the ids of the requeued jobs."""
     with jobs.admission():
         return jobs.app.broker.requeue(_matching(jobs, criteria))
 
@@ -52,7 +52,7 @@ def original(jobs: Jobs, job_id: str) -> tuple[JobTask, dict[str, Any], str]:
 
 
 def link_edited(jobs: Jobs, job_id: str, edited: str) -> None:
-    """Note in the record of a job that another one was made of it."""
+    """Note in the record of a job that another job was made from it with edited arguments."""
     with jobs.available():
         scripts.LINK_EDITED(jobs.app.broker.redis, [keys.job(job_id)], [edited])
 
@@ -64,12 +64,12 @@ def failures(jobs: Jobs, task: str) -> Failures:
 
 
 def story(jobs: Jobs, job_id: str, lease: float) -> Story:
-    """Return everything that is known of a job, or raise UnknownJob."""
+    """Return everything that is known about a job, or raise UnknownJob."""
     with jobs.available():
         return stories.story(jobs.app, job_id, lease)
 
 
 def raw_record(jobs: Jobs, job_id: str) -> RawRecord:
-    """Return what lies in Redis of a job, or raise UnknownJob."""
+    """Return the record and the message of a job as stored in Redis, or raise UnknownJob."""
     with jobs.available():
         return stories.raw_record(jobs.app, job_id)

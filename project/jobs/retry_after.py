@@ -1,4 +1,4 @@
-"""How soon a full queue has room again: from how fast consumers fetch its jobs."""
+"""Estimate how soon a full queue has room again, from how fast consumers fetch its jobs."""
 
 import math
 import time
@@ -15,7 +15,7 @@ APART = 1.0  # seconds between two readings, at least
 
 
 class Reading(NamedTuple):
-    """A reading of a queue: when, how many jobs were fetched until then, and how many per second before."""
+    """A reading of a queue: its time, the jobs fetched so far, and the jobs fetched per second before it."""
 
     at: float
     fetched: int
@@ -31,7 +31,7 @@ class RetryAfter:
         self._readings: dict[str, Reading] = {}
 
     def seconds_until_room(self, queue: str) -> int:
-        """Return the seconds until about a tenth of a full queue, at least one place, is free: 1 to 60, or 5."""
+        """Return in how many seconds a tenth of a full queue, at least one place, is free: 1 to 60; 5 if unknown."""
         rate = self._rate(queue)
         return min(math.ceil(self._room / rate), LONGEST) if rate else UNKNOWN
 

@@ -41,7 +41,7 @@ def find(app: Celery, criteria: Criteria, limit: int, before: float | None, dead
     wanted, looked_at, cursor = _spellings(criteria.text), 0, before
     criteria = replace(criteria, text=_longest_word(criteria.text))
     while True:
-        # one by one near the end of the page: its cursor is that of the last job that was looked at
+        # never more than the page still lacks: its cursor must be that of the last job that was looked at
         some = listing.search(client, criteria, max(1, min(BATCH, limit - len(found))), cursor, deadline)
         looked_at, cursor = looked_at + some.looked_at, some.cursor
         texts = ((job_id, text.casefold()) for job_id, text in _texts(app, some.ids))
@@ -51,12 +51,12 @@ def find(app: Celery, criteria: Criteria, limit: int, before: float | None, dead
 
 
 def _spellings(text: str) -> set[str]:
-    """Return the text as it may stand in JSON: it may be a part of the JSON, or of a string, with quotes escaped."""
+    """Return how the text may be spelt in JSON: as part of the JSON itself, or inside a string, with quotes escaped."""
     return {text.casefold(), json.dumps(text, ensure_ascii=False)[1:-1].casefold()}
 
 
 def _longest_word(text: str) -> str:
-    """Return the longest part of a text that no encoding changes: what Redis looks for."""
+    """Return the longest part of a text that no encoding changes; Redis searches for that part."""
     return max(re.split(r"[^A-Za-z0-9 ._:/@-]+", text), key=len).lower()
 
 

@@ -52,7 +52,7 @@ class Jobs:
         self.available = CircuitBreaker(settings.redis_down_pause)
         self._sending = self._counting = self.available
         if server := self._broker.separate_server:
-            # jobs can be read while that server is away, and queues while it accepts no messages
+            # while that server is down, job records can still be read; while it only refuses messages, queues can too
             self._sending = CircuitBreaker(settings.redis_down_pause, f"{server} or Redis")
             self._counting = CircuitBreaker(settings.redis_down_pause, f"{server} or Redis")
         self._ttl = settings.result_ttl
@@ -61,7 +61,7 @@ class Jobs:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """Keep what belongs to the event loop for as long as the app runs."""
+        """Open the connections that are bound to the event loop, and close them when the app stops."""
         try:
             async with self._broker.in_event_loop():
                 yield
@@ -80,7 +80,7 @@ class Jobs:
 
     @contextmanager
     def admission(self) -> Iterator[None]:
-        """Run a block that submits jobs; raise TooManyJobs if a queue is full, BrokerUnavailable if it is away."""
+        """Run a block that submits jobs; raise TooManyJobs if a queue is full, BrokerUnavailable during an outage."""
         with self._sending():
             try:
                 yield
@@ -160,7 +160,7 @@ class Jobs:
     ) -> Job[Any]:
         change: Heard = None
         while True:
-            # None: nothing was heard yet, or something was missed, so it may have ended all the same
+            # None: no change has arrived yet, or changes may have been missed, so the job may have ended already
             if change is None or change.status in ENDED:
                 job = await self._look_up_patiently(task, job_id, traceback)
                 if job.ready:
@@ -174,8 +174,8 @@ class Jobs:
             except BrokerUnavailable:  # a client that waits can wait until Redis is back
                 await asyncio.sleep(PAUSE)
 
-    def make_room(self) -> None:
-        """Raise TooManyListeners if MAX_WAITERS wait or follow already."""
+    def require_room(self) -> None:
+        """Raise TooManyListeners if MAX_WAITERS clients already wait for jobs or follow them."""
         if self._is_full():
             raise TooManyListeners
 
@@ -185,7 +185,7 @@ class Jobs:
     async def follow(self, task: JobTask | None, job_id: str) -> AsyncIterator[Job[Any] | Change]:
         """Yield the job as it is, then each change, and the job again when it reports progress or has ended.
 
-        Raises UnknownJob if it is forgotten meanwhile.
+        Raises UnknownJob if the job is deleted in the meantime.
         """
         async with self.changes.watch(keys.job(job_id)) as changes:
             job = await self._look_up_patiently(task, job_id)
@@ -208,7 +208,7 @@ class Jobs:
         Raises TooManyListeners if MAX_WAITERS listen already: to cancel at once is not what the client has asked for.
         """
         if seconds and not (await self.look_up(task, job_id)).ready:
-            self.make_room()
+            self.require_room()
             await self._wait(task, job_id, seconds, traceback=False)
         # shielded: if the client disconnects, a cancelled job must still be stopped
         outcome = await asyncio.shield(self._cancel_or_collect(task, job_id))
@@ -226,7 +226,7 @@ class Jobs:
         return outcome
 
     def requeue(self, job_id: str) -> Accepted:
-        """Let a failed or revoked job wait again; raise UnknownJob or NotRequeueable."""
+        """Requeue a failed or revoked job; raise UnknownJob or NotRequeueable."""
         with self.admission():
             record = records.read(self._redis, job_id)
             if record is None:
@@ -255,13 +255,13 @@ class Jobs:
         return sorted(self.app.amqp.queues)
 
     def ping(self) -> None:
-        """Return if jobs can be accepted."""
+        """Raise BrokerUnavailable unless jobs can be accepted."""
         with self._counting():
             self._broker.ping()
 
 
 def _log(event: str, task: JobTask, job_id: str, options: SubmitOptions) -> None:
-    """Log where a job comes from: NGINX's id of the request, as its own log has it; none if it came another way."""
+    """Log a job with NGINX's request id, in the format of NGINX's log, or with `none` if it came without NGINX."""
     request, queue = (options.request_id or "").replace("-", "") or "none", options.queue or task.queue_name
     log.info("%s job_id=%s request_id=%s task=%s queue=%s", event, job_id, request, task.name, queue)
 

@@ -1,4 +1,4 @@
-"""The story of a job: its runs and why each ended, where its time went, its relatives, and what lies in Redis."""
+"""The story of a job (its runs, why each ended, where its time went, its relatives), and its raw record in Redis."""
 
 import json
 from contextlib import suppress
@@ -16,7 +16,7 @@ from project.redaction import MASK, redacted
 from project.story_models import LoggedRun, Place, RawRecord, Relative, Run, Segment, Story
 
 LONGEST = 16 * 1024  # characters of a field of the raw record
-DEEP = 10_000  # entries of a list in which a job is looked for
+DEEP = 10_000  # entries of a list that are searched for a job
 TIME_LIMITS = ("TimeLimitExceeded", "SoftTimeLimitExceeded")
 OUTCOMES = {"SUCCESS": "success", "FAILURE": "failure", "REVOKED": "revoked"}
 SHOWN_OPTIONS = ("priority", "expires", "time_limit", "soft_time_limit", "retries", "origin", "group_id")
@@ -87,7 +87,7 @@ def _timeline(job: Job[Any], runs: list[Run], leases: list[float | None], lease:
             parts.append(Segment.model_validate({"lane": lane, "start": since, "end": run.started_at, "run": None}))
         end, until = run.ended_at, leases[number] if number < len(leases) else None
         lost = datetime.fromtimestamp(until - lease, UTC) if until and end else None
-        if lost and end and lost < end:  # nothing was heard since the last renewal
+        if lost and end and lost < end:  # the consumer was silent after its last renewal
             if lost > run.started_at:
                 parts.append(Segment(lane="running", start=run.started_at, end=lost, run=run.attempt))
             parts.append(Segment(lane="lost_lease", start=max(lost, run.started_at), end=end, run=run.attempt))
@@ -123,7 +123,7 @@ def _relatives(client: Any, job_ids: list[str]) -> list[Relative]:
 
 
 def raw_record(app: Celery, job_id: str) -> RawRecord:
-    """Return what lies in Redis of a job, without secrets; raise UnknownJob."""
+    """Return the record and the message of a job as stored in Redis, without secrets; raise UnknownJob."""
     client: Any = app.broker.redis
     key = keys.job(job_id)
     raw, ttl = client.pipeline(transaction=False).hgetall(key).ttl(key).execute()

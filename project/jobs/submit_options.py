@@ -16,7 +16,7 @@ LONGEST_DELAY = timedelta(days=8 * 365)  # RabbitMQ delays messages by less than
 def no_dot_segment(name: str) -> str:
     """Return a name that can stand in the path of a URL; refuse one that cannot."""
     if name in DOT_SEGMENTS:
-        raise PydanticCustomError("dot_segment", "Input should not be . or .., which the path of a URL cannot have")
+        raise PydanticCustomError("dot_segment", "Input should not be . or .., which the path of a URL cannot contain")
     return name
 
 
@@ -49,10 +49,10 @@ ChosenId = Annotated[
 class SubmitOptions:
     """How a job is submitted.
 
-    request_id: tells a request that NGINX sends to a second producer from a second request.
+    request_id: distinguishes a request that NGINX retries at another producer from a new request.
     idempotency_key: names the client's intent; the same key means the same job.
     countdown: seconds from now; eta: the moment itself. priority: 0 is the most urgent, 9 the least; None counts as 5.
-    queue: another one than the task's own.
+    queue: a queue other than the task's own.
     edited_from: the job whose arguments were edited to make this one.
     taken_from: a list in Redis and the entry of it that becomes this job, in one step with its admission.
     """
@@ -74,5 +74,5 @@ class SubmitOptions:
         return {name: value for name, value in options.items() if value is not None}
 
     def headers(self, record: dict[str, str]) -> dict[str, Any]:
-        """Return what the message tells the transport: fields of the job's record, and the entry that is used up."""
+        """Return the headers for the transport: fields for the job's record, and the list entry to remove."""
         return {"record": record} | ({"taken_from": self.taken_from} if self.taken_from else {})

@@ -9,10 +9,10 @@ NEARLY_FULL = 0.85  # of the capacity: from here on, waiting times rise steeply
 
 
 def theory(queues: list[str], slots: list[int], counts: Counts, seconds: float, in_system: float) -> dict[str, Any]:
-    """Return the theory of some queues from what was counted in some seconds, with *in_system* jobs on average.
+    """Apply queueing theory to some queues; *counts* cover *seconds*, with *in_system* jobs in the queues on average.
 
-    slots: those of each consumer. Rates are per second, times in seconds; None while nothing has ended.
-    l: the measured number of waiting and running jobs; lambda_w: what Little's law says that it is.
+    slots: the slots of each consumer. Returned rates are per second, times in seconds; None while no job has ended.
+    l: the measured number of waiting and running jobs; lambda_w: the number that Little's law predicts.
     """
     arrivals = counts.events["accepted"] / seconds if seconds else 0.0
     run, wait = mean(counts.runs), mean(counts.waits)
@@ -29,7 +29,8 @@ def theory(queues: list[str], slots: list[int], counts: Counts, seconds: float, 
 def _sentence(arrivals: float, slots: list[int], run: float | None, in_system: float) -> str:
     """Explain the numbers in one sentence."""
     if not slots:
-        return "No consumer serves these queues: jobs wait." if in_system or arrivals else "No consumer serves these."
+        suffix = ": jobs wait" if in_system or arrivals else ""
+        return f"No consumer serves these queues{suffix}."
     if not arrivals and not in_system:
         return "Nothing arrives: the slots are free."
     if not run:
@@ -51,7 +52,7 @@ def _balance(arrivals: float, slots: list[int], run: float, in_system: float) ->
         seconds = waiting / max(capacity - arrivals, capacity / 1000)
         return f"Consumers work off a backlog: the {waiting:,.0f} waiting jobs take about {seconds:,.0f} s."
     busy = min(in_system, sum(slots)) / sum(slots)
-    if busy > share + 0.5:  # by longer jobs than those that have ended, which are all that the mean run time knows
+    if busy > share + 0.5:  # the running jobs are longer than those that have ended, the only ones in the mean run time
         return f"Consumers keep up so far: {busy:.0%} of the slots are busy with longer jobs than have ended."
     used = f"{share:.0%} of the slots' time is used"
     if share > NEARLY_FULL:

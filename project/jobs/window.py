@@ -10,14 +10,14 @@ from project.leased_transport.counts import EVENTS, Counts, mean, quantile
 
 RATE, LOAD, THEORY = 2, 10, 60  # seconds over which rates, utilisation in the chart, and theory are averaged
 CHART = 300  # seconds of chart points
-GAP = 5  # seconds without a sample after which what was counted before says nothing about now
+GAP = 5  # seconds without a sample after which the earlier samples are discarded as outdated
 COUNTED = ("at", "arrivals", "completions", "failures", "wait_p50", "wait_p95", "run_p50", "run_p95", "depth")
 COLUMNS = (*COUNTED, "rho", "l", "w")
 Point = dict[str, float | None]
 
 
 class Window:
-    """What the last samples say."""
+    """The recent samples, and the rates, chart points and theory computed from them."""
 
     def __init__(self) -> None:
         self._samples: deque[Sample] = deque()

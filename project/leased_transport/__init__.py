@@ -9,7 +9,7 @@ standby       a process that renews them while a job holds the interpreter's loc
 events        sends Celery's events: event_feed in batches, event_selection for as many jobs as Flower can show
 control       cancels, collects and requeues jobs
 records       reads the record of a job; messages reads the message in it
-listing       finds recent jobs and consumers; summaries reads what lists show of jobs
+listing       finds recent jobs and consumers; summaries reads the parts of job records that lists show
 keys          the names of everything in Redis; lua/common.lua says what each key holds
 scripts       the atomic steps, in lua/
 errors        why a job is refused

@@ -42,7 +42,7 @@ class Backend(redis.RedisBackend):
     supports_failure_expires = False  # all records expire after result_ttl, so Celery warns about the setting
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Read bytes, also if the URL sets decode_responses: fields may be compressed or pickled."""
+        """Read bytes, even if the URL sets decode_responses: fields may be compressed or pickled."""
         super().__init__(*args, **kwargs)
         self.connparams.pop("decode_responses", None)
 
@@ -51,13 +51,13 @@ class Backend(redis.RedisBackend):
 
     def mark_as_done(self, task_id: str, result: Any, request: Any = None, store_result: bool = True,
                      state: str = states.SUCCESS) -> None:  # fmt: skip
-        """Mark a job as successful, also if its result is ignored."""
+        """Mark a job as successful, even if its result is ignored."""
         if not store_result:
             self._write(task_id, state, [], request)
         super().mark_as_done(task_id, result, request, store_result, state)
 
     def mark_as_failure(self, *args: Any, **kwargs: Any) -> None:
-        """Mark a job as failed; store the error also if results are ignored."""
+        """Mark a job as failed; store the error even if results are ignored."""
         super().mark_as_failure(*args, **kwargs | {"store_result": True})
 
     def _store_result(self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None,
@@ -129,7 +129,7 @@ class Backend(redis.RedisBackend):
         return {task_id: meta for task_id, meta in metas.items() if meta["status"] in READY_STATES}
 
     def task_result_exists(self, task_id: str) -> bool:
-        """Return whether a job is known, also while it waits."""
+        """Return whether a job is known, even if it still waits."""
         return bool(self.client.exists(keys.job(task_id)))
 
     def _forget(self, task_id: str) -> None:

@@ -43,7 +43,7 @@ class Consumer(consumer.Consumer):
         return connection
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
-        """Give the channel that jobs come through the keeper, after each (re)connect."""
+        """Hand the keeper to the channel through which jobs arrive, after each (re)connect."""
         self.task_consumer.channel.keeper = self.keeper
         if isinstance(self.pool, forked.TaskPool):
             self._leave_jobs_to_slots()
@@ -71,7 +71,7 @@ class Consumer(consumer.Consumer):
         return float(own or getattr(task, "time_limit", None) or self.app.conf.task_time_limit or math.inf)
 
     def bucket_for_task(self, task: Any) -> Any:
-        """Return what enforces a task's rate limit, of which each slot of a forked pool has its share."""
+        """Return the token bucket that enforces a task's rate limit; each slot of a forked pool gets an equal share."""
         bucket = super().bucket_for_task(task)
         if bucket and isinstance(self.pool, SlotPool):
             bucket.fill_rate /= self.pool.slots

@@ -35,7 +35,7 @@ class EventFeed:
         """Begin to publish.
 
         topic, exchange: the names of Redis's channel and of kombu's exchange. complete: adds the fields that all events
-        have to those of a batch.
+        share to each event of a batch.
         """
         self._client, self._topic, self._exchange, self._complete = client, topic, exchange, complete
         self._selection = EventSelection()
@@ -106,7 +106,7 @@ class EventFeed:
         self._published_at = time.monotonic()
         with self._lock:
             self._selection.learn(listeners, rate)
-            if not listeners:  # else somebody who begins to listen would get the rest of these jobs
+            if not listeners:  # otherwise a new listener would get these jobs' events without their beginning
                 self._events.clear()
 
     def _message(self, batch: list[dict[str, Any]]) -> bytes:

@@ -5,9 +5,9 @@ import time
 from zlib import crc32
 
 JOBS_PER_SECOND = 1000  # of all consumers together; Flower needs a third of a core for them
-ASKING_JOBS = 10  # the jobs whose events ask, once a second, whether anybody listens by now
+ASKING_JOBS = 10  # jobs per batch that are still published without a listener, to notice when one connects
 MEMORY = 10_000  # jobs that are remembered; more than run at a time
-ANSWER_LIFETIME = 2  # seconds after which Redis's last answer says nothing any more: a busy consumer asks more often
+ANSWER_LIFETIME = 2  # seconds after which Redis's last answer is outdated: a busy consumer gets one more often
 
 BEGIN = "task-received"
 ENDS = frozenset(("task-succeeded", "task-failed", "task-retried", "task-rejected", "task-revoked"))
@@ -20,7 +20,7 @@ class EventSelection:
     """
 
     def __init__(self) -> None:
-        """Begin without an answer: the first jobs are chosen, all of them."""
+        """Choose all jobs until Redis has answered for the first time."""
         self.heard = False
         self._begun = 0  # jobs since the last batch
         self._share, self._answered_at = 1.0, -math.inf

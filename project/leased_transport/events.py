@@ -1,4 +1,4 @@
-"""Celery's dispatcher of events, with a cheap way for the events of a consumer's jobs."""
+"""Celery's event dispatcher, with a cheaper path for the events of a consumer's jobs."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .event_feed import ROUTING_KEY, EventFeed
 
 
 class Dispatcher(EventDispatcher):
-    """Sends the events of a consumer's jobs through a feed; all other events, such as heartbeats, go Celery's way."""
+    """Sends the events of a consumer's jobs through a feed; Celery sends all others, such as heartbeats, as usual."""
 
     _feed: EventFeed | None = None
 
@@ -18,7 +18,8 @@ class Dispatcher(EventDispatcher):
         """Open a feed in a consumer: only its dispatcher buffers the events of jobs."""
         if "task" in self.buffer_group:
             channel = self.connection.default_channel
-            client = Redis(connection_pool=channel._get_pool())  # it also completes the names of channels
+            # before the topic: _get_pool() also fills the database number into the prefix of topics
+            client = Redis(connection_pool=channel._get_pool())
             topic = channel._get_publish_topic(self.exchange.name, ROUTING_KEY)
             self._feed = EventFeed(client, topic, self.exchange.name, self._complete)
         super().enable()

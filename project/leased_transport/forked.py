@@ -2,7 +2,7 @@
 
 A consumer with this pool consists of
 
-- the supervisor, its main process (forked_supervisor.py), which watches time limits and starts what has ended again;
+- the supervisor, its main process (forked_supervisor.py), which enforces time limits and restarts processes that end;
 - the front process, with Celery's worker as the outside knows it: remote control, worker events, heartbeat. It runs no
   jobs; it renews leases for slots whose jobs hold the interpreter's lock, and reports what happened to jobs whose
   process was killed (forked_front.py);

@@ -10,7 +10,7 @@ from typing import Any
 from . import lease_board
 from .lease_board import LeaseBoard
 
-#: A sequence number, which is odd while the rest is written; when the job began; its deadlines and limits; its length.
+#: A sequence number, odd while the rest is written; when the job began; its deadlines and limits; the text's length.
 JOB = struct.Struct("=QdddddH")
 ORDER = struct.Struct("=H")
 COUNTS = struct.Struct("=QQ")  # the process, and the jobs that the slot has run
@@ -70,10 +70,10 @@ class SlotBoard:
         pid, jobs = COUNTS.unpack_from(self._memory, COUNTS_AT)
         COUNTS.pack_into(self._memory, COUNTS_AT, pid, jobs + 1)
 
-    # The others
+    # Any process
 
     def job(self) -> RunningJob | None:
-        """Return the running job, or None; also if its process was killed in the moment at which it began or ended."""
+        """Return the running job; return None without one, or if the process was killed as the job began or ended."""
         for _ in range(1000):
             sequence, began, *limits, length = JOB.unpack_from(self._memory, JOB_AT)
             text = self._memory[JOB_AT + JOB.size : JOB_AT + JOB.size + length]

@@ -1,4 +1,4 @@
-"""The front process of a consumer with a forked pool: reports how jobs of killed slots ended, and answers questions."""
+"""The front process of a forked pool: writes how jobs of killed slots ended, and answers remote control commands."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ class Front:
         reports.setblocking(False)
 
     def listen(self, hub: Any) -> None:
-        """Handle reports in the event loop, and keep up to date what Celery's heartbeat event tells."""
+        """Handle reports in the event loop, and keep the numbers in Celery's heartbeat event up to date."""
         hub.add_reader(self.reports.fileno(), self._read)
         hub.call_repeatedly(2.0, self.show_jobs)
 
@@ -75,7 +75,7 @@ class Front:
                 keeper.forget(tag)
 
     def _end(self, report: dict[str, Any]) -> None:
-        """Write how the job ended that a killed slot ran, as Celery's prefork pool does."""
+        """Write how the job of a killed slot ended, as Celery's prefork pool does."""
         request, cause, tag = self._request(report["tag"]), report["cause"], report["tag"]
         keeper = self.consumer.keeper
         if request is None:
@@ -148,7 +148,7 @@ class Eventer:
         return bool(self._dispatcher.enabled)
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Send an event Celery's way: the feed would leave it out, because it has not seen the job begin."""
+        """Send an event without the feed, which would leave it out because it has not seen the job begin."""
         EventDispatcher.send(self._dispatcher, kind, **fields)
 
 

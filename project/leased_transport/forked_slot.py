@@ -19,7 +19,7 @@ from kombu.asynchronous import get_event_loop, set_event_loop
 
 from .forked_board import SlotBoard
 
-#: Each means: end the running job, then leave. The supervisor sends SIGTERM; a terminal or a launcher sends the others.
+#: Each means: let the running job finish, then exit. The supervisor sends SIGTERM, a terminal or launcher the others.
 LEAVE = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 #: Options that the slots' workers take from the one that was started.
@@ -42,7 +42,7 @@ class SlotPool(solo.TaskPool):
         self._soft_deadline, self._jobs = math.inf, 0
 
     def on_start(self) -> None:
-        """Take signals from now on, instead of Celery's handlers, which have just been installed."""
+        """Replace the signal handlers that Celery has just installed."""
         signal.signal(signal.SIGUSR1, self._soft_limit)
         for number in LEAVE:
             signal.signal(number, _leave)

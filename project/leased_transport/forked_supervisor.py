@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 TICK = 0.2  # seconds between two looks at the time limits
 PAUSE = 1.0  # seconds before a process that ended at once, without a job, is started again
-FRONT_GRACE, SLOT_GRACE = 5.0, 1.0  # seconds that a process has to leave, once it has nothing to wait for
+FRONT_GRACE, SLOT_GRACE = 5.0, 1.0  # seconds that a process may take to exit, once it has nothing to wait for
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 ORDERS = signal.SIGUSR2  # the front process has written an order to a board
 BLOCKED = (*STOP, ORDERS, signal.SIGCHLD)
@@ -75,7 +75,7 @@ class SlotSupervisor:
                 self._end()
             if received := signal.sigtimedwait(BLOCKED, TICK):
                 self._handle(received.si_signo)
-            if state.should_stop is not None:  # Celery's handler of SIGHUP: stop, and begin anew in this process
+            if state.should_stop is not None:  # set by Celery's SIGHUP handler: stop, and restart in this process
                 self._stop()
             self._watch()
 
@@ -160,7 +160,7 @@ class SlotSupervisor:
         if child is self._front:
             if code == 0:  # the remote control command `shutdown`
                 self._stop()
-            elif code == KILLED:  # project/worker/chaos.py: the kernel kills the slots
+            elif code == KILLED:  # by chaos_exit (project/worker/chaos.py): exit too, and the kernel kills the slots
                 os._exit(code)
             child.wait_until = time.monotonic() + PAUSE
             return
@@ -176,7 +176,7 @@ class SlotSupervisor:
         """Tell the front process what has to be written about a slot that has ended."""
         cause, during = slot.killed
         if job and cause and during != job.tag:
-            cause = "mistake"  # its job had ended in the moment of the kill, so this one is not to blame
+            cause = "mistake"  # the job to be killed had just ended, so the kill hit this one by mistake
         self._tell(
             {
                 "code": code,
@@ -225,7 +225,7 @@ class SlotSupervisor:
             self._reap()
         if self._front.pid:
             os.kill(self._front.pid, signal.SIGKILL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)  # the program that SIGHUP begins anew inherits the mask
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)  # the program that SIGHUP restarts inherits the mask
         raise SystemExit(0)
 
 

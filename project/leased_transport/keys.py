@@ -1,6 +1,6 @@
 """The names of everything that the transport keeps in Redis; lua/common.lua lists what each key holds.
 
-Scripts put the same names together themselves: they reach the keys of a job by its id.
+Scripts build the same names themselves, from the ids of jobs and the names of queues.
 """
 
 from bisect import bisect

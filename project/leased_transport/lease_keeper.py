@@ -26,7 +26,7 @@ WRITE_BEHIND = 0.005  # seconds that an ended job waits for others that end, to 
 PATIENCE = 0.05  # seconds that a fetched job may wait behind a running one
 FLUSH_LIMIT = 500  # endings that are written in one step
 
-#: Why a job goes back to its queue: it never ran here, its consumer is stopping, or its process was lost, which counts.
+#: Why a job is handed back: it never ran here, its consumer is stopping, or its process was lost (a failed attempt).
 Reason = Literal["return", "stop", "death"]
 FetchedJob = tuple[str, dict[str, Any], str]  # delivery tag, kombu's message, queue
 
@@ -67,11 +67,11 @@ class LeaseKeeper:
         runs_jobs: jobs run in this process, and may hold the interpreter's lock for longer than a lease.
         hard_limit: returns the hard time limit of a job in seconds, given the headers of its message.
         board: shows the leases to a process that renews them in this case; without one, a standby process is started.
-        others: returns leases of other processes, to renew them in the step that reaps. After an outage that step may
-            come before their own: Redis also runs what was sent to it while it was frozen.
+        others: returns leases of other processes, which the reaping step renews first. Otherwise, after an outage, it
+            could reap them before their own processes renew them: Redis also runs commands sent while it was frozen.
         """
         self.consumer, self.runs_jobs, self.hard_limit = consumer, runs_jobs, hard_limit
-        self.leaving = False  # the worker was asked to stop, so jobs that come back from now on are no failed attempts
+        self.leaving = False  # the worker was asked to stop: jobs handed back from now on are not failed attempts
         self._client: Redis | None = None
         self._options = Options()
         self._pid = 0
@@ -289,6 +289,6 @@ def _log_expired(expired: list[str]) -> None:
     """Log the leases that expired: id, task, queue, consumer and new status of each job, as one flat list."""
     values = iter(expired)
     for job_id, task, queue, consumer, status in zip(*[values] * 5, strict=True):
-        outcome = "it waits again" if status == "PENDING" else "it fails as PoisonJob, after too many attempts"
+        outcome = "it is back in its queue" if status == "PENDING" else "it failed as PoisonJob after too many attempts"
         fields = f"job_id={job_id} task={task} queue={queue} consumer={consumer}"
         logger.warning("a lease expired because its consumer crashed or could not renew it: %s; %s", fields, outcome)

@@ -52,7 +52,7 @@ def recent(
 def search(
     client: Redis, criteria: Criteria, count: int, before: float | None = None, deadline: float = math.inf
 ) -> Found:
-    """Return up to *count* recent jobs; fewer, with a cursor, if the time (of time.monotonic()) has come before."""
+    """Return up to *count* recent jobs; fewer, with a cursor, if the deadline (of time.monotonic()) passes before."""
     found: list[str] = []
     cursor, looked_at = before, 0
     while True:

@@ -24,7 +24,7 @@ AS_OPTIONS = {"group": "group_id"} | {
 AS_LINKS = {"callbacks": "link", "errbacks": "link_error", "chain": "chain", "chord": "chord"}
 #: Headers that sending sets again; all others are the job's own, and stamps.
 SET_AGAIN = {*AS_OPTIONS, "timelimit", "argsrepr", "kwargsrepr", "compression"}
-#: Options for sending a message; they are no part of it.
+#: Options for sending a message; they are not part of it.
 NOT_CONTENT = ("queue", "routing_key", "exchange", "priority", "serializer", "compression", "headers", "add_to_parent")
 Call = tuple[Any, dict[str, Any], dict[str, Any]]
 

@@ -39,7 +39,7 @@ class ScriptBatch:
         self._sender: asyncio.Task[None] | None = None
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> asyncio.Future[Any]:
-        """Return the future answer of a script; it is redis' error if Redis is away or the script fails."""
+        """Return a future for a script's answer; it raises redis-py's error if Redis is away or the script fails."""
         answer = asyncio.get_running_loop().create_future()
         self._calls.append(ScriptCall(script, keys, args, answer))
         if self._sender is None or self._sender.done():
@@ -70,7 +70,7 @@ class ScriptBatch:
                 _give(call, answer)
 
     def _next_batch(self) -> list[ScriptCall]:
-        """Return the next calls that are all repeatable or all not, at least one."""
+        """Return the next calls, at least one: either all of them are repeatable, or none is."""
         calls = [self._calls.popleft()]
         size = _size(calls[0])
         while self._calls and len(calls) < LARGEST:

@@ -43,7 +43,7 @@ class Script:
 
 
 def recoverable(exc: Exception) -> Exception:
-    """Return *exc*, or a ConnectionError in place of an error that a later retry will not meet."""
+    """Return a ConnectionError in place of a transient error, because callers retry that; return others unchanged."""
     text = f"{type(exc).__name__} {exc}".upper()  # redis-py turns the first word of some answers into a class
     return ConnectionError(str(exc)) if any(word in text for word in TRANSIENT) else exc
 

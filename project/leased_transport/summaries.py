@@ -1,4 +1,4 @@
-"""Read what lists show of jobs: their records without long fields, which stay in Redis."""
+"""Read the parts of job records that lists show: long fields are left out, and stay in Redis."""
 
 import json
 import re

@@ -39,7 +39,7 @@ from .messages import envelope
 
 logger = logging.getLogger(__name__)
 
-BATCH_LIMIT = 64  # more gains nothing (measured), and fewer jobs have to wait for the lease of a consumer that crashed
+BATCH_LIMIT = 64  # larger batches gain nothing (measured), and leave more jobs waiting for a crashed consumer's leases
 
 
 class Request(Enum):
@@ -61,7 +61,7 @@ class QoS(virtual.QoS):
         super().ack(delivery_tag)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Fail a job, or hand it back; unless the worker is stopping, that counts as a failed attempt."""
+        """Fail a job, or hand it back, if *requeue* is set; unless the worker is stopping, that is a failed attempt."""
         keeper = self.channel.keeper
         if requeue:
             if not keeper.leaving:
@@ -76,7 +76,7 @@ class QoS(virtual.QoS):
 class Channel(redis.Channel):
     """Moves jobs by script; broadcasts and reply queues work as in kombu.
 
-    keeper: holds the leases of the jobs that are fetched; our worker's consumer gives each channel its own.
+    keeper: holds the leases of the fetched jobs; our worker's consumer (consumer.py) replaces it with its own keeper.
     """
 
     QoS = QoS
@@ -168,7 +168,7 @@ class Channel(redis.Channel):
         self.client.connection.send_command(*command)
 
     def _fetch_arguments(self) -> list[Any]:
-        """Ask for as many jobs as slots are free, and for more while jobs end so soon that none would have to wait."""
+        """Ask for one job per free slot, or for more while jobs end so quickly that the extra ones need not wait."""
         elapsed = monotonic() - self._fetched_at
         if self.keeper.backlog_was_handed_back() or elapsed > PATIENCE:
             self._batch = 1

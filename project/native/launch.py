@@ -58,7 +58,7 @@ def _choose_password(settings: Settings) -> None:
 
 
 def _allow_chaos(settings: Settings) -> None:
-    """Let the page break parts of the stack, unless CHAOS says something else, if only this machine can reach it."""
+    """Enable CHAOS if it is not set and only this machine can reach the stack."""
     if "chaos" not in settings.model_fields_set:
         settings.chaos = is_loopback(settings.http_bind)
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-# What each program writes before its text, instead of which a line has the launcher's time: Python's logging and
-# Locust, Redis and Valkey, NGINX
+# The timestamps that the programs write themselves; the launcher replaces them with its own. In order: Python's logging
+# and Locust, Redis and Valkey, NGINX
 _CLOCK = re.compile(
     rb"\[?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]? "
     rb"|\d+:[A-Z] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3} [-.*#] "

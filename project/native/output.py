@@ -103,7 +103,7 @@ class Output:
         self._write(STACK_LOG, line)
 
     def line(self, name: str, line: bytes, *, always: bool = False) -> None:
-        """Print a line of a process, or what happens to the process (*always*)."""
+        """Print a line of a process; *always*: even while quiet, because it tells what has happened to the process."""
         full = self.format.line(datetime.now(), name, line) + b"\n"
         if always or not self.quiet:
             self._print(self.format.shown(full, colour=self._colour))
@@ -114,7 +114,7 @@ class Output:
         self._write(file, self.format.line(datetime.now(), name, line) + b"\n")
 
     def show(self, lines: list[str]) -> None:
-        """Show a list on the terminal, in the place of the one before if nothing was printed since."""
+        """Show a list on the terminal; overwrite the previous list if nothing was printed since."""
         up = f"\x1b[{self._listed}A" if self._listed else ""
         self._print((up + "".join(f"\x1b[K{line}\n" for line in lines)).encode())
         self._listed = len(lines)

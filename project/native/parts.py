@@ -81,7 +81,7 @@ def _consumers(settings: Settings, run_dir: Path) -> list[Part]:
         ("consumer-notifications", settings.notification_consumers, NOTIFICATIONS),
         ("consumer-maintenance", settings.maintenance_consumers, MAINTENANCE),
     ]
-    options = ["--without-mingle"] if settings.reload else []  # which takes a second
+    options = ["--without-mingle"] if settings.reload else []  # mingling takes a second
     return [
         _consumer(run_dir, f"{kind}.{number}", environment, options)
         for kind, count, environment in kinds

@@ -15,7 +15,7 @@ SERVERS = {
     "producer_port": "the producer",
     "flower_port": "Flower",
     "locust_port": "Locust",
-    "smtp_port": "caught mail",
+    "smtp_port": "the mail server",
 }
 
 

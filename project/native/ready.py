@@ -11,7 +11,7 @@ from project.native.part import Part
 
 DEADLINE = 60  # seconds
 PATIENCE = 2  # seconds to wait for one response
-USER_AGENT = "healthcheck"  # whose requests NGINX does not log (nginx/includes/log.conf)
+USER_AGENT = "healthcheck"  # NGINX does not log requests with this name (nginx/includes/log.conf)
 
 BANNER = """
   Glassqueue is up.

@@ -1,7 +1,7 @@
 """Run commands on the stack's Redis (`make redis-cli`), like `redis-cli`, which no wheel contains on every platform.
 
 With arguments, run them as one command; without, read commands line by line. Address and password come from the
-settings. A Redis that is being restarted is waited for, five seconds at most.
+settings. If Redis is restarting, wait for it up to five seconds.
 """
 
 import shlex

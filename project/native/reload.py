@@ -68,7 +68,7 @@ class Reloader:
     async def _reload(self, paths: set[str]) -> None:
         begin, names = time.monotonic(), ", ".join(sorted(map(os.path.relpath, paths)))
         if reason := await self._load():
-            self._output.say(f"\n{reason}\nThe running processes keep the old code until it is mended.\n")
+            self._output.say(f"\n{reason}\nThe running processes keep the old code until this error is fixed.\n")
             return
         self._output.say(f"glassqueue: {names} changed; restarting {', '.join(self._names())}")
         self._output.quiet = True

@@ -15,8 +15,8 @@ from project.startup import ROOT
 PRIVATE = 0o077  # the umask of the whole stack, because its files contain jobs, mail and secrets
 #: Files that are not created with this umask: those of earlier versions, and copies of project files.
 UNMASKED = ("nginx", "redis", "mail", "backups", "*.db", "*.db-*", "stack.log*", "access.log*", "launcher.pid")
-#: Files that may be there before a stack runs: backups to restore, and the database that project.restore makes of them.
-BEFORE_THE_FIRST_START = ("backups", "*.db", "*.db-*")
+#: Files that may be there before a stack has run: those that project.migrate and project.restore read or write.
+BEFORE_THE_FIRST_START = ("*.db", "*.db-*", "backups")
 LOCK = "launcher.pid"  # also shows that the folder is one of a stack
 
 

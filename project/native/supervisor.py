@@ -184,7 +184,7 @@ def _output(names: list[str], run_dir: Path | None) -> Output:
 
 
 def become(plan: Plan, lock: int, environment: dict[str, str]) -> None:
-    """Replace this process by the supervisor, which loads none of the modules of the checks: a third of the memory.
+    """Replace this process by the supervisor, which needs a third of the memory without the modules of the checks.
 
     Signals are blocked until the supervisor handles them.
     """

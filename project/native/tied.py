@@ -1,4 +1,4 @@
-"""Run a command that cannot outlive the launcher, and neither can its child processes.
+"""Run a command that ends, with all its child processes, when the launcher ends.
 
     python -S tied.py FD COMMAND...
 

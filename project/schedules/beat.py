@@ -25,24 +25,24 @@ from project.settings import get_settings
 
 BATCH = 500  # schedules that are read in one round trip
 ROUND = 1.0  # seconds after which the lock is renewed, even if more schedules are due
-MEND = 5.0  # seconds between two checks for damage in Redis
+REPAIR = 5.0  # seconds between two checks for damage in Redis
 POSTPONED = 60.0  # seconds until an invalid entry is checked again
-BEAT = 1.0  # seconds between two heartbeats
+HEARTBEAT = 1.0  # seconds between two heartbeats
 PERIODIC = "periodic"  # the header of jobs of periodic schedules; project/worker/job_log.py reads it
-LOOK = 1.0  # seconds between two looks at the tasks that consumers announce
+REFRESH = 1.0  # seconds between two reads of the announced tasks
 
 log = logging.getLogger(__name__)
 
 
 class Scheduler(beat.Scheduler):
-    """A scheduler of what Redis keeps; it survives an outage, and touches RUN_DIR/scheduler.alive at every tick."""
+    """Fire the schedules in Redis; survive outages of Redis; touch RUN_DIR/scheduler.alive at every tick."""
 
     def __init__(self, app: Any, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)
         self._store = Store(app)
         self._periodic = PeriodicJobs(app, self._store)
         self._leadership = Leadership(self._store.client)
-        self._mend_at = self._beat_at = self._look_at = 0.0
+        self._repair_at = self._heartbeat_at = self._refresh_at = 0.0
         self._skip_missed = False
         self._reported: dict[str, str] = {}
 
@@ -55,13 +55,13 @@ class Scheduler(beat.Scheduler):
         try:
             if not self._leads():
                 return float(self.max_interval)
-            self._look_for_announced_tasks()
-            self._mend()
+            self._refresh_announced_tasks()
+            self._repair()
             wait = self._fire_due()
-            self._beat()
+            self._write_heartbeat()
             return wait
         except (RedisError, OperationalError) as error:
-            self._mend_at = 0.0  # it may come back without some keys
+            self._repair_at = 0.0  # Redis may come back without some keys
             log.warning("Redis does not respond, retrying in %s s: %r", self.max_interval, error)
             return float(self.max_interval)
 
@@ -69,33 +69,33 @@ class Scheduler(beat.Scheduler):
         led = self._leadership.held
         if self._leadership.claim() and not led:
             log.info("this scheduler leads")
-            self._mend_at = 0.0
+            self._repair_at = 0.0
             # a heartbeat of the previous leader means that it led until a moment ago: then hardly anything was missed
             self._skip_missed = not leader_heartbeat.exists(self._store.client)
         elif led and not self._leadership.held:
             log.warning("another scheduler leads now")
         return self._leadership.held
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         """Restore the stack's own schedules and indexes that Redis has lost."""
-        if time.monotonic() < self._mend_at:
+        if time.monotonic() < self._repair_at:
             return
-        for renamed in self._store.mend_indexes():
+        for renamed in self._store.repair_indexes():
             log.error("another program wrote to a key of the scheduler; the value was moved to %s", renamed)
         self._periodic.keep(skip_missed=self._skip_missed)
         self._skip_missed = False
-        self._mend_at = time.monotonic() + MEND
+        self._repair_at = time.monotonic() + REPAIR
 
-    def _look_for_announced_tasks(self) -> None:
-        """Read them before anything is fired: a schedule whose task is unknown would miss its time."""
-        if time.monotonic() >= self._look_at:
+    def _refresh_announced_tasks(self) -> None:
+        """Read the announced tasks before firing: a schedule of an unknown task would miss its time."""
+        if time.monotonic() >= self._refresh_at:
             self.app.announced.refresh(self.app.broker.redis)
-            self._look_at = time.monotonic() + LOOK
+            self._refresh_at = time.monotonic() + REFRESH
 
-    def _beat(self) -> None:
-        if time.monotonic() >= self._beat_at:
+    def _write_heartbeat(self) -> None:
+        if time.monotonic() >= self._heartbeat_at:
             leader_heartbeat.write(self._store.client, self._periodic.errors)
-            self._beat_at = time.monotonic() + BEAT
+            self._heartbeat_at = time.monotonic() + HEARTBEAT
 
     def _fire_due(self) -> float:
         end, waiting, full = time.monotonic() + ROUND, 0, set[str]()
@@ -111,7 +111,7 @@ class Scheduler(beat.Scheduler):
         return float(max(0, min(wait, self.max_interval)))
 
     def _fire_if_there_is_room(self, entry: Entry, full: set[str]) -> bool:
-        """Fire a schedule and return True; return False if its queue is full, so that other queues go on."""
+        """Fire a schedule and return True; return False if its queue is full: schedules of other queues still fire."""
         if isinstance(entry, InvalidEntry):
             self._postpone(entry.schedule_id, entry.error)
             return True
@@ -150,7 +150,7 @@ class Scheduler(beat.Scheduler):
         is_periodic = schedule.schedule_id in self.app.conf.beat_schedule
         options = {"headers": {PERIODIC: True}} if is_periodic else {}
         for job_id in jobs:
-            with suppress(JobExists):  # a scheduler that crashed since has submitted it
+            with suppress(JobExists):  # submitted by a scheduler that has crashed since
                 self.app.tasks[schedule.task].apply_async(kwargs=schedule.arguments, task_id=job_id, **options)
         if self._store.advance(schedule, coming, moments if jobs else [], jobs) and jobs:
             level = logging.DEBUG if is_periodic else logging.INFO
@@ -167,5 +167,5 @@ class Scheduler(beat.Scheduler):
 
 
 def _needs_a_search(entry: Entry) -> bool:
-    """Tell whether the time after the next one must be searched for, which may take long: others come first."""
+    """Tell whether the time after the next one must be searched for, which is slow: such schedules fire last."""
     return isinstance(entry, Schedule) and entry.rule.kind in ("rrule", "cron") and not entry.later

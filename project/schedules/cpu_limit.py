@@ -22,7 +22,7 @@ class TooSlow(Exception):
     """The search for the times of a rule takes too long."""
 
     def __init__(self) -> None:
-        super().__init__("it takes too long to find its times; write it with fewer BY parts or a longer FREQ")
+        super().__init__("it takes too long to find the times of this rule; use fewer BY parts or a longer FREQ")
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def _values(text: str, field: _Field) -> list[int]:
             raise ValueError(f"{part!r} is not a {field.title}")
         every, begin, end, step = match.groups()
         if step and not int(step):
-            raise ValueError(f"{part!r} is not a range of the {field.title}")
+            raise ValueError(f"{part!r} is not a {field.title}: the step must be at least 1")
         first = field.low if every else _number(begin, field)
         last = _number(end, field) if end else (field.high if every or step else first)
         found.update(_range(first, last, field)[:: int(step or 1)])

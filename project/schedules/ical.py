@@ -63,7 +63,7 @@ def zone_of(line: Property, zone: ZoneInfo) -> ZoneInfo:
     if "TZID" not in line.parameters:
         return ZoneInfo("UTC") if in_utc else zone
     if in_utc:
-        raise ValueError(f"{line.name} has a TZID and a time in UTC; leave out the one or the Z")
+        raise ValueError(f"{line.name} has a TZID and a time in UTC; remove the TZID or the Z")
     return find_zone(line.parameters["TZID"])
 
 

@@ -21,7 +21,7 @@ class Leader(NamedTuple):
 
 
 def write(client: Any, errors: dict[str, str]) -> None:
-    """Record that this process leads and has just checked what is due; *errors*: of the stack's own schedules."""
+    """Record that this process leads and has just checked what is due; *errors*: the invalid entries, with reasons."""
     name = f"{socket.gethostname()}:{os.getpid()}"
     client.set(KEY, json.dumps({"name": name, "errors": errors}), px=LIFETIME * 1000)
 

@@ -73,7 +73,7 @@ class Recurrence:
                     self._added |= moments | {to_utc(moment) for moment in at}
 
     def with_dates(self, moments: Iterator[datetime], after: datetime, until: datetime | None) -> Iterator[datetime]:
-        """Yield the times and those of RDATE after *after* and up to *until*, without those of EXDATE."""
+        """Yield *moments* merged with the times of RDATE after *after* and up to *until*, except those in EXDATE."""
         added = sorted(moment for moment in self._added if moment > after and not (until and moment > until))
         last = None
         for moment in merge(moments, added):
@@ -92,7 +92,7 @@ class Recurrence:
         if not _has_days(self.parts, self._rule):
             raise ValueError("it never fires: no year has such a day")
         if self.all_day and not _meets_soon(self.parts, self._rule, self.start):
-            raise ValueError("it never fires, or not for long: INTERVAL and the BY parts do not meet")
+            raise ValueError("it never fires, or not for a long time: INTERVAL and the BY parts do not meet")
 
     def readings(self, begin: datetime) -> Iterator[datetime]:
         """Yield the local times at which it fires, from *begin* on."""
@@ -191,7 +191,7 @@ def _of_days(rule: Any) -> dict[str, Any]:
 
 
 def _meets_soon(parts: dict[str, str], rule: Any, start: datetime) -> bool:
-    """Tell whether a matching time comes on a matching day soon, for rules that fire all day."""
+    """Tell whether a rule that fires all day has a matching time on a matching day soon."""
     freq, midnight, interval = parts["FREQ"], datetime.combine(start, time()), int(parts.get("INTERVAL", 1))
     unit = STEPS[freq].seconds
     times = product(rule._byhour or range(24), rule._byminute or range(60), rule._bysecond or range(60))

@@ -16,7 +16,7 @@ from project.schedules.durations import parse_duration
 from project.schedules.errors import InvalidSchedule
 from project.schedules.ical import to_utc
 from project.schedules.recurrence import Recurrence
-from project.schedules.wall_clock import HORIZON, TICK, every_reading, once_a_reading
+from project.schedules.wall_clock import HORIZON, TICK, at_every_local_time, once_per_local_time
 from project.schedules.zones import find_zone
 
 SHORTEST = timedelta(milliseconds=10)  # the scheduler's loop cannot keep up with less
@@ -65,7 +65,7 @@ class Rule(BaseModel):
             return _multiples(self.start, parse_interval(self.text), after)
         clock, zone = self._clock
         after = max(after, self.start - TICK)
-        return (every_reading if clock.all_day else once_a_reading)(clock.readings, zone, after)
+        return (at_every_local_time if clock.all_day else once_per_local_time)(clock.readings, zone, after)
 
     @cached_property
     def _clock(self) -> tuple[Any, ZoneInfo]:
@@ -90,9 +90,9 @@ def parse_interval(text: str) -> timedelta:
     """Return a duration that a schedule can have, or raise ValueError."""
     step = parse_duration(text)
     if step < SHORTEST:
-        raise ValueError("shorter than 10 ms is more than the scheduler can keep up with")
+        raise ValueError("intervals shorter than 10 ms are not supported: the scheduler cannot keep up")
     if step > LONGEST:
-        raise ValueError("longer than 50 years; give trigger_at")
+        raise ValueError("intervals longer than 50 years are not supported; use trigger_at")
     return step
 
 
@@ -107,7 +107,7 @@ def make_rule(
     start: datetime | None = None,
     now: datetime | None = None,
 ) -> Rule:
-    """Return the rule, or raise InvalidSchedule: which field is wrong and why. Exactly one of the first four is given.
+    """Return the rule, or raise InvalidSchedule with the wrong field and the reason. Give one of the first four.
 
     until: nothing fires after it. timezone: of wall-clock times, by its IANA name or that of Windows.
     start: DTSTART, now by default. every: 10 ms to 50 years; shorter than a second only with until.
@@ -182,7 +182,7 @@ def _check_every(rule: Rule) -> Rule:
     except ValueError as error:
         raise InvalidSchedule("every", str(error)) from None
     if step < SECOND and rule.until is None:
-        raise InvalidSchedule("every", "shorter than a second without an end; give until")
+        raise InvalidSchedule("every", "intervals shorter than a second need an end; give until")
     return rule
 
 
@@ -225,7 +225,8 @@ def _fires(rule: Rule, now: datetime) -> bool:
 
 def _why_never(rule: Rule) -> str:
     if rule.ends and _fires(rule.model_copy(update={"ends": None}), rule.start - TICK):
-        return f"it never fires: the first time would be after {rule.ends.isoformat()}, or all are over or in EXDATE"
+        ends = rule.ends.isoformat()
+        return f"it never fires: the first time would be after {ends}, or all times are in the past or in EXDATE"
     return "it never fires: no day in the next 50 years fits"
 
 

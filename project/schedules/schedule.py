@@ -74,7 +74,7 @@ class Schedule(Definition):
         return fire, [moment, *upcoming(self.rule, moment, self.later)]
 
     def _from(self, begin: datetime) -> Iterator[datetime]:
-        """Yield the occurrences from one of them on, the known ones first, which need no search."""
+        """Yield the occurrences from *begin* on: first the known ones, which need no search."""
         known = [begin, *(moment for moment in self.later if moment > begin)]
         return chain(known, self.rule.occurrences(known[-1]))
 
@@ -145,7 +145,7 @@ def following(rule: Rule, after: datetime) -> list[datetime]:
 def upcoming(rule: Rule, after: datetime, known: Iterable[datetime] = (), seconds: float = BRIEFLY) -> list[datetime]:
     """Return the next times at which a rule fires, at most KNOWN of them.
 
-    known: the first of them. seconds: limit of CPU time for the search for the others.
+    known: times that were found before. seconds: limit of CPU time for finding the others.
     """
     found = [moment for moment in known if moment > after][:KNOWN]
     if len(found) < KNOWN and seconds > 0:

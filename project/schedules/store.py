@@ -1,4 +1,4 @@
-"""Where schedules are kept: in Redis.
+"""Store schedules in Redis.
 
 schedules:<id>        a hash: definition (JSON), next, times, last, fired, jobs, paused, secret
 schedules::schedule   a sorted set: the active schedules, by due time (unix seconds)
@@ -133,7 +133,7 @@ class Store:
             return bool(pipe.execute()[0])
 
     def indexed(self, schedule: Schedule) -> bool:
-        """Tell whether a schedule is in the index and, if active, in the sorted set of due schedules in time."""
+        """Tell whether a schedule is in the index and, if active, has a due time no later than its next time."""
         key = self.key(schedule.schedule_id)
         with self.client.pipeline(transaction=False) as pipe:
             made, due = pipe.zscore(INDEX, key).zscore(DUE, key).execute()
@@ -147,7 +147,7 @@ class Store:
         if schedule.status == "active" and schedule.next:
             self.client.zadd(DUE, {key: schedule.next.timestamp()})
 
-    def mend_indexes(self) -> list[str]:
+    def repair_indexes(self) -> list[str]:
         """Rename keys of the scheduler that have a wrong type, then rebuild the indexes; return the new names.
 
         Rebuilds them also if only one of the two is there.

@@ -1,4 +1,4 @@
-"""Schedules in Python: create, look up and change them."""
+"""Create, look up and change schedules from Python."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -18,7 +18,7 @@ from project.schedules.store import Entry, Store, parse, stored
 from project.settings import get_settings
 
 #: Makes a context manager that turns errors of an outage into errors of this project.
-Guard = Callable[[], AbstractContextManager[None]]
+OutageGuard = Callable[[], AbstractContextManager[None]]
 
 
 class Options(TypedDict, total=False):
@@ -38,7 +38,7 @@ class TaskScheduler:
     Jobs, which fail fast during an outage. Without them, methods raise the errors of redis-py.
     """
 
-    def __init__(self, app: Celery, available: Guard = nullcontext, admission: Guard = nullcontext) -> None:
+    def __init__(self, app: Celery, available: OutageGuard = nullcontext, admission: OutageGuard = nullcontext) -> None:
         self._app, self._store = app, Store(app)
         self._available, self._admission = available, admission
 
@@ -53,7 +53,7 @@ class TaskScheduler:
         until: datetime | None = None,
         **options: Unpack[Options],
     ) -> str:
-        """Run a task (or the one of that name) at set times; return the schedule's id.
+        """Schedule a task, given as an object or by its name; return the schedule's id.
 
         Exactly one of rrule_string, trigger_at, cron and every says when; until ends it. catch_up says which
         of the times missed during an outage are fired: none, last or all. Raises InvalidSchedule.
@@ -116,7 +116,7 @@ class TaskScheduler:
         """Return schedules, the newest first, and the cursor of the next page (None at the end)."""
         with self._available():
             entries, cursor = self._store.page(count, before)
-        return [self._judged(entry) for entry in entries], cursor
+        return [self._with_error(entry) for entry in entries], cursor
 
     def pause(self, schedule_id: str) -> Schedule:
         """Stop firing it until it is resumed; a schedule that has ended does not change."""
@@ -159,7 +159,7 @@ class TaskScheduler:
         entry = self._store.read(schedule_id)
         if entry is None:
             raise UnknownSchedule
-        return self._judged(entry)
+        return self._with_error(entry)
 
     def _usable(self, schedule_id: str) -> Schedule:
         entry = self._find(schedule_id)
@@ -167,7 +167,7 @@ class TaskScheduler:
             raise ScheduleInvalid(entry.error)
         return entry
 
-    def _judged(self, entry: Entry) -> Entry:
+    def _with_error(self, entry: Entry) -> Entry:
         if isinstance(entry, InvalidEntry):
             return entry
         return entry.model_copy(update={"error": outdated(self._app, entry)})

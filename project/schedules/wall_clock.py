@@ -20,7 +20,7 @@ def some_day_fits(**by: Any) -> bool:
     return next(iter(rrule(YEARLY, dtstart=datetime(9971, 1, 1), **by)), None) is not None
 
 
-def once_a_reading(readings: Readings, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def once_per_local_time(readings: Readings, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Yield the times after *after*, for rules that name an hour of the day.
 
     A local time that occurs twice (end of DST) counts the first time. One that is skipped (start of DST) is shifted by
@@ -33,7 +33,7 @@ def once_a_reading(readings: Readings, zone: ZoneInfo, after: datetime) -> Itera
             yield (after := moment)
 
 
-def every_reading(readings: Readings, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def at_every_local_time(readings: Readings, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Yield the times after *after*, for rules that fire all day, such as every quarter of an hour.
 
     A local time that occurs twice (end of DST) counts twice; one that is skipped (start of DST) does not count.

@@ -58,7 +58,7 @@ def _validator(longest: int | None) -> Callable[[Any, Callable[[Any], Any]], Any
             return handler(value)
         except ValidationError as error:
             if error.error_count() > MOST_ERRORS:
-                raise PydanticCustomError("too_many_errors", f"{error.error_count()} parts of it are wrong") from None
+                raise PydanticCustomError("too_many_errors", f"{error.error_count()} parts of it are invalid") from None
             raise
 
     return validate

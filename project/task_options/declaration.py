@@ -26,7 +26,7 @@ def check_options(options: dict[str, Any]) -> None:
 
 
 def check_retries(policy: RetryPolicy | None, final_errors: Any, options: dict[str, Any]) -> None:
-    """Reject a retry policy beside Celery's retry options, and final errors without retries."""
+    """Reject a retry policy combined with Celery's retry options, and final errors without retries."""
     if policy is not None and not isinstance(policy, RetryPolicy):
         raise TypeError(f"retry_policy is NEVER, ONCE or ALWAYS of project.task_options.retry, not {policy!r}")
     both = sorted(options.keys() & (_RETRY_OPTIONS | {"max_retries"}))

@@ -50,7 +50,7 @@ def _parts(hint: Any) -> Iterator[Any]:
 
 
 def revealed(hint: Any) -> Any:
-    """Return an annotation whose value becomes JSON in clear text if it is a SecretStr, for the message of the job."""
+    """Return an annotation that serializes a SecretStr in clear text, for the message of the job."""
     if SecretStr not in _parts(hint):
         return hint
     return Annotated[hint, PlainSerializer(_reveal, when_used="json")]

@@ -27,7 +27,7 @@ export const get = async (path, query, signal) => (await send({ method: "GET", p
 
 /**
  * Send a request {method, path, body, headers}; return {status, location, body, text}.
- * The text is the answer as it came.
+ * text: the raw body of the response.
  */
 export async function send(request, signal) {
   const response = await fetchResponse(request, signal);

@@ -16,7 +16,7 @@ const NAMES = {
 const BODIES = { flood: { count: 500 } };
 const exchange = exchangePanel();
 let known = false;
-let told = "Each button says first what should happen. Watch the picture above."; // later what the last one has done
+let note = "Each button says first what should happen. Watch the picture above."; // then the effect of the last action
 
 const loading = refresher({ load: () => get(`${API}/chaos`), show, fail: complain, every: 3000, wanted: () => !known });
 
@@ -33,7 +33,7 @@ function complain(problem) {
 
 function show({ enabled, reason, actions }) {
   known = true;
-  setText(byId("chaos-note"), enabled ? told : `Switched off: ${reason}`);
+  setText(byId("chaos-note"), enabled ? note : `Switched off: ${reason}`);
   replace(byId("chaos-buttons"), ...actions.map((action) => button(action, enabled)));
 }
 
@@ -49,8 +49,8 @@ async function run(action, name) {
   if (!(await confirmed(`${name}?`, [`What should happen: ${action.expect}`, curlLine(request)], name))) return;
   try {
     const { body } = await exchange.send(request);
-    told = `${body.target ? `${name}: ${body.target}. ` : ""}${body.expect}`;
-    setText(byId("chaos-note"), told);
+    note = `${body.target ? `${name}: ${body.target}. ` : ""}${body.expect}`;
+    setText(byId("chaos-note"), note);
     exchange.element.prepend(...links(body.job_ids));
   } catch {
     // the panel shows the problem

@@ -2,7 +2,10 @@
 
 import { byId, h, replace } from "./dom.js";
 
-/** Show a question in a dialog (details: text or elements); resolve to whether the answer is yes. Without a verb there is only "Close". */
+/**
+ * Show a question in a dialog (details: text or elements); resolve to true if the answer is yes.
+ * Without a verb, the only button is "Close".
+ */
 export function confirmed(question, details, verb) {
   const dialog = byId("dialog");
   const yes = verb && h("button", { class: "primary", value: "yes" }, verb);

@@ -7,7 +7,7 @@ const MOST = 80; // dots at a time
 const REMEMBERED = 400; // jobs whose last place is known
 const SHAPES = { FAILURE: "failed", RETRY: "retried", REVOKED: "cancelled", SUCCESS: "succeeded", STARTED: "running" };
 
-/** Return {add, move, clear, setSpeed}; the dots are drawn into a layer of the SVG. */
+/** Return {add, clear, setSpeed}; the dots are drawn into a layer of the SVG. */
 export function createDots(layer) {
   const state = { layer, dots: new Map(), places: new Map(), speed: 1, last: 0, running: false };
   return {
@@ -92,7 +92,7 @@ function advance(layer, dot, passed) {
 
 const ease = (share) => share * share * (3 - 2 * share);
 
-/** Failed jobs are squares on their corner and retried ones triangles, so that the colour is not all. */
+/** Draw failed jobs as diamonds and retried ones as triangles, so that they differ by more than their colour. */
 function draw(shape) {
   if (shape === "failed" || shape === "cancelled") return svg("path", { class: `dot ${shape}`, d: "M0-6 6 0 0 6-6 0Z" });
   if (shape === "retried") return svg("path", { class: `dot ${shape}`, d: "M0-6 6 5H-6Z" });

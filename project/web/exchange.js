@@ -1,11 +1,11 @@
-// Sends a request for an action and shows both sides of it: the curl line and the answer as it came.
+// Sends a request for an action and shows both sides of it: the curl command and the raw response.
 
 import { curl, describe, send } from "./api.js";
 import { h } from "./dom.js";
 
 const SLOW = 1000; // milliseconds after which a missing answer is mentioned
 
-/** Return {element, send, preview}: a panel that sends requests and shows the last one. */
+/** Return {element, send, clear}: a panel that sends requests and shows the last one with its response. */
 export function exchangePanel() {
   const element = h("div", { class: "exchange" });
   const run = async (request) => {
@@ -48,7 +48,7 @@ function show(element, request, answer, problem) {
   const text = answer?.text && h("pre", { tabindex: "0", role: "group", "aria-label": "the answer" }, answer.text.slice(0, 4000));
   element.replaceChildren(
     h("p", { class: `answer ${kind}` }, h("span", { "aria-hidden": "true" }, problem ? "✕ " : "✓ "), status.trim()),
-    h("details", {}, h("summary", {}, "curl line and the answer as it came"), curlLine(request), text || ""),
+    h("details", {}, h("summary", {}, "curl command and raw response"), curlLine(request), text || ""),
   );
 }
 

@@ -38,7 +38,7 @@ function createInput(schema) {
   return h("input", { type });
 }
 
-/** Put a value into the input, and its limits. */
+/** Set the value of an input and, for a number, its step. */
 function prepare(input, schema, start) {
   if (input.type === "checkbox") input.checked = Boolean(start);
   else if (start !== undefined) input.value = schema.type === "string" ? (start ?? "") : JSON.stringify(start);

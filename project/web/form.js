@@ -36,7 +36,7 @@ function readAll(fields) {
   return args;
 }
 
-/** Show the errors that belong to fields; return whether those were all. */
+/** Show each error beside its field; return whether any field has one. */
 function complain(fields, problem) {
   const errors = new Map((problem?.errors ?? []).map(({ field, message }) => [field.replace(/^body\.(arguments\.|kwargs\.)?/, ""), message]));
   const find = (name) => errors.get(name) ?? Array.from(errors).find(([path]) => path.startsWith(`${name}.`))?.[1];

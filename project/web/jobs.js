@@ -1,4 +1,4 @@
-// The list of recent jobs, whoever submitted them, with filters that are kept in the URL.
+// The list of the recent jobs of all clients, with filters that are kept in the URL.
 
 import { API, curl, describe, get, jobPath, withQuery } from "./api.js";
 import { byId, h, replace, replaceItems, setText } from "./dom.js";
@@ -114,7 +114,7 @@ function pages({ next }) {
   };
   const newest = query.has("before") && h("a", { class: "button", href: to(null) }, "← Newest jobs (live)");
   const older = next !== null && next !== undefined && h("a", { class: "button", href: to(next) }, "Older jobs →");
-  const still = query.has("before") && h("span", { class: "hint" }, "This page of older jobs does not move.");
+  const still = query.has("before") && h("span", { class: "hint" }, "This page of older jobs is not updated live.");
   return [newest, still, older];
 }
 

@@ -31,7 +31,7 @@ export function onState(listener) {
 /** Return the server's time in unix seconds; the viewer's clock may be wrong. */
 export const now = () => Date.now() / 1000 + live.offset;
 
-/** Stop all requests until `resume`, or start again. */
+/** Pause: send no requests until setPaused(false), which connects again. */
 export function setPaused(wanted) {
   paused = wanted;
   if (paused) disconnect("paused");

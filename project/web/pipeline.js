@@ -69,7 +69,8 @@ function drawMotion(frame, picture) {
 function drawFlows(frame) {
   const queues = new Map(frame.queues.map((queue) => [queue.queue, queue.rates]));
   const busy = new Map(frame.consumers.map((consumer) => [consumer.name, consumer.busy_total]));
-  const resting = [...busy.values()].every((jobs) => !jobs); // jobs that are shorter than the time between two frames
+  // if all consumers look idle, their jobs are shorter than the time between two frames
+  const resting = [...busy.values()].every((jobs) => !jobs);
   const works = ({ name }) => resting || busy.get(name);
   const gets = ({ queues: names }) => names?.some((name) => queues.get(name)?.started);
   const fed = new Set(frame.consumers.filter(gets).map(({ name }) => name));
@@ -98,7 +99,7 @@ function note(frame) {
   if (total > sent) parts.push(`1 in ${count(Math.round(total / Math.max(1, sent)))} changes drawn.`);
   const hidden = [[frame.queues_total - QUEUES, "queue"], [frame.consumers_total - CONSUMERS, "consumer"]].filter(([more]) => more > 0);
   for (const [more, noun] of hidden) parts.push(`${more} more ${noun}${more === 1 ? "" : "s"} not drawn.`);
-  if (frame.unknown.length) parts.push(`This broker does not tell: ${frame.unknown.map((field) => FIELDS[field] ?? field).join(", ")}.`);
+  if (frame.unknown.length) parts.push(`This broker does not report: ${frame.unknown.map((field) => FIELDS[field] ?? field).join(", ")}.`);
   return parts.join(" ");
 }
 

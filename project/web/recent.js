@@ -1,4 +1,4 @@
-// The newest jobs beside the form, and the badge that says how old what the page shows is.
+// The newest jobs beside the form, and the badge that says whether the page is live or since when it is stale.
 
 import { API, describe, get } from "./api.js";
 import { byId, replace, replaceItems, setText } from "./dom.js";
@@ -56,5 +56,5 @@ function showBanner(state, detail, last) {
   const banner = byId("banner");
   banner.hidden = state !== "down" && state !== "stale";
   if (state === "down") setText(banner, detail);
-  if (state === "stale") setText(banner, `The broker does not answer since ${clock(Number(detail))}; the numbers are the last known ones.`);
+  if (state === "stale") setText(banner, `The broker has not answered since ${clock(Number(detail))}; the numbers are the last known ones.`);
 }

@@ -25,7 +25,7 @@ export function refresher({ load, show, fail, every = 1000, wanted = () => true 
       state.due = current() && problem.temporary !== false;
     }
     state.busy = false;
-    if (state.generation !== generation) refresh(); // its question changed while it was under way
+    if (state.generation !== generation) refresh(); // start() was called meanwhile: other data is wanted now
   }
 
   onFrame((frame) => {
@@ -34,7 +34,7 @@ export function refresher({ load, show, fail, every = 1000, wanted = () => true 
     if (state.due && performance.now() - state.last >= every) refresh();
   });
 
-  /** Start, or start again with another question. */
+  /** Start, or restart because `load` now asks for other data. */
   const start = () => {
     state.open = true;
     state.generation++;

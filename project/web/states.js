@@ -11,7 +11,7 @@ export const STATES = {
   REVOKED: { label: "was cancelled", colour: "grey", mark: "⊘" },
 };
 
-const OTHER = { label: "is in a state of its own", colour: "grey", mark: "?" };
+const OTHER = { label: "is in a custom state", colour: "grey", mark: "?" };
 
 /** Return the description of a status. */
 export const stateOf = (status) => STATES[status] ?? OTHER;

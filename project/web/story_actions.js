@@ -56,7 +56,7 @@ function edit(story, act) {
   const form = h("form", { class: "card", novalidate: true, "aria-label": "Requeue with other arguments" });
   form.append(
     h("h2", {}, "Other arguments"),
-    h("p", { class: "hint" }, "They run as a new job; this one stays as it is. A value that is still •••• keeps its secret."),
+    h("p", { class: "hint" }, "This submits a new job; the old one stays as it is. A value that is still •••• keeps its secret."),
     fields.element,
     h("p", { class: "actions" }, h("button", { class: "primary" }, "Requeue as a new job"), h("button", { type: "button", onclick: () => (place.hidden = true) }, "Close")),
   );

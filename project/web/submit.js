@@ -1,4 +1,4 @@
-// The panel that submits jobs: a form for each task, options, "send 1 / 10 / 100 / 1000", and the answer as it came.
+// The panel that submits jobs: a form for each task, options, "send 1 / 10 / 100 / 1000", and the raw response.
 
 import { announce } from "./announce.js";
 import { describe, get, API, jobPath, send, withQuery } from "./api.js";
@@ -17,8 +17,8 @@ const FIRST = "count_primes";
 const panel = byId("submit");
 const exchange = exchangePanel();
 const followed = h("p", { class: "followed", hidden: true });
-const NOTICED = 2; // seconds in which the catalogue notices that a consumer has come or gone
-const crew = { names: null, until: 0 };
+const NOTICED = 2; // seconds until the catalogue shows that a consumer has come or gone
+const seenConsumers = { names: null, until: 0 };
 let tasks = [];
 let following = null;
 
@@ -36,7 +36,7 @@ export function startSubmit() {
 /** Return the catalogue, once it is loaded. */
 export const catalogue = () => tasks;
 
-/** Submit a job of a task as a visitor would; return the followed job (the tour). */
+/** Submit a job as a visitor would, for the tour; return the followed job. */
 export async function submitTask(name, args) {
   choose(name, args);
   await submit(1);
@@ -47,11 +47,11 @@ function complain(problem) {
   byId("catalogue-problem").textContent = `${describe(problem)} Retrying soon.`;
 }
 
-/** Tell whether consumers have come or gone a moment ago: then other tasks may have none. */
+/** Tell whether a consumer came or went a moment ago, so that other tasks may be without consumers now. */
 function consumersChanged({ at, consumers, consumers_total: total }) {
   const names = consumers.length < total ? total : consumers.map(({ name }) => name).sort().join();
-  if (names !== crew.names) Object.assign(crew, { names, until: at + NOTICED });
-  return at < crew.until;
+  if (names !== seenConsumers.names) Object.assign(seenConsumers, { names, until: at + NOTICED });
+  return at < seenConsumers.until;
 }
 
 function arrange(loaded) {

@@ -1,1 +1,1 @@
-"""What runs in a consumer beside its jobs: heartbeat, log, shutdown."""
+"""What runs in a consumer besides its jobs: heartbeat, log, shutdown."""

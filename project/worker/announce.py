@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def connect(ttl: int) -> None:
-    """Announce from a thread while the consumer runs; ttl: seconds that producers know a task without consumers."""
+    """Announce from a thread while the consumer runs; ttl: seconds that producers keep a task without consumers."""
     ended = threading.Event()
 
     @signals.worker_ready.connect(weak=False)

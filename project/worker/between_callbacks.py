@@ -1,7 +1,8 @@
 """Handle signals between two callbacks of Celery's event loop.
 
-Celery's own handlers stop the pool in the middle of whatever they interrupt. While the loop notes that a process has
-begun a job, a lock of the pool is taken and the job belongs to nobody: the handler then waits for the end of that job.
+Celery's own handlers stop the pool in the middle of whatever they interrupt. If that is the moment in which the loop
+notes that a process has begun a job, the pool's lock is held and the job is not yet assigned to the process: the
+handler then waits until that job ends.
 """
 
 import os

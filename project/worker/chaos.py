@@ -1,7 +1,7 @@
 """The remote control commands with which a consumer breaks itself, for the page's "Break it"; only with CHAOS=1.
 
-`chaos_exit` ends it at once, as the kernel would: in a container a process cannot kill the first one, which it is
-itself. `chaos_slow` makes its jobs wait before they begin.
+`chaos_exit` exits at once, as if the kernel had killed the consumer: in a container the consumer is the first process,
+which a process of that container cannot kill. `chaos_slow` makes its jobs wait before they begin.
 """
 
 import logging
@@ -35,7 +35,7 @@ def connect() -> None:
 
 
 def chaos_exit(panel: Any, consumer: str) -> dict[str, str]:
-    """End this consumer without any cleaning up, if it is the one."""
+    """End this consumer without any cleanup, if it is the named one."""
     if panel.hostname != consumer:
         return nok("not here")
     log.warning("chaos: this consumer ends as if it were killed")
@@ -43,7 +43,7 @@ def chaos_exit(panel: Any, consumer: str) -> dict[str, str]:
 
 
 def chaos_slow(panel: Any, consumer: str, seconds: float, delay: float) -> dict[str, str]:
-    """Let the jobs of this consumer wait before they begin, if it is the one."""
+    """Make the jobs of this consumer wait before they begin, if it is the named one."""
     if panel.hostname != consumer:
         return nok("not here")
     log.warning("chaos: for %g s, each job waits %g s before it begins", seconds, delay)

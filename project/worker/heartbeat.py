@@ -72,7 +72,7 @@ def describe(consumer: Any) -> dict[str, Any]:
 
 
 def jobs_done() -> int:
-    """Return how many jobs this consumer has run to an end, whatever it was."""
+    """Return how many jobs this consumer has finished, with any outcome."""
     return max(0, sum(tuple(state.total_count.values())) - len(state.active_requests))
 
 

@@ -9,7 +9,7 @@ from celery import signals
 def connect(run_dir: Path) -> None:
     """Touch RUN_DIR/NAME.alive (consumer.1 for consumer.1@host) every 2 s, while Celery is connected.
 
-    From the moment in which the consumer can run jobs; Celery sends its first heartbeat earlier.
+    The first touch comes when the consumer can run jobs; Celery's first heartbeat would be too early.
     """
     ready: list[Path] = []
 

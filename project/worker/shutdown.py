@@ -43,7 +43,7 @@ class PromptWorker(Worker):
             _wait_until(lambda: not self._busy(), timeout)
             self.consumer.cancel_active_requests = partial(self._stop_all, self.consumer.cancel_active_requests)
         else:
-            # these pools cannot stop a job, and to cancel would fail a solo pool's job, inside of which this code runs
+            # these pools cannot stop a job; in a solo pool this code runs inside the job, and cancelling would fail it
             self.consumer.cancel_active_requests = lambda: None
             keeper = getattr(self.consumer, "keeper", None)  # with the leased transport
             if keeper and keeper.is_open:
@@ -70,7 +70,7 @@ class PromptWorker(Worker):
         return [each for each in self.pool._pool._pool if _SHARED[each.index + 1] and each.exitcode is None]
 
     def _stop_all(self, cancel: Callable[[], None]) -> None:
-        """Stop all running jobs, also those of which the pool has not yet said that they run."""
+        """Stop all running jobs, including those that the pool has not yet reported as running."""
         known = {request.worker_pid for request in state.active_requests}
         cancel()
         for process in self._busy():
@@ -82,7 +82,7 @@ class PromptWorker(Worker):
 
 
 def _wait_until(idle: Callable[[], bool], timeout: float) -> None:
-    """Wait until it was idle twice in a row, because a fetched job takes a moment to reach its process."""
+    """Wait until idle() is true twice in a row, because a fetched job takes a moment to reach its process."""
     end, before = time.monotonic() + timeout, False
     while time.monotonic() < end:
         if before and idle():
@@ -109,9 +109,9 @@ def connect(app: Celery) -> None:
     """Make the app's consumers stop promptly."""
     app.Worker = app.subclass_with_self(PromptWorker, name="Worker")
     handed_back.connect(_log_handed_back)  # by the forked pool
-    signals.worker_process_init.connect(_free)
-    signals.task_prerun.connect(_busy)
-    signals.task_postrun.connect(_free)
+    signals.worker_process_init.connect(_mark_free)
+    signals.task_prerun.connect(_mark_busy)
+    signals.task_postrun.connect(_mark_free)
 
 
 def handing_back() -> bool:
@@ -119,11 +119,11 @@ def handing_back() -> bool:
     return _SHARED[_HANDING_BACK] == 1
 
 
-def _busy(**_: Any) -> None:
+def _mark_busy(**_: Any) -> None:
     _set(1)
 
 
-def _free(**_: Any) -> None:
+def _mark_free(**_: Any) -> None:
     _set(0)
 
 

@@ -52,7 +52,7 @@ def test_a_cut_admission_is_all_or_nothing_and_its_retry_is_accepted_once(
 
 
 @moments
-def test_a_cut_take_leaves_the_job_waiting_or_leased(cut: Redis, redis: Redis, moment: str) -> None:
+def test_a_cut_fetch_leaves_the_job_waiting_or_leased(cut: Redis, redis: Redis, moment: str) -> None:
     """The job still waits, or it has a lease that no consumer knows of, until that expires."""
     protocol.admit(redis, "a", "n")
     with pytest.raises(ConnectionError):

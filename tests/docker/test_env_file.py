@@ -20,8 +20,8 @@ services:
 
 
 @pytest.mark.parametrize("written", SAME)
-def test_compose_reads_the_value_that_stands_there(tmp_path: Path, written: str) -> None:
-    """Where it fills in the compose file too."""
+def test_compose_reads_the_same_values(tmp_path: Path, written: str) -> None:
+    """It reads them the same for `env_file` and for variables in the compose file."""
     (tmp_path / "docker-compose.yml").write_text(COMPOSE)
     (tmp_path / ".env").write_text(f"SMTP_USER={written}\n")
     command = ["docker", "compose", "config", "--format", "json"]

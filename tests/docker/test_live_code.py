@@ -14,7 +14,7 @@ BLOCK = """\
 glassqueue: cannot load the changed code: project/celery_config/tasks/demo.py, line {number}:
     def broken(
 SyntaxError: '(' was never closed
-The running processes keep the old code until it is mended.
+The running processes keep the old code until this error is fixed.
 """
 
 

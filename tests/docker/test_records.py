@@ -30,7 +30,7 @@ def test_the_roles_of_records_are_least_privileged(stack: ComposeStack) -> None:
     assert "permission denied for table records" in _psql(stack, "reader", "DELETE FROM records")
 
 
-def test_records_know_no_secret_that_is_not_theirs(stack: ComposeStack) -> None:
+def test_services_do_not_know_the_password_of_the_owner(stack: ComposeStack) -> None:
     """Only the migration, which has ended, and the consumer that restores backups have the password of the owner."""
     for service in ("producer", "consumer", "scheduler", "flower"):
         assert "owner:" not in stack.execute(service, "env")

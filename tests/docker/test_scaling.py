@@ -34,8 +34,8 @@ def test_scaling_up_and_down_fails_no_request(
     assert len(stack.containers("producer")) == len(stack.containers("consumer")) == 1
 
 
-def test_a_producer_that_is_gone_is_asked_no_more(stack: ComposeStack, http: httpx.Client) -> None:
-    """NGINX learns from Docker's name server within 2 s who is left."""
+def test_a_removed_producer_gets_no_more_requests(stack: ComposeStack, http: httpx.Client) -> None:
+    """NGINX learns from Docker's name server within 2 s which producers remain."""
     stack.scale(producer=2)
     both = stack.addresses("producer")
     wait_until(lambda: http.get("/producer/health/live") and both <= _asked(stack), 60, "NGINX asks both")

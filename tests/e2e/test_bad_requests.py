@@ -108,8 +108,8 @@ def test_a_body_over_1_mib_is_413_without_nginx_too(producer_url: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["send_email/", "schedules/", "nothing"])
-def test_a_large_body_for_no_address_is_a_problem_too(http: httpx.Client, producer_url: str, path: str) -> None:
-    """With a slash too much, for example."""
+def test_a_large_body_for_an_unknown_address_is_a_problem_too(http: httpx.Client, producer_url: str, path: str) -> None:
+    """An extra slash at the end makes an address unknown, for example."""
     for base in ("", producer_url):
         answer = http.post(f"{base}/producer/api/{path}", content=b" " * (1024 * 1024 + 1), headers=JSON)
         assert_problem(answer, 413)
@@ -128,7 +128,7 @@ def test_a_mail_of_the_largest_size_is_accepted_however_it_is_escaped(http: http
     assert http.delete(answer.headers["location"]).status_code == 204
 
 
-def test_a_path_that_is_no_path_is_400(http: httpx.Client) -> None:
+def test_a_nul_in_the_path_is_400(http: httpx.Client) -> None:
     """NGINX refuses a NUL in the path."""
     assert_problem(http.get("/producer/api/sum/%00"), 400)
 

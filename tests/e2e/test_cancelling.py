@@ -14,7 +14,7 @@ WAIT = "/producer/api/wait_and_return"
 
 
 def test_a_waiting_job_that_is_cancelled_never_runs(http: httpx.Client) -> None:
-    """It is REVOKED at once and stays so; taking it back again is 404."""
+    """It is REVOKED at once and stays so; a second DELETE is 404."""
     job_id = http.post(WAIT, params={"countdown": 1}, json={"seconds": 0}).json()["job_id"]
     answer = http.delete(f"{WAIT}/{job_id}")
     assert (answer.status_code, answer.json()["status"], answer.json()["attempts"]) == (200, "REVOKED", 0)
@@ -54,7 +54,7 @@ def test_an_ended_job_is_handed_over_once(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", [WAIT, "/producer/api/jobs"])
 @pytest.mark.parametrize(("query", "header"), [({"wait": 20}, {}), ({}, {"prefer": "wait=20"})])
-def test_a_pull_waits_for_the_end(http: httpx.Client, path: str, query: Any, header: Any) -> None:
+def test_delete_with_wait_returns_the_result_at_the_end(http: httpx.Client, path: str, query: Any, header: Any) -> None:
     """DELETE that waits: the result when it is there, instead of cancelling; at both addresses of a job."""
     job_id = submit(http, "wait_and_return", seconds=1, message="pulled")
     answer = http.delete(f"{path}/{job_id}", params=query, headers=header)
@@ -62,8 +62,8 @@ def test_a_pull_waits_for_the_end(http: httpx.Client, path: str, query: Any, hea
     assert_problem(http.get(f"{WAIT}/{job_id}"), 404)
 
 
-def test_a_pull_whose_client_goes_away_takes_nothing(http: httpx.Client) -> None:
-    """The job runs on, and its result can be pulled again."""
+def test_delete_with_wait_deletes_nothing_if_its_client_disconnects(http: httpx.Client) -> None:
+    """The job continues, and its result can still be fetched."""
     job_id = submit(http, "wait_and_return", seconds=2, message="kept")
     with pytest.raises(httpx.ReadTimeout):
         http.delete(f"{WAIT}/{job_id}", params={"wait": 20}, timeout=httpx.Timeout(10, read=0.5))

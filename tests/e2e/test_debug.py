@@ -1,4 +1,4 @@
-"""`make debug` where it cannot help, and breakpoint() where there is no terminal; that both work, test_pages.py shows."""
+"""`make debug` when it cannot start, and breakpoint() without a terminal; test_pages.py covers the working cases."""
 
 import os
 import shutil
@@ -39,8 +39,8 @@ def test_a_queue_that_has_consumers_is_left_to_them(stack: NativeStack, queues: 
     assert "make up CONSUMERS=0" in said
 
 
-def test_what_is_missing_is_said_in_a_line(stack: NativeStack) -> None:
-    """No queue, one that there is not, no Redis."""
+def test_a_missing_queue_or_redis_is_reported_in_one_line(stack: NativeStack) -> None:
+    """No queue is given, the queue does not exist, or Redis does not answer."""
     assert _debug(**stack.settings) == "glassqueue: QUEUE is missing: name a queue, such as make debug QUEUE=cpu\n"
     assert "no queue is called 'gpu'" in _debug("gpu", **stack.settings)
     assert "Redis does not answer" in _debug("cpu", REDIS_PORT="1")

@@ -68,7 +68,7 @@ def stack_of_a_pool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
 
 @pytest.mark.heavy
 def test_the_stack_survives_crashes_that_kill_its_consumer(stack_of_a_pool: NativeStack) -> None:
-    """More crashes than a consumer may have accidents in a minute: each job ends as poison, and the stack works on."""
+    """Even after more crashes in a minute than the launcher tolerates, jobs end as poison, and the stack works on."""
     with stack_of_a_pool.client() as http:
         crashes = [submit(http, "crash") for _ in range(3)]
         jobs = [finished(http, "crash", job_id, 120) for job_id in crashes]

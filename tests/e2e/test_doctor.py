@@ -74,7 +74,7 @@ def test_the_doctor_says_what_to_do(small: NativeStack) -> None:
 
 
 def test_a_service_that_is_switched_off_is_not_a_failure(small: NativeStack) -> None:
-    """FLOWER_PORT=0 and LOCUST_PORT=0 say so."""
+    """FLOWER_PORT=0 and LOCUST_PORT=0 switch them off."""
     out = doctor(small).stdout
     assert "off     Flower" in out
     assert "off     Locust" in out
@@ -82,7 +82,7 @@ def test_a_service_that_is_switched_off_is_not_a_failure(small: NativeStack) -> 
 
 @pytest.mark.heavy
 def test_a_scheduler_that_does_not_tick_is_found(small: NativeStack) -> None:
-    """Its last sign of life expires; here it is deleted, not to wait for that."""
+    """Its heartbeat would expire; the test deletes it instead of waiting."""
     with small.redis() as redis, small.client() as http:
         wait_until(lambda: "ok      scheduler" in doctor(small).stdout)
         with _frozen(small.pids("beat")):
@@ -96,7 +96,7 @@ def test_a_scheduler_that_does_not_tick_is_found(small: NativeStack) -> None:
 
 @pytest.mark.heavy
 def test_services_that_do_not_answer_are_found(small: NativeStack) -> None:
-    """Whatever of the others answers."""
+    """The doctor names the silent service, although the others answer."""
     with _frozen(small.pids("nginx")):
         out = doctor(small).stdout
     assert "failed  NGINX" in out

@@ -66,8 +66,8 @@ def test_a_head_of_a_stream_ends_at_once(http: httpx.Client, stack: NativeStack,
     assert rest.endswith(b'{"status":"ok"}')
 
 
-def test_a_head_of_what_only_a_post_does_is_refused(http: httpx.Client) -> None:
-    """And nothing is submitted; where GET is allowed, Allow names HEAD as well."""
+def test_head_is_refused_where_only_post_is_allowed(http: httpx.Client) -> None:
+    """Nothing is submitted; where GET is allowed, Allow names HEAD as well."""
     response = http.head("/producer/api/sum")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
     assert_problem(http.put("/producer/api/tasks"), 405)

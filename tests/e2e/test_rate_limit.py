@@ -44,7 +44,7 @@ def test_a_client_over_the_rate_limit_gets_429_with_retry_after(stack: NativeSta
 
 
 def test_another_client_is_not_affected_and_the_load_test_is_exempt(stack: NativeStack) -> None:
-    """Each address has its own account, and one of them has none."""
+    """Each address has its own limit, and the exempt address has none."""
     with _client(stack, "127.0.0.1") as http, _client(stack, "127.0.0.2") as other, _client(stack, EXEMPT) as exempt:
         assert 429 in {answer.status_code for answer in _ask(http, TASKS, 4 * BURST)}
         assert other.get(TASKS).status_code == 200

@@ -32,7 +32,7 @@ def _at(record: dict[str, Any], what: str) -> datetime:
 
 
 def _started_without_record(http: httpx.Client) -> str:
-    """Return the job that has begun and cannot write so yet; one that has written may be over before it is killed."""
+    """Return a job that has started and cannot write its record yet; one with a record may end before it is killed."""
     started = {job["job_id"] for job in http.get("/producer/api/jobs?task=hello&status=STARTED").json()["jobs"]}
     return next(iter(started - {record["job_id"] for record in _records(http, limit=100)}), "")
 
@@ -64,7 +64,7 @@ def test_an_invalid_page_is_rejected(http: httpx.Client, query: str) -> None:
 
 
 def test_a_job_whose_consumer_is_killed_has_one_record(stack: NativeStack, http: httpx.Client) -> None:
-    """It is begun twice, by two processes; a writer in its way holds the first one in the middle."""
+    """The job runs twice, in two processes; a writer that locks the database stops the first run midway."""
     with closing(sqlite3.connect(stack.run_dir / "records.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         job_id = wait_until(lambda: _started_without_record(http))

@@ -97,11 +97,11 @@ def test_a_job_that_takes_too_long_is_handed_back_to_the_new_code(project: Proje
     wait_until(lambda: f"handed back job_id={running}" in log.read_text())
 
 
-def test_broken_code_is_shown_and_the_old_code_serves_until_it_is_mended(project: Project) -> None:
+def test_broken_code_is_shown_and_the_old_code_serves_until_it_is_fixed(project: Project) -> None:
     """One block with file, line and cause; no process is restarted."""
     whole = project.tasks.read_text()
     seen = len(project.stack.log)
-    project.save(whole + "def broken(\n", then="The running processes keep the old code until it is mended.")
+    project.save(whole + "def broken(\n", then="The running processes keep the old code until this error is fixed.")
     block = project.stack.log.partition("glassqueue: cannot load the changed code: ")[2]
     number = len(whole.splitlines()) + 1
     place = f"project/celery_config/tasks/demo.py, line {number}:\n    def broken(\nSyntaxError: '(' was never closed\n"

@@ -70,7 +70,7 @@ def test_a_schedule_can_be_paused_resumed_fired_and_deleted(http: httpx.Client) 
 
 @pytest.mark.parametrize("schedule_id", [":schedule", ":all", ":lock", ":statics"])
 def test_internal_keys_of_the_scheduler_are_not_schedules(http: httpx.Client, schedule_id: str) -> None:
-    """Whoever deleted the index of what is due would stop them all."""
+    """Deleting the index of due schedules would stop all of them."""
     path = f"{API}/{schedule_id}"
     for method, address in (("GET", path), ("DELETE", path), ("POST", f"{path}/run")):
         assert_problem(http.request(method, address), 404)

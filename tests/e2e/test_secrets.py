@@ -43,7 +43,7 @@ REMINDER: dict[str, Any] = {
 
 @dataclass
 class Run:
-    """A stack with secrets, all of them, and everything that anybody could read of what it did."""
+    """A stack in which every secret is set, and everything that anybody could read about its work."""
 
     stack: NativeStack
     secrets: dict[str, str]
@@ -52,7 +52,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Jobs of all kinds, that succeed and that fail, as noisily as it goes."""
+    """Run jobs of all kinds, successful and failing, with the most verbose logs."""
     folder = tmp_path_factory.mktemp("secrets")
     with ExitStack() as closing:
         (folder / "ftp").mkdir()
@@ -123,7 +123,7 @@ def _look(run: Run, http: httpx.Client) -> None:
 
 
 def test_every_secret_setting_is_set() -> None:
-    """A new one belongs into this test."""
+    """A new secret setting must be added to this test."""
     secret = {name.upper() for name, each in Settings.model_fields.items() if "SecretStr" in str(each.annotation)}
     known = {"REDIS_PASSWORD", "SMTP_PASSWORD", "IMAP_PASSWORD", "FTP_PASSWORD"}
     known |= {"NOTIFY_URL", "DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_READER_URL"}

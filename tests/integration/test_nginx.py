@@ -60,7 +60,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def producer() -> Iterator[BreaksOff]:
-    """A producer that breaks off."""
+    """A producer that drops every connection."""
     producer = BreaksOff()
     yield producer
     producer.stop()
@@ -69,14 +69,14 @@ def producer() -> Iterator[BreaksOff]:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", ["/producer/api/tasks", "/producer/health/ready"])
 def test_a_producer_that_is_not_there_is_a_problem(http: httpx.Client, method: str, path: str) -> None:
-    """As the other services that are not there, and it says when to come back."""
+    """It is a 502 with Retry-After, as for any other missing service."""
     answer = http.request(method, path)
     assert_problem(answer, 502)
     assert answer.headers["retry-after"] == "2"
 
 
-def test_a_request_that_is_broken_off_is_sent_twice_and_then_a_problem(producer: BreaksOff, tmp_path: Path) -> None:
-    """The second one may go to another producer; there is no third, or NGINX would go round in circles."""
+def test_a_dropped_request_is_sent_twice_and_then_answered_with_a_problem(producer: BreaksOff, tmp_path: Path) -> None:
+    """The second request may go to another producer; there is no third, which could repeat endlessly."""
     with entrance(tmp_path, producer.address) as http:
         assert_problem(http.post("/producer/api/sum", json={"number": 1}), 502)
     first, second = producer.requests

@@ -71,8 +71,8 @@ def dripping(answer: bytes) -> Iterator[Settings]:
         server.stop()
 
 
-def test_an_answer_that_never_ends_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each byte is in time, all of them are not; and time limits do not work where notifications are sent."""
+def test_an_answer_that_never_ends_counts_as_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte arrives in time, the whole answer does not; time limits do not work where notifications are sent."""
     monkeypatch.setattr(webhook, "TIMEOUT", 0.3)
     monkeypatch.setattr(webhook, "CHECK_TIMEOUT", 0.3)
     with takes_less_than(3), dripping(b"HTTP/1.1 204 No Content\r\nX-Slow: ") as settings:

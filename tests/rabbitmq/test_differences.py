@@ -100,7 +100,7 @@ def test_a_delayed_job_never_comes_early(http: httpx.Client, options: float) -> 
 
 
 def test_a_full_queue_is_429_and_delayed_jobs_do_not_count(busy: str, http: httpx.Client) -> None:
-    """RabbitMQ refuses what does not fit; nothing of it is left, and what fits later is taken."""
+    """RabbitMQ rejects jobs that do not fit, without a trace; jobs that fit later are accepted."""
     delayed = http.post(WAIT, params={"countdown": 5}, json={"seconds": 0}).json()["job_id"]
     jobs = [http.post(WAIT, json={"seconds": 0}) for _ in range(LIMIT + 5)]
     codes = [answer.status_code for answer in jobs]
@@ -119,7 +119,7 @@ def test_a_full_queue_is_429_and_delayed_jobs_do_not_count(busy: str, http: http
 
 
 def test_a_job_revoked_while_it_waits_never_runs_and_runs_once_when_requeued(busy: str, http: httpx.Client) -> None:
-    """Its first message waits in RabbitMQ still, and is thrown away when its turn comes."""
+    """Its first message is still in RabbitMQ, and is discarded when its turn comes."""
     job_id = submit(http, "wait_and_return", seconds=0, message="once")
     behind = submit(http, "wait_and_return", seconds=0)
     assert http.delete(f"{WAIT}/{job_id}").json()["status"] == "REVOKED"
@@ -193,7 +193,7 @@ def test_a_frozen_rabbitmq_means_503_within_2_s(stack: NativeStack, rabbit: Rabb
 
 
 def test_a_blocked_rabbitmq_means_503_within_2_s(stack: NativeStack, rabbit: RabbitServer, http: httpx.Client) -> None:
-    """It has too little memory and takes no messages, as the answer says; what was refused never runs, the rest works."""
+    """The answer says that RabbitMQ is low on memory; refused jobs never run, and everything else works."""
     rabbit.control("set_vm_memory_high_watermark", "absolute", "1")
     try:
         wait_until(lambda: http.post(SUM, json={"number": 1}).status_code == 503)
@@ -213,7 +213,7 @@ def test_a_blocked_rabbitmq_means_503_within_2_s(stack: NativeStack, rabbit: Rab
 
 @pytest.mark.timeout(300)  # the consumer waits longer after each attempt to connect
 def test_a_killed_rabbitmq_keeps_jobs_and_queues(rabbit: RabbitServer, http: httpx.Client, busy: str) -> None:
-    """What was accepted waits in it still: now, later, or running."""
+    """Accepted jobs are still in RabbitMQ, whether they were waiting, delayed or running."""
     later = http.post(SUM, params={"countdown": 2}, json={"number": 3}).json()["job_id"]
     waiting = [submit(http, "wait_and_return", seconds=0, message=str(n)) for n in range(LIMIT)]
     rabbit.kill()

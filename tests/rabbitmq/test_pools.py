@@ -1,4 +1,4 @@
-"""Consumers that run jobs in their own process, which then sends RabbitMQ nothing."""
+"""Consumers that run jobs in their own process and send RabbitMQ nothing meanwhile."""
 
 from pathlib import Path
 from typing import Any

@@ -37,7 +37,7 @@ def test_a_job_that_fails_is_tried_again_after_a_pause(tasks: Tasks) -> None:
 
 
 def test_a_job_in_retry_shows_its_last_error_and_the_time_of_the_next_try(tasks: Tasks) -> None:
-    """As with the other brokers; a lease it has none."""
+    """It shows the same as with the other brokers, but no lease."""
     job_id = tasks.submit("fail_at_length", 1, True, queue="default")
     wait_until(lambda: tasks.record(job_id).get("status") == "RETRY")
     job = Job[Any].from_record(job_id, records.read(tasks.redis, job_id) or {}, traceback=True)
@@ -67,7 +67,7 @@ def test_a_consumer_killed_before_the_end_leaves_one_child(tasks: Tasks) -> None
     job_id = tasks.submit("parent", "well", queue="default")
     record = tasks.ended(job_id, 30)
     assert (record["status"], record["attempts"]) == ("SUCCESS", "2")
-    line = f"delivered again, another run has begun and not ended: job_id={job_id} task=parent queue=default consumer="
+    line = f"although an earlier run of its job has not ended: job_id={job_id} task=parent queue=default consumer="
     assert line.encode() in tasks.log("prefork")
     assert tasks.ended(record["child_ids"])["status"] == "SUCCESS"
     assert tasks.redis.llen("received") == 1

@@ -23,7 +23,7 @@ def push(redis: Any, *messages: Any) -> None:
 
 def rejected(redis: Any, count: int = 1) -> list[dict[str, Any]]:
     """Wait for this number of rejected messages and return them, oldest first."""
-    wait_until(lambda: redis.llen(REJECTED) == count, what=f"{count} messages are put aside")
+    wait_until(lambda: redis.llen(REJECTED) == count, what=f"{count} messages are rejected")
     return [json.loads(raw) for raw in reversed(redis.lrange(REJECTED, 0, -1))]
 
 

@@ -75,7 +75,7 @@ def here(stack: NativeStack) -> dict[str, str]:
     """Return replacements for what the pages show: the ports and folders of this stack."""
     ports = {
         "8080": stack.settings["HTTP_PORT"],
-        "127.0.0.1:8000": f"127.0.0.1:{stack.settings['PRODUCER_PORT']}",
+        "127.0.0.1:8001": f"127.0.0.1:{stack.settings['PRODUCER_PORT']}",
         "127.0.0.1:6379": f"127.0.0.1:{stack.settings['REDIS_PORT']}",
     }
     client = ".venv/bin/python -m project.client"

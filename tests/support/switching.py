@@ -65,7 +65,8 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
     optional = [
         old.submit("sum", kwargs={"number": 4}, **more) for more in ({"compression": "gzip"}, {"expires": in_an_hour})
     ]
-    expired = old.submit("sum", kwargs={"number": 4}, expires=0.1)
+    # RabbitMQ gives such a job to the producer as a dead letter
+    expired = [] if new.app.broker.kind == "amqp" else [old.submit("sum", kwargs={"number": 4}, expires=0.1)]
     revoked = old.submit("sum", kwargs={"number": 4})
     assert control.cancel_or_collect(old.redis, revoked)
     consumer.kill()
@@ -74,8 +75,7 @@ def assert_jobs_survive_a_switch(old: Side, new: Side) -> None:
     assert new.app.broker.requeue([revoked]) == [revoked]
     everything = [running, *waiting, delayed, *optional, revoked, fresh]
     wait_until(lambda: {new.status(job_id) for job_id in everything} == {"SUCCESS"}, 60, "all jobs end well")
-    if new.app.broker.kind != "amqp":  # RabbitMQ gives it to the producer as a dead letter
-        wait_until(lambda: new.status(expired) == "REVOKED", what="the job whose time is over is discarded")
+    wait_until(lambda: all(new.status(job_id) == "REVOKED" for job_id in expired), what="an expired job is discarded")
     assert [(records.read(new.redis, job_id) or {})["attempts"] for job_id in waiting] == ["1", "1", "1"]
     wait_until(lambda: _nothing_left(new), what="queues and indexes are empty, and no old message counts")
     assert consumer.stop() == 0

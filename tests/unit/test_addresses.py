@@ -1,4 +1,4 @@
-"""Hosts in settings: names, IPv4 and IPv6, with what is wrong in words."""
+"""Hosts in settings: names, IPv4 and IPv6 addresses, and clear errors for anything else."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ LOGIN = {"imap_user": "me", "imap_password": "x"}
 @pytest.mark.parametrize(
     "wrong", ["http://h", "h:80", "[::1]:80", "1::2::3", "a b", "h/", "me@h", "a;b", "$h", "::1%eth0", "[]"]
 )
-def test_a_host_that_is_none_stops_the_start(name: str, wrong: str) -> None:
-    """The scheme and the port have settings of their own."""
+def test_an_invalid_host_stops_the_start(name: str, wrong: str) -> None:
+    """A host is only a name or an address: the scheme and the port have settings of their own."""
     with pytest.raises(ValidationError, match="must be a host name or an address"):
         Settings(_env_file=None, **LOGIN, **{name: wrong})  # type: ignore[arg-type]
 

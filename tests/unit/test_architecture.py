@@ -14,14 +14,14 @@ TASKS = ("celery_config", "tasks")
 
 
 def arrows() -> dict[str, set[str]]:
-    """Return for each room the rooms that it may import."""
+    """Return for each package the packages that it may import."""
     text = next(block.text for block in blocks(PAGE) if block.language == "text")
     lines = (line.partition("->") for line in text.splitlines())
-    return {room.strip(): set(allowed.split()) for room, _, allowed in lines}
+    return {package.strip(): set(allowed.split()) for package, _, allowed in lines}
 
 
-def room_of(parts: tuple[str, ...]) -> str | None:
-    """Return the room of a module below project, or None for one that lies directly in it."""
+def package_of(parts: tuple[str, ...]) -> str | None:
+    """Return the package of a module below project, or None for one directly in it."""
     if parts[:2] == TASKS:
         return "tasks"
     return parts[0] if parts and Path("project", parts[0]).is_dir() else None
@@ -39,26 +39,26 @@ def imports(path: Path) -> Iterator[tuple[str, ...]]:
         yield from (tuple(name.split(".")[1:]) for name in names if name.split(".")[0] == "project")
 
 
-@pytest.mark.parametrize("room", arrows())
-def test_imports_follow_the_arrows(room: str) -> None:
-    """A room imports no other rooms than the page says."""
-    folder = Path("project", *TASKS) if room == "tasks" else Path("project", room)
+@pytest.mark.parametrize("package", arrows())
+def test_imports_follow_the_arrows(package: str) -> None:
+    """A package imports no other packages than the page says."""
+    folder = Path("project", *TASKS) if package == "tasks" else Path("project", package)
     wrong = {
         f"{path} imports {'.'.join(target)}"
         for path in folder.rglob("*.py")
-        if room_of(path.parts[1:]) == room
+        if package_of(path.parts[1:]) == package
         for target in imports(path)
-        if room_of(target) not in {None, room, *arrows()[room]}
+        if package_of(target) not in {None, package, *arrows()[package]}
     }
     assert not wrong
 
 
 def test_the_drawing_shows_only_arrows_of_the_list() -> None:
-    """The drawing may leave arrows out, but no room."""
+    """The drawing may leave out arrows, but no package."""
     drawing = next(block.text for block in blocks(PAGE) if block.language == "mermaid")
     lines = [line.partition("-->") for line in drawing.splitlines()[1:]]
     drawn = {(left, right) for lefts, _, rights in lines for left in _nodes(lefts) for right in _nodes(rights)}
-    assert {room for lefts, _, rights in lines for room in _nodes(lefts) | _nodes(rights)} == arrows().keys()
+    assert {node for lefts, _, rights in lines for node in _nodes(lefts) | _nodes(rights)} == arrows().keys()
     assert all(right in arrows()[left] for left, right in drawn)
 
 
@@ -66,7 +66,7 @@ def _nodes(text: str) -> set[str]:
     return {node.strip() for node in text.split("&") if node.strip()}
 
 
-def test_every_room_has_its_arrows_and_its_row() -> None:
+def test_every_package_has_its_arrows_and_its_row() -> None:
     """A new folder of Python code is on the page."""
     folders = {path.parent.parts[1] for path in Path("project").glob("*/*.py")}
     assert folders | {"tasks"} == arrows().keys()

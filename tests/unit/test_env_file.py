@@ -1,4 +1,4 @@
-"""`.env`: each value means what stands there, or the start stops with a line that says how to write it."""
+"""`.env`: each value is read as written, or the start stops with a line that says how to write it."""
 
 import re
 from pathlib import Path
@@ -45,7 +45,7 @@ def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("written", SAME)
-def test_a_value_means_what_stands_there(env: Path, written: str) -> None:
+def test_a_value_is_read_as_written(env: Path, written: str) -> None:
     """tests/docker has the same values read by Compose."""
     env.write_text(f"SMTP_USER={written}\n")
     assert env_file.read(env).get("SMTP_USER", "") == SAME[written]

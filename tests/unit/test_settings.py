@@ -210,7 +210,7 @@ def test_the_roles_of_the_database_share_it(other: str) -> None:
         assert "hunter2" not in caught.value.errors()[0]["msg"]
 
 
-def test_a_url_that_is_none_is_not_repeated() -> None:
+def test_an_invalid_url_is_not_repeated_in_the_error() -> None:
     """The place where it breaks may be in the middle of the password."""
     with pytest.raises(ValidationError, match="a DATABASE_…URL is not a valid URL") as caught:
         Settings(

@@ -1,4 +1,4 @@
-"""What keeps the app from loading is one short block, and nothing is started."""
+"""An error that keeps the app from loading is shown as one short block, and nothing is started."""
 
 import os
 import shutil

@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="do all labs in random order, without questions")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1000), help="repeat an order")
     chosen = parser.parse_args()
-    leave_the_surroundings()
+    isolate_environment()
     if chosen.all:
         return _all(chosen.seed)
     if not chosen.number:
@@ -35,8 +35,8 @@ def main() -> int:
     return _one(found[0]) if found else sys.exit(f"glassqueue: there is no lab {chosen.number}; `make lab` lists them")
 
 
-def leave_the_surroundings() -> None:
-    """Let neither the student's .env nor settings in the shell change what a lab shows."""
+def isolate_environment() -> None:
+    """Ignore the student's .env and the settings in the shell, which could change what a lab shows."""
     from_make = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "N", "SEED")  # the stack would take N for a misspelt setting
     for name in (*map(str.upper, Settings.model_fields), *from_make):
         os.environ.pop(name, None)
@@ -60,7 +60,7 @@ def _all(seed: int) -> int:
         for lab in chosen:
             if error := _failure(lab, folder / lab.number):
                 failed.append(f"{lab.path}\n{error}")
-    print("\n\n".join(failed) or "all labs show what they say")
+    print("\n\n".join(failed) or "all labs behave as described")
     return bool(failed)
 
 
@@ -100,7 +100,7 @@ def _verdict(lab: Lab, guess: str) -> int:
     answer = lab.front["answer"]
     print(f"\nYou predicted {guess or 'nothing'}. What happened is {answer}: {lab.choices[answer]}")
     if guess in lab.misconceptions:
-        print(f"Behind {guess}: {lab.misconceptions[guess]}")
+        print(f"The misconception behind {guess}: {lab.misconceptions[guess]}")
     print(f"\n{lab.sections['Explain']}\n\nNow you\n\n{lab.sections['Now you']}")
     return 0
 

@@ -44,7 +44,7 @@ def _load(stack: NativeStack, utilisation: float) -> dict[str, float]:
 
 
 def draw_waits(folder: Path) -> None:
-    """Draw how long each of 60 jobs waits that are submitted at once, with one consumer and with three."""
+    """Draw the wait of each of 60 jobs that are submitted at once, with one consumer and with three."""
     lines: dict[str, list[tuple[float, float]]] = {}
     for consumers in (1, 3):
         with NativeStack(folder / f"waits-{consumers}", CONSUMERS=consumers) as stack:

@@ -35,7 +35,7 @@ class Runner:
         self._numbers: dict[str, float] = {}
 
     def run(self, lab: Lab) -> float:
-        """Do a lab from Run to Reset; return the seconds. Raise AssertionError if anything else happens than it says."""
+        """Do a lab from Run to Reset; return the seconds. Raise AssertionError if anything differs from its text."""
         begun, before = time.monotonic(), self._files()
         self._numbers = {}
         reader = self._student.reader(

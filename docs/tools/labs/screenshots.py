@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, expect
 
-from docs.tools.labs.__main__ import leave_the_surroundings
+from docs.tools.labs.__main__ import isolate_environment
 from docs.tools.labs.lab import Lab, labs
 from docs.tools.labs.pages import IMAGES
 from docs.tools.labs.runner import Runner
@@ -31,7 +31,7 @@ def take(context: BrowserContext, lab: Lab, url: str) -> None:
 
 def main(numbers: list[str]) -> None:
     """Do the labs with these numbers, or all, with a browser beside them."""
-    leave_the_surroundings()
+    isolate_environment()
     with chromium() as browser, browser.new_context(viewport={"width": 1000, "height": 640}) as context:
         context.add_init_script(NO_TOUR)
         for lab in labs():

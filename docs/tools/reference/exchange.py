@@ -16,7 +16,7 @@ _SHOWN_HEADERS = ("content-type", "location", "retry-after", "idempotent-replaye
 #: Operations whose answers differ from one stack to the next: the page shows only the names of their fields.
 OUTLINED = ("get_overview", "get_story", "get_record", "list_failures")
 NOT_SERVED = ("notifications", "maintenance")
-_ANY = {
+_PLACEHOLDERS = {
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "1cae9e36-ed1b-8595-2866-69340225e6bb",
     r"\d{4}-\d\d-\d\dT[\d:.]+Z": "2026-11-21T07:13:33.832885Z",
     r"(?<=\.\d@)[\w.-]+(?=\")": "host",
@@ -54,7 +54,7 @@ class Scene:
         self._not_done = {task["task"] for task in http.get(f"{API}/tasks").json() if task["queue"] in NOT_SERVED}
 
     def play(self, method: str, path: str, operation: dict[str, Any]) -> str:
-        """Return the exchange."""
+        """Send an example request of an operation, and return the exchange."""
         body = _example(operation, self._openapi)
         if "/chaos/" in path:  # the stack that shows the other exchanges stays whole
             return ""
@@ -116,10 +116,8 @@ class Scene:
             text = "\n".join(_until_end(stream.iter_lines(), job_id))
             if path.startswith(f"{API}/overview"):  # each event is a whole snapshot
                 text = re.sub("id: .*\ndata: .*", "id: 1893456000000\ndata: {…}", text.strip().rpartition("\n\n")[2])
-            head = (
-                f"GET {path.replace('{job_id}', job_id)} HTTP/1.1\n\nHTTP/1.1 200 OK\nContent-Type: text/event-stream"
-            )
-        return _anyone(f"{head}\n\n{text.strip()}")
+            head = f"GET {address} HTTP/1.1\n\nHTTP/1.1 200 OK\nContent-Type: text/event-stream"
+        return _with_placeholders(f"{head}\n\n{text.strip()}")
 
     def _wait_for_end(self, address: str) -> None:
         wait_until(lambda: self._http.get(address).json()["ready"], what=f"{address} has ended")
@@ -159,10 +157,10 @@ def _show(response: httpx.Response, body: dict[str, Any] | None, outline: bool =
         content = response.json()
         shown = dict.fromkeys(content, "…") if outline else content
         lines += ["", json.dumps(shown, indent=2, ensure_ascii=False)]
-    return _anyone("\n".join(lines))
+    return _with_placeholders("\n".join(lines))
 
 
-def _anyone(text: str) -> str:
-    for pattern, fixed in _ANY.items():
+def _with_placeholders(text: str) -> str:
+    for pattern, fixed in _PLACEHOLDERS.items():
         text = re.sub(pattern, fixed, text)
     return text

@@ -36,12 +36,12 @@ ArchiveName = Annotated[str, Field(pattern=archives.PATTERN, examples=["database
 def backup_database(accept_shrink: AcceptShrink = False) -> dict[str, Any]:
     """Back up the database, then delete old backups.
 
-    Fail if there are less than a tenth of the last backup's rows, unless *accept_shrink* is set.
+    Fail if there are fewer than a tenth of the last backup's rows, unless *accept_shrink* is set.
     """
     settings = get_settings()
     url = settings.database
     guard = manifest.guard(settings.backups, "database", accept_shrink)
-    from project.integrations.backups import database_dump  # noqa: PLC0415 - only what runs needs SQLAlchemy: 18 MiB per process
+    from project.integrations.backups import database_dump  # noqa: PLC0415 - SQLAlchemy takes 18 MiB per process
 
     fill = partial(database_dump.write, url, report=report_progress, guard=guard)
     return archives.make(settings.backups, "database", database_dump.suffix(url), fill, _keep(settings))
@@ -78,7 +78,7 @@ def verify_backup(name: ArchiveName) -> dict[str, Any]:
 # not longer: it may wait for locks on tables, and all other jobs of the queue wait for it
 @shared_task(queue="maintenance", soft_time_limit=HOUR, time_limit=HOUR + 60)
 def restore_database(name: ArchiveName) -> dict[str, Any]:
-    """Replace the database by a backup (no route, because it discards everything written since)."""
+    """Replace the database with a backup (no route, because it discards everything written since)."""
     from project.integrations.backups import database_dump  # noqa: PLC0415 - as above
 
     return database_dump.restore(get_settings(), name, report_progress)
@@ -97,7 +97,7 @@ def purge_records() -> dict[str, int]:
     if paused := _without_key(store.client, list(store.client.smembers(PAUSED)), str):
         store.client.srem(PAUSED, *paused)
     store.complete_indexes()
-    from project.integrations.database import history  # noqa: PLC0415 - only what runs needs SQLAlchemy
+    from project.integrations.database import history  # noqa: PLC0415 - SQLAlchemy, as above
 
     before = datetime.now(UTC) - timedelta(seconds=settings.records_ttl)
     return {"rows": history.purge(settings.database, before), "jobs": jobs, "schedules": schedules}

@@ -10,7 +10,7 @@ from project.task_options.retry import ALWAYS
 @shared_task(retry_policy=ALWAYS)
 def hello() -> str:
     """Say hello and write a row to the job history (a small job, scheduled by HELLO_EVERY)."""
-    from project.integrations.database.history import recorded  # noqa: PLC0415 - only what runs needs SQLAlchemy: 18 MiB
+    from project.integrations.database.history import recorded  # noqa: PLC0415 - SQLAlchemy takes 18 MiB per process
 
     job = current_task.request
     with recorded(get_settings().database, job.id, "hello", job.hostname):

@@ -1,6 +1,7 @@
 -- Reject a message that cannot become a job: move it to the list of rejected messages.
 -- KEYS the list that the message is in, the list of rejected messages
--- ARGV message (the beginning of a long one, which is the next one), its length, the entry for the rejected messages (JSON), how many are kept
+-- ARGV message (of a long one, which must be the next in its list, only the beginning), its length, the entry for the
+--      list of rejected messages (JSON), how many entries that list keeps
 -- returns 1, or 0 if another producer was faster
 local message, length = ARGV[1], tonumber(ARGV[2])
 if redis.call('TYPE', KEYS[2]).ok ~= 'list' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end -- lose nothing

@@ -106,7 +106,7 @@ def make(folder: Path, kind: Kind, suffix: str, fill: Fill, keep: Keep) -> dict[
 def verify(folder: Path, name: str) -> Backup:
     """Return the archive with this name if its checksum matches, or raise BrokenBackup."""
     if parse(name) is None:  # reject paths: the name comes from a client
-        raise BrokenBackup("invalid name; the name of a backup is such as database-20261121T030000Z.dump")
+        raise BrokenBackup("invalid name; backups have names such as database-20261121T030000Z.dump")
     backup = Backup(folder / name)
     try:
         said = backup.sum_path.read_text()

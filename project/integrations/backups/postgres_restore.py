@@ -67,9 +67,9 @@ def restore(settings: Settings, path: Path, report: Report) -> dict[str, Any]:
     )
     migrations.refuse_newer(archive.revisions(), message)
     engine = make_engine(settings.database_owner, statement_timeout=0, poolclass=NullPool)
-    with _understood(), engine.begin() as connection:
+    with _explained_errors(), engine.begin() as connection:
         driver: Any = connection.connection.driver_connection
-        with _ended(connection, driver):
+        with _cancelled_on_interrupt(connection, driver):
             driver.execute(f"SET lock_timeout = '{LOCK_WAIT}s'")
             migrations.begin(connection)
             before = _visible(driver)
@@ -92,10 +92,10 @@ def _clean(driver: Any, schemas: set[str]) -> None:
 
 
 def _fill(driver: Any, archive: Archive, report: Report) -> None:
-    there = _there(driver)
+    existing = _existing(driver)
     # extensions that exist stay, with the rows of their tables
     kept = tuple(f"COPY {table} ".encode() for (table,) in driver.execute(_TABLES_OF_EXTENSIONS))
-    driver.execute(archive.section("pre-data", there))
+    driver.execute(archive.section("pre-data", existing))
     done = 0
     with archive.rows() as commands:
         for command, rows in commands:
@@ -108,7 +108,7 @@ def _fill(driver: Any, archive: Archive, report: Report) -> None:
             else:
                 _copy(driver, command, rows)
             done += 1
-    driver.execute(archive.section("post-data", there))
+    driver.execute(archive.section("post-data", existing))
 
 
 def _copy(driver: Any, command: bytes, rows: Iterator[bytes]) -> None:
@@ -117,7 +117,7 @@ def _copy(driver: Any, command: bytes, rows: Iterator[bytes]) -> None:
             copy.write(b"".join(lines))
 
 
-def _there(driver: Any) -> list[str]:
+def _existing(driver: Any) -> list[str]:
     """Return the beginnings of entries for schemas and extensions that already exist."""
     schemas = [f"SCHEMA - {name} " for (name,) in driver.execute("SELECT nspname FROM pg_namespace")]
     extensions = [f"EXTENSION - {name} " for (name,) in driver.execute("SELECT extname FROM pg_extension")]
@@ -141,8 +141,8 @@ def _visible(driver: Any) -> set[str]:
 
 
 @contextmanager
-def _ended(connection: Connection, driver: Any) -> Iterator[None]:
-    """If the block is interrupted, cancel the running command, and so the transaction."""
+def _cancelled_on_interrupt(connection: Connection, driver: Any) -> Iterator[None]:
+    """Cancel the running command, and with it the transaction, if the block is interrupted."""
     try:
         yield
     except BaseException:
@@ -153,7 +153,7 @@ def _ended(connection: Connection, driver: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def _explained_errors() -> Iterator[None]:
     """Explain errors; after each of them the database is unchanged."""
     try:
         yield

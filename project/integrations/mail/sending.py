@@ -11,7 +11,7 @@ from email.utils import localtime
 
 from project.check import CHECK_TIMEOUT, Check
 from project.integrations.deadline import Deadline, deadline
-from project.integrations.mail.wire_format import POLICY, ascii_domain, envelope, unmistakable
+from project.integrations.mail.wire_format import POLICY, ascii_domain, envelope, escape_encoded_words
 from project.settings import Settings
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -45,7 +45,7 @@ def compose(
         sender = _address(settings.mail_from)
         message["From"] = sender
         message["To"] = [_address(address) for address in to]
-        message["Subject"] = unmistakable(subject)
+        message["Subject"] = escape_encoded_words(subject)
         message["Date"] = localtime()
         message["Message-ID"] = f"<{name}@{ascii_domain(sender.domain)}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies

@@ -36,7 +36,7 @@ class _WirePolicy(EmailPolicy):
 POLICY = _WirePolicy(linesep="\r\n", cte_type="7bit")
 
 
-def unmistakable(subject: str) -> str:
+def escape_encoded_words(subject: str) -> str:
     """Escape a subject, so that the library does not decode text that only looks encoded."""
     return Header(subject, "utf-8", maxlinelen=NO_FOLDING).encode() if "=?" in subject else subject
 

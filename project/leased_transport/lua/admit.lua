@@ -40,7 +40,7 @@ redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message
   'submitted_at', old[6] or stamp, unpack(ARGV, 15, 14 + n))
 -- not before: after a command that frees memory, a full Redis would allow all the others
 if list ~= '' then redis.call('LREM', list, -1, entry) end
-if old[3] then redis.call('PERSIST', key) end -- a record that was to expire: of a retry, or the rest of a collected job
+if old[3] then redis.call('PERSIST', key) end -- it was to expire: the record of a retry, or the rest of a collected job
 if step ~= '5' or old[2] then redis.call('HSET', key, 'step', step) end
 if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
 if due ~= '' or old[2] then redis.call('HSET', key, 'due', due ~= '' and due or stamp) end

@@ -118,8 +118,8 @@ local function finish(id, task, queue, status, fields, ttl)
   announce(id, task, queue, status, consumer)
 end
 
--- Add the run of a job that has just ended to the job's log, which keeps the last 20. The last run of a job is not in
--- it, unless its end says too little: the other fields describe that one.
+-- Add a run that has just ended to the log in the job's record, which keeps the last 20. The other fields of the record
+-- describe the job's last run, so that run is not in the log, unless those fields do not say enough about its end.
 -- outcome: retry, crash, lost_lease, stopped, moved, replaced, failure or revoked; failure: the error as JSON, or nothing
 -- expired: when its lease expired, or nothing
 local function log_run(id, outcome, failure, expired)

@@ -1,5 +1,5 @@
 -- Fetch up to n waiting jobs, from the queues in turn, and write their leases; wake another consumer when jobs remain.
--- An entry that is no id was pushed by another program: it is moved to the list `inbox`.
+-- An entry that is not an id was pushed by another program: the script moves it to the list `inbox`.
 -- KEYS queue... (in the order to serve)
 -- ARGV n, lease (seconds), consumer, step... (most urgent first)
 -- returns id, token, queue, task, message of each fetched job, as one flat list

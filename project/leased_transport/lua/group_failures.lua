@@ -1,7 +1,7 @@
 -- Group failed jobs among the recent ones by task and type of the error.
 -- KEYS jobs:recent
 -- ARGV from (the highest score, in the syntax of ZREVRANGEBYSCORE), n (entries to look at), task ('' = any)
--- returns the score below which the next call goes on ('' at the end), how many entries were looked at, then for each
+-- returns the score below which the next call continues ('' at the end), how many entries were looked at, then for each
 --      group: task, type, count, first and last end (seconds), the id of the last one, and its error (the beginning)
 local rows = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[1], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 local groups, order = {}, {}

@@ -1,4 +1,4 @@
--- Note in a job's record that another job is the same one with edited arguments; keep the last 20.
+-- Note in a job's record that another job was made from it with edited arguments; keep the last 20.
 -- KEYS job:<id>
 -- ARGV id of the other job
 -- returns 1, or 0 if the job is unknown

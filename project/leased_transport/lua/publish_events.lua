@@ -1,7 +1,7 @@
--- Publish a batch of Celery's events; tell how many listen, and how many jobs per second begin in all consumers.
+-- Publish a batch of Celery's events; return how many listen, and how many jobs per second begin in all consumers.
 -- KEYS events:rate
 -- ARGV channel, batch, jobs that began in this consumer since its last batch
--- returns the number of listeners, and the jobs of this second or of the one before, whichever are more
+-- returns the number of listeners, and the number of jobs in this second or in the one before, whichever is larger
 local listeners = redis.call('PUBLISH', ARGV[1], ARGV[2])
 if listeners == 0 then return {0, 0} end
 local second = math.floor(now)

@@ -1,8 +1,8 @@
 -- Write the record of a job before its message is sent to a broker that keeps no records.
 -- KEYS job:<id>
--- ARGV id, nonce, task, queue, message, parent (the job that publishes, or ''), request (an id that a repeated call has
---      again, or ''), patience (seconds until the record expires if its sender dies), sending (seconds that a sender
---      takes at most), kept (recent jobs), n values for the record (field, value, ...)
+-- ARGV id, nonce, task, queue, message, parent (the job that publishes, or ''), request (an id that is the same when a
+--      call is repeated, or ''), patience (seconds until the record expires if its sender crashes), sending (seconds
+--      that a sender takes at most), kept (recent jobs), n values for the record (field, value, ...)
 -- returns OK, KNOWN (the same call, or a parent that runs again), EXISTS, or BUSY (another process is sending it)
 local key = KEYS[1]
 local id, nonce, task, queue, message, parent, request, patience, sending, kept = unpack(ARGV, 1, 10)

@@ -3,7 +3,7 @@
 -- ARGV from (the highest score, in the syntax of ZREVRANGEBYSCORE), n (entries to look at), wanted (ids to find),
 --      task, status, queue ('' = any), since, until (of the submission, in seconds; '' = any), type of the error
 --      ('' = any), text that the message contains, in lower case ('' = any)
--- returns the score below which the next call goes on ('' at the end of the index), how many entries were looked at,
+-- returns the score below which the next call continues ('' at the end of the index), how many entries were looked at,
 --      then the ids
 local from, n, wanted, task, status, queue, since, until_, kind, text = unpack(ARGV)
 wanted, since, until_ = tonumber(wanted), tonumber(since), tonumber(until_)

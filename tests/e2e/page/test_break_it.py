@@ -102,7 +102,7 @@ def test_a_killed_consumer_disappears_and_its_job_runs_again(page: Page, http: h
     expect(page.locator("#picture .node.consumer")).to_have_count(2)
 
 
-def test_a_frozen_redis_is_said_and_then_over(page: Page) -> None:
+def test_a_frozen_redis_is_shown_until_it_recovers(page: Page) -> None:
     """The badge says that the numbers are stale, a submit is refused with its reason, and then all goes on."""
     break_it(page, "Freeze Redis for 5 s")
     submit(page, "sum", number=3)

@@ -68,7 +68,7 @@ def test_without_the_stream_nothing_is_live(context: BrowserContext, url: str, h
 
 
 def test_a_job_of_the_scheduler_appears_by_itself(page: Page, http: httpx.Client) -> None:
-    """Whoever submits a job, everybody's page shows it."""
+    """Every open page shows a job, whichever program submits it."""
     made = http.post("/producer/api/schedules", json={"task": "sum", "kwargs": {"number": 1}, "every": "1s"}).json()
     path = f"/producer/api/schedules/{made['schedule_id']}"
     try:
@@ -180,7 +180,7 @@ def test_the_arrows_of_an_idle_consumer_rest(context: BrowserContext, tmp_path: 
         assert idle.get_attribute("class") == "edge"
 
 
-def test_the_picture_shows_who_works_on_what(page: Page, http: httpx.Client) -> None:
+def test_the_picture_shows_which_slot_runs_which_job(page: Page, http: httpx.Client) -> None:
     """A busy slot names its task and counts the seconds; the tables say the same; a click opens the story."""
     expect(page.locator("#picture-text")).to_contain_text("0 of 4 slots busy")
     submit(page, "wait_and_return", seconds=25)

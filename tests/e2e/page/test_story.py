@@ -47,7 +47,7 @@ def _retried_after_a_delay(http: httpx.Client) -> str:
     raise AssertionError("30 random delays were 0 s")
 
 
-def test_a_killed_consumer_and_the_second_attempt_are_told(page: Page, stack: NativeStack, http: httpx.Client) -> None:
+def test_a_killed_consumer_and_the_second_attempt_are_shown(page: Page, stack: NativeStack, http: httpx.Client) -> None:
     """The page shows live that the lease expires and that a consumer runs the job again: the other one or a new one."""
     job = submit_by_http(http, "wait_and_return", seconds=6)
     wait_until(lambda: look_up(http, "wait_and_return", job)["status"] == "STARTED")
@@ -63,7 +63,7 @@ def test_a_killed_consumer_and_the_second_attempt_are_told(page: Page, stack: Na
     expect(page.locator(".bar.lost_lease")).not_to_have_count(0)
 
 
-def test_retries_are_told_and_each_step_is_explained(page: Page, http: httpx.Client) -> None:
+def test_retries_are_shown_and_each_step_is_explained(page: Page, http: httpx.Client) -> None:
     """Each attempt has the reason for which it ended; a step leads to its explanation."""
     open_story(page, _retried_after_a_delay(http))
     expect(page.locator("#story-runs tr")).to_have_count(2)
@@ -78,7 +78,7 @@ def test_long_gaps_are_compressed(page: Page) -> None:
     assert page.evaluate(LONG_GAP) == {"breaks": [3600], "shares": [200, 300, 500]}
 
 
-def test_a_broker_without_leases_is_said_to_have_none(page: Page) -> None:
+def test_a_broker_without_leases_is_shown_as_such(page: Page) -> None:
     """An empty lane for lost leases would look as if none had been lost."""
     assert page.evaluate(LANES, arg=True) == ["waiting", "running", "retry delay", "lost lease"]
     assert page.evaluate(LANES, arg=False) == ["waiting", "running", "retry delay", "no leases"]
@@ -135,19 +135,19 @@ def test_the_actions_are_those_of_the_job_that_is_shown(page: Page, http: httpx.
     assert [http.get(f"/producer/api/jobs/{job}").status_code for job in (first, second)] == [200, 404]
 
 
-def test_the_record_is_shown_as_it_lies_in_redis(page: Page, http: httpx.Client) -> None:
+def test_the_record_is_shown_as_redis_stores_it(page: Page, http: httpx.Client) -> None:
     """With its key and its places."""
     job = submit_by_http(http, "sum", number=4)
     finished(http, "sum", job)
     open_story(page, job)
-    page.get_by_text("The record and the message as they lie in Redis").click()
+    page.get_by_text("The record and the message as Redis stores them").click()
     expect(page.locator("#record-places")).to_contain_text(f"job:{job}")
     expect(page.locator("#record-text")).to_contain_text('"status": "SUCCESS"')
     fields = json.loads(str(page.locator("#record-text").text_content()))
     assert fields["result"] == "10"
 
 
-def test_an_unknown_job_is_said_to_be_unknown(page: Page) -> None:
+def test_an_unknown_job_is_reported(page: Page) -> None:
     """The page shows what the producer says."""
     page.goto(f"{page.url.split('#')[0]}#/jobs/nobody")
     expect(page.locator("#story-problem")).to_contain_text("404")

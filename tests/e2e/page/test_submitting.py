@@ -87,7 +87,7 @@ def test_a_hundred_jobs_are_sent_with_one_click(page: Page, http: httpx.Client) 
         ("wait_and_return", "message", "x" * 1001, "x" * 1001),
     ],
 )
-def test_the_form_says_the_servers_words(
+def test_the_form_uses_the_servers_error_messages(
     page: Page, http: httpx.Client, task: str, name: str, typed: str, sent: object
 ) -> None:
     """An argument that the producer would refuse is refused by the form with the same message, at its field."""

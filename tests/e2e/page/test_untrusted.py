@@ -122,7 +122,7 @@ def test_the_story_of_a_failed_and_retried_job_has_no_violation(
     page.goto(f"{page.url.split('#')[0]}#/jobs/{quote(child, safe='')}")
     expect(page.locator("#story-runs tr").first).to_contain_text("failed and is retried")
     page.get_by_text("Traceback", exact=True).click()
-    page.get_by_text("The record and the message as they lie in Redis").click()
+    page.get_by_text("The record and the message as Redis stores them").click()
     expect(page.locator("#record-message")).not_to_be_empty()
     assert violations(page) == ""
 
@@ -157,7 +157,7 @@ def test_secret_arguments_are_shown_nowhere(page: Page, http: httpx.Client, cons
         seen.append(page.content())
     page.goto(f"{home}#/jobs/{job}")
     expect(page.locator("#story-result")).to_have_text("PermissionError: ann may not log in")
-    page.get_by_text("The record and the message as they lie in Redis").click()
+    page.get_by_text("The record and the message as Redis stores them").click()
     expect(page.locator("#record-message")).to_contain_text("••••")
     hidden = dict.fromkeys(SECRETS, "••••") | {"more": {"ApiKey": "••••", "colour": "blue"}, "user": "ann"}
     assert json.loads(page.locator("#story-arguments").inner_text()) == hidden

@@ -98,7 +98,7 @@ def _archives(folder: Path) -> list[str]:
 
 
 def test_a_backup_says_what_it_is_and_sha256sum_agrees(tmp_path: Path) -> None:
-    """Name, size, sum, time taken, and what the writer of it had to tell."""
+    """The result has name, size, checksum, duration and the fields that the writer has added."""
     summary = _make(tmp_path)
     assert summary.items() >= {"bytes": 7, "files": 1, "deleted": []}.items()
     assert _archives(tmp_path) == [summary["name"], f"{summary['name']}.sha256"]
@@ -171,7 +171,7 @@ def test_a_job_killed_at_any_step_leaves_only_whole_archives(tmp_path: Path) -> 
     assert left == 3  # archive, sum and lock
 
 
-def test_a_full_disk_leaves_no_archive_and_is_called_so(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_archive_and_is_reported(tmp_path: Path) -> None:
     """The kernel refuses to let files grow any further in the middle of an archive."""
     done = _run(
         """
@@ -226,7 +226,7 @@ def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "inside").mkdir()
     outside = _make(tmp_path)["name"]
     for each in (name, f"../{outside}", f"{outside}\n"):
-        with pytest.raises(archives.BrokenBackup, match="the name of a backup is such as"):
+        with pytest.raises(archives.BrokenBackup, match="backups have names such as"):
             archives.verify(tmp_path / "inside", each)
     assert os.listdir(tmp_path / "inside") == []
 

@@ -212,7 +212,7 @@ def test_more_files_than_we_can_list_are_refused(
 
 @pytest.mark.parametrize("harm", ["empty", "few files", "few bytes"])
 def test_a_backup_that_has_lost_nearly_everything_is_refused(server: FtpServer, settings: Settings, harm: str) -> None:
-    """Until summary otherwise; the mirror and the archives stay, however often it is tried."""
+    """The mirror and the archives stay, however often it is tried, until accept_shrink=True allows the loss."""
     _write(server.folder, {f"many/{number}": b"m" for number in range(30)})
     good = _make(settings)
     for each in sorted(server.folder.rglob("*"), reverse=True):
@@ -278,7 +278,7 @@ def test_a_path_that_is_too_long_for_the_disk_does_not_fit(tmp_path: Path) -> No
 )
 @pytest.mark.parametrize("kind", ["file", "dir"])
 def test_a_name_from_the_server_leads_nowhere_else(server: FtpServer, settings: Settings, kind: str, name: str) -> None:
-    """It is left out and summary; all else is there, in its folder."""
+    """The entry is left out and counted in the result; all other files are archived under their own paths."""
     server.lines.append(f"type={kind};size=1;modify=20200101000000; {name}")
     (server.folder.parent / "out").write_bytes(b"o")
     _update(settings)

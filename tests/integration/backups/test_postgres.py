@@ -191,8 +191,8 @@ def test_the_password_is_never_on_a_command_line(
     assert password not in (tmp_path / "calls").read_text()
 
 
-def test_what_another_try_does_not_cure_is_final(postgres: Postgres, tmp_path: Path) -> None:
-    """A table that is not for this role, and a wrong password."""
+def test_errors_that_a_retry_cannot_fix_are_final(postgres: Postgres, tmp_path: Path) -> None:
+    """A table that this role may not read, and a wrong password."""
     _sql(postgres.url, f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'")
     stranger = postgres.url_of("stranger", database="full")
     for url, reason in [

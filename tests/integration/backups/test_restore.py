@@ -275,7 +275,7 @@ def test_a_backup_is_restored_from_the_command_line(
 
 
 def test_an_empty_database_does_not_push_out_the_backups_of_a_full_one(migrated: Settings) -> None:
-    """As after a lost volume; until told that the rows may be gone."""
+    """It may be empty because a volume was lost; accept_shrink=True confirms that it should be."""
     _record(migrated, "one", "two")
     good = _back_up(migrated)
     summary = json.loads((migrated.backups / f"{good}.json").read_text())

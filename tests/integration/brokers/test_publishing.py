@@ -73,8 +73,8 @@ def test_a_job_that_cannot_be_published_leaves_no_record(redis: Redis) -> None:
 
 
 @pytest.mark.usefixtures("app")
-def test_the_short_way_in_admits_what_celerys_own_way_admits(redis: Redis) -> None:
-    """Record and message of a job are the same, whether built at once or by Celery (which `retry=` asks for)."""
+def test_direct_publishing_admits_the_same_job_as_celerys_publisher(redis: Redis) -> None:
+    """Record and message are the same, whether built directly or by Celery (which the option `retry` selects)."""
     admitted = []
     for extra in ({}, {"retry": False}):
         redis.flushdb()
@@ -88,8 +88,8 @@ def test_the_short_way_in_admits_what_celerys_own_way_admits(redis: Redis) -> No
 
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("option", ["link", "countdown", "headers", "expires"])
-def test_rarer_options_go_celerys_own_way(redis: Redis, option: str) -> None:
-    """What the short way does not know is not lost."""
+def test_options_unknown_to_direct_publishing_use_celerys_publisher(redis: Redis, option: str) -> None:
+    """No option is lost."""
     value = {"link": wait_and_return.si(0), "countdown": 60, "headers": {"trace": "x"}, "expires": 60}[option]
     sum_to_n_job.apply_async(kwargs={"number": 1}, task_id="a", **{option: value})
     message = redis.hget("job:a", "message") or b""

@@ -1,4 +1,4 @@
-"""`python -m project.migrate`: from nothing to what the models say, once, however often and by however many it is run."""
+"""`python -m project.migrate` creates what the models declare, once, however often and concurrently it is run."""
 
 import os
 import subprocess
@@ -127,7 +127,7 @@ def test_a_failed_migration_changes_nothing(
 
 
 def test_the_check_says_how_the_database_is(settings: Settings) -> None:
-    """Not there, without tables, as it should be; never with a password."""
+    """The check distinguishes a missing, an empty and a migrated database, and shows no password."""
     away = Settings(_env_file=None, database_url=f"postgresql://app:{PASSWORD}@127.0.0.1:{free_port()}/d")
     refused = check(away)
     assert refused.state == "failed" and "Connection refused" in refused.found and PASSWORD not in str(refused)
@@ -156,7 +156,7 @@ def test_a_database_of_newer_code_stops_the_start_with_a_sentence(
 
 
 @pytest.mark.parametrize("harm", ["ALTER TABLE records RENAME COLUMN task TO work", "DROP TABLE records"])
-def test_tables_of_another_version_are_called_so(migrated: Settings, harm: str) -> None:
+def test_tables_of_another_version_are_reported_as_such(migrated: Settings, harm: str) -> None:
     """A job is tried again, as after other failures of the database, and its error says what to do."""
     _execute(migrated, harm)
     message = "do not match this version; run `make doctor` for the fix"

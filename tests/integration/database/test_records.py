@@ -105,7 +105,7 @@ def _work(url: str) -> None:
 
 
 def test_an_error_says_what_the_database_said(migrated: Settings, postgres: Postgres) -> None:
-    """A table that is not there, or a statement that took too long: one looks elsewhere then than for a dead server."""
+    """A missing table or a statement timeout is reported as such, so that nobody looks for a dead server."""
     if "sqlite" in migrated.database:
         command, why = text("SELECT * FROM nowhere"), "no such table: nowhere"
     else:
@@ -115,8 +115,8 @@ def test_an_error_says_what_the_database_said(migrated: Settings, postgres: Post
     assert PASSWORD not in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_database_that_is_away_is_said_to_be(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Refused at once; and a connection that broke is replaced without an error when the database is back."""
+def test_an_unavailable_database_is_reported_at_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A refused connection fails immediately; a broken one is replaced without an error when the database is back."""
     url = f"postgresql://app:secret@127.0.0.1:{free_port()}/d"
     with (
         takes_less_than(1),

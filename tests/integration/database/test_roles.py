@@ -34,7 +34,7 @@ def migrated(postgres: Postgres) -> Settings:
 
 @pytest.mark.parametrize("command", MAKES)
 def test_the_app_can_change_rows_only(migrated: Settings, postgres: Postgres, command: str) -> None:
-    """Who takes over a consumer can neither drop nor make anything."""
+    """An attacker with a consumer's credentials can neither drop nor create anything."""
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         postgres.execute(command, migrated.database)
 

@@ -33,7 +33,7 @@ def test_announced_tasks_without_faults_are_counted(app: Celery, redis: Redis, s
     """Nothing is wrong with a task whose code is elsewhere."""
     announce(redis, card())
     found = announced_check.check(settings)
-    assert (found.state, found.found) == ("ok", "1 have code in other consumers only")
+    assert (found.state, found.found) == ("ok", "announced by consumers, without code here: 1")
 
 
 def test_contradicting_and_broken_cards_are_named(app: Celery, redis: Redis, settings: Settings) -> None:

@@ -38,7 +38,7 @@ def test_the_doctor_warns_of_a_server_with_security_holes(
     name: str, number: tuple[int, ...], state: str, cure: str
 ) -> None:
     """It works all the same, so the stack is not unready."""
-    check = redis_check.judged(RedisVersion(name, number))
+    check = redis_check.check_version(RedisVersion(name, number))
     assert (check.state, check.cure) == (state, cure)
 
 

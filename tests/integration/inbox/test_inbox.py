@@ -1,4 +1,4 @@
-"""The inbox: what any program pushes becomes one job, or is put aside with a reason; nothing is dropped."""
+"""The inbox: each message that a program pushes becomes one job or is rejected with a reason; none is dropped."""
 
 import json
 import time
@@ -180,7 +180,7 @@ def test_a_celery_queue_that_is_not_a_list_blocks_nothing(redis: Any) -> None:
 def test_a_message_too_long_to_be_read_does_not_leave_redis(
     redis: Any, server: RedisServer, start: StartProducer
 ) -> None:
-    """Its beginning is put aside: read whole, it could fill the memory of each producer that is started."""
+    """Only its beginning is kept in the rejection: read whole, it could fill the memory of each new producer."""
     there: Any = Redis(port=server.port, db=4)
     push(there, "x" * 5 * LONGEST, {"task": "sum", "args": [1]})
     sent = redis.info("stats")["total_net_output_bytes"]
@@ -218,7 +218,7 @@ def test_a_full_queue_lets_messages_wait_where_they_are(redis: Any) -> None:
 
 
 def test_a_full_redis_lets_messages_wait_where_they_are(redis: Any, producer: Producer) -> None:
-    """Nothing is lost, and nothing is put aside: it is not the message's fault."""
+    """Nothing is lost, and nothing is rejected: the messages are valid."""
     message = json.dumps({"task": "sum", "args": [1]})
     with redis.pipeline() as pipe:  # in one step, or the producer would be quicker
         pipe.lpush(INBOX, *[message] * 4).config_set("maxmemory", 1).execute()
@@ -233,7 +233,7 @@ def test_a_full_redis_lets_messages_wait_where_they_are(redis: Any, producer: Pr
 
 
 def test_the_inbox_works_with_the_stock_transport_too(redis: Any, server: RedisServer, start: StartProducer) -> None:
-    """There a message is taken out first and submitted then; one that cannot become a job is put aside all the same."""
+    """There a message is removed first and then submitted; one that cannot become a job is still rejected."""
     there: Any = Redis(port=server.port, db=2)
     producer = start(broker_url=f"redis+stock://127.0.0.1:{server.port}/2", redis_db=2)
     push(there, *[{"task": "sum", "args": [1], "job_id": "mine"}] * 2, "sum 10")
@@ -288,7 +288,7 @@ def test_a_frozen_redis_delays_messages_and_no_stop(redis: Any, server: RedisSer
 def test_a_producer_killed_in_the_act_leaves_one_message_or_one_job(
     redis: Any, server: RedisServer, start: StartProducer, moment: str, job_id: dict[str, str]
 ) -> None:
-    """Killed when admission has left it: the step was taken or it was not, and the next producer goes on from there."""
+    """Killed while it sends the admission: Redis has run the script or not, and the next producer continues."""
     redis.script_load(scripts.ADMIT.text)
     away: Any = Redis(port=server.port, db=1)  # the other producers of this module do not look there
     victims: list[Producer] = []

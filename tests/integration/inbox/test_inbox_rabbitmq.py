@@ -1,4 +1,4 @@
-"""The inbox with RabbitMQ: what is published to the queue `inbox` becomes one job, or is put aside with a reason."""
+"""The inbox with RabbitMQ: each message in the queue `inbox` becomes one job or is rejected with a reason."""
 
 import json
 import time

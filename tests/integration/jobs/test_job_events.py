@@ -115,12 +115,12 @@ def test_a_listener_that_resubscribes_at_once_hears_changes(redis: Redis) -> Non
     asyncio.run(listen())
 
 
-def test_only_so_many_may_listen(settings: Settings) -> None:
+def test_the_number_of_listeners_is_limited(settings: Settings) -> None:
     """Beyond MAX_WAITERS, a wait returns the current job immediately, and a stream is refused."""
     app = create_celery_app(settings)
     jobs = Jobs(app, settings.model_copy(update={"max_waiters": 0}))
     job_id = in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1})).job_id
     assert in_event_loop(jobs, jobs.wait(sum_to_n_job, job_id, 30)).status == "PENDING"
     with pytest.raises(TooManyListeners):
-        jobs.make_room()
+        jobs.require_room()
     app.close()

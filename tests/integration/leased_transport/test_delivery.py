@@ -115,7 +115,7 @@ def test_a_killed_consumer_has_its_job_run_again_elsewhere_within_two_leases(
     assert (record(redis, job.id)["attempts"], record(redis, job.id)["consumer"]) == ("2", *both)
     warnings = re.findall(r"a lease expired .*", heir.log.read_text())
     assert len(warnings) == 1
-    assert f": job_id={job.id} task=nap queue=celery consumer={killed_consumer}; it waits again" in warnings[0]
+    assert f": job_id={job.id} task=nap queue=celery consumer={killed_consumer}; it is back in its queue" in warnings[0]
     wait_until(lambda: nothing_left(redis))
 
 

@@ -99,7 +99,7 @@ def test_slots_end_with_their_consumer(app: Celery, redis: Redis, workers: Start
     wait_until(lambda: not any(alive(child) for child in children.values()))
 
 
-def test_what_is_killed_of_a_consumer_is_started_again(app: Celery, redis: Redis, workers: StartWorker) -> None:
+def test_a_killed_process_of_a_consumer_is_started_again(app: Celery, redis: Redis, workers: StartWorker) -> None:
     """The process that answers remote control commands, without harm to running jobs, and an idle slot."""
     worker = workers("one", "forked", 2)
     job = app.tasks["nap"].delay("long", 4)

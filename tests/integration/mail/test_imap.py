@@ -214,7 +214,7 @@ def test_what_stays_wrong_is_refused(dovecot: Dovecot, settings: Settings) -> No
 
 
 def test_a_server_with_a_foreign_certificate_is_not_sent_the_password(dovecot: Dovecot) -> None:
-    """Whoever listens in could show any certificate."""
+    """An attacker on the network could present any certificate."""
     with pytest.raises(MailRefused, match="certificate is not trusted"):
         imap.receive(make(dovecot), "INBOX", True, 1)
 

@@ -98,7 +98,7 @@ def test_a_non_ascii_domain_is_sent_in_punycode_to_servers_that_need_it(
     assert [address.addr_spec for address in message["To"].addresses] == [expected, "eve@xn--bcher-kva.example"]
 
 
-def test_a_recipient_that_the_server_cannot_take_does_not_keep_the_others_from_theirs(start: Start) -> None:
+def test_a_recipient_that_the_server_cannot_take_does_not_affect_the_others(start: Start) -> None:
     """A non-ASCII name needs an extension: the result lists it, and the mail is refused only without other recipients."""
     server, settings = start()
     refused = _send(settings, ["zoë@example.org", "bob@example.org", "ann@bücher.example"])
@@ -122,7 +122,7 @@ def test_fifty_long_addresses_arrive_unharmed(start: Start) -> None:
 
 
 def test_a_non_ascii_sender_is_sent_in_punycode_or_refused(start: Start) -> None:
-    """Of the setting, not of the job's arguments."""
+    """The sender comes from MAIL_FROM, not from the job's arguments."""
     server, settings = start(mail_from="glassqueue@bücher.example")
     assert _send(settings, ["ann@example.org"]) == {}
     assert (server.mails[0][1]["From"], server.mails[0][1]["Message-ID"]) == (

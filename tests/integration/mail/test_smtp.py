@@ -64,7 +64,7 @@ def test_a_mail_that_no_recipient_may_receive_is_refused_unless_the_error_is_tem
 def test_the_first_digit_of_an_answer_says_whether_to_try_again(
     start: Start, answer: str, error: type[Exception]
 ) -> None:
-    """4 is for now, 5 is for good."""
+    """4xx is a temporary error, 5xx a permanent one."""
     server, settings = start()
     server.answers = [answer]
     with pytest.raises(error, match=answer.split()[1]):
@@ -81,7 +81,7 @@ def test_a_wrong_password_is_refused_and_not_repeated(start: Start, trusted: Non
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_a_server_with_a_foreign_certificate_gets_no_mail(start: Start, security: str) -> None:
-    """Whoever listens in could show any certificate."""
+    """An attacker on the network could present any certificate."""
     server, settings = start(security, login=True)
     with pytest.raises(MailRefused, match="certificate is not trusted"):
         send(settings)
@@ -89,7 +89,7 @@ def test_a_server_with_a_foreign_certificate_gets_no_mail(start: Start, security
 
 
 def test_a_server_that_cannot_encrypt_gets_no_mail_when_it_should(start: Start) -> None:
-    """Nobody in between can talk us out of STARTTLS."""
+    """An attacker on the network cannot suppress STARTTLS."""
     server, settings = start("none", smtp_security="starttls")
     with pytest.raises(MailRefused, match="STARTTLS"):
         send(settings)
@@ -125,8 +125,8 @@ def test_the_check_says_what_is_wrong_and_not_the_password(start: Start, trusted
     assert "hunter" not in str(checks)
 
 
-def test_a_server_that_offers_no_login_we_know_is_refused(raw: Callable[..., RawServer]) -> None:
-    """It would offer none the next time too."""
+def test_a_server_without_a_supported_login_method_is_refused(raw: Callable[..., RawServer]) -> None:
+    """A retry would find the same methods."""
     port = raw(b"220 hello\r\n", b"250-hello\r\n250 AUTH GSSAPI\r\n").port
     settings = Settings(_env_file=None, smtp_host="127.0.0.1", smtp_port=port, smtp_user=USER, smtp_password=PASSWORD)
     with pytest.raises(MailRefused, match="No suitable authentication method"):
@@ -137,7 +137,7 @@ def test_a_server_that_offers_no_login_we_know_is_refused(raw: Callable[..., Raw
 def test_a_server_that_never_finishes_its_answer_does_not_hold_a_job(
     raw: Callable[..., RawServer], said: tuple[bytes, ...]
 ) -> None:
-    """Neither while it greets nor later; each byte is in time, all of them are not."""
+    """Each byte arrives in time, but not the whole answer, whether to the greeting or later."""
     settings = Settings(_env_file=None, smtp_host="127.0.0.1", smtp_port=raw(*said, drip=b"-").port)
     with pytest.raises(TimeoutError, match=r"not done within 0.3 s"), sending.connection(settings, limit=0.3) as smtp:
         smtp.noop()
@@ -146,7 +146,7 @@ def test_a_server_that_never_finishes_its_answer_does_not_hold_a_job(
 def test_the_check_does_not_wait_for_a_slow_server(
     raw: Callable[..., RawServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks how things are wants to know soon."""
+    """A health check must answer quickly."""
     monkeypatch.setattr(sending, "CHECK_TIMEOUT", 0.2)
     settings = Settings(_env_file=None, smtp_host="127.0.0.1", smtp_port=raw(b"220-slow", drip=b"-").port)
     with takes_less_than(2):

@@ -65,7 +65,7 @@ def _damage(server: RedisServer, scheduler: TaskScheduler) -> dict[str, str]:
 
 
 def _due(server: RedisServer, scheduler: TaskScheduler) -> str:
-    """Make a schedule that is due since a second."""
+    """Create a schedule that has been due for a second."""
     schedule_id = scheduler.schedule("sum", "", args=[1], cron="@yearly")
     server.client.zadd(DUE, {f"schedules:{schedule_id}": datetime.now(UTC).timestamp() - 1})
     return schedule_id

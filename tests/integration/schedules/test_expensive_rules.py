@@ -51,7 +51,7 @@ def test_a_search_is_interrupted_and_leaves_no_profile_function() -> None:
 
 
 def test_a_time_that_has_just_come_is_still_the_next_one() -> None:
-    """A schedule of each second is shown a moment after its first time, before the scheduler has looked."""
+    """A schedule that fires every second is shown just after its first time, before the scheduler has fired it."""
     began = datetime.now(UTC) - timedelta(seconds=2)
     rule = make_rule(rrule="FREQ=SECONDLY;COUNT=60", now=began)
     first, *later = upcoming(rule, began)

@@ -34,15 +34,15 @@ def again() -> dict[str, Any]:
     pytest.fail("done again")
 
 
-def test_a_run_that_looked_too_early_finds_what_another_one_did_meanwhile(redis: Redis) -> None:
-    """Another run does the step between the call of result() and the step; a third run finds the note too."""
+def test_a_run_that_checked_too_early_gets_the_result_of_another_run(redis: Redis) -> None:
+    """Another run does the step after this run has called result(); a third run finds the note too."""
     slow, quick = Once("job", "mail"), Once("job", "mail")
     assert slow.result() is None
     done = quick.run(sent, ())
     assert slow.run(again, ()) == done == slow.result() == {"message_id": "1", "perhaps_twice": False}
 
 
-def test_an_id_that_was_forgotten_can_be_given_to_the_same_work(redis: Redis) -> None:
+def test_a_new_job_with_a_forgotten_id_does_the_step_again(redis: Redis) -> None:
     """A job that was deleted and submitted again does the step again; a requeued job does not."""
     redis.hset("job:mine", "submitted_at", "1795245213.000")
     Once("mine", "mail").run(sent, ())

@@ -45,7 +45,7 @@ def start_notifier(tasks: Tasks, server: SmtpServer) -> Worker:
 
 
 def submit(tasks: Tasks, *mail: Any) -> str:
-    """Submit a mail as a program does that does not go by HTTP."""
+    """Submit a mail without HTTP, as another program would."""
     return tasks.submit("send_email", *mail, queue="notifications")
 
 

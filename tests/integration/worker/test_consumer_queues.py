@@ -34,7 +34,7 @@ def test_a_name_that_no_queue_has_stops_the_start(settings: Settings, tmp_path: 
         assert worker.process.wait(60) == 1
     finally:
         worker.kill()
-    there = "cpu, default, maintenance, notifications"
+    known = "cpu, default, maintenance, notifications"
     assert worker.log.read_text() == (
-        f"glassqueue: CONSUMER_QUEUES: no queue is called '{queues}'; there are {there} (see .env.example)\n"
+        f"glassqueue: CONSUMER_QUEUES: no queue is called '{queues}'; choose from {known} (see .env.example)\n"
     )

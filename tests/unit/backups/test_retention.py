@@ -22,8 +22,8 @@ def test_the_newest_stay_and_no_more_than_was_asked_for(moments: set[datetime], 
 
 
 @given(MOMENTS, KEEP)
-def test_what_is_deleted_now_is_not_missed_later(moments: set[datetime], keep: Keep) -> None:
-    """To delete twice is to delete once; and one more backup never brings an old one back."""
+def test_a_deleted_backup_is_never_needed_later(moments: set[datetime], keep: Keep) -> None:
+    """A second run deletes nothing more, and a new backup never makes a deleted one worth keeping."""
     stay = kept(moments, keep)
     assert kept(stay, keep) == stay
     later = NOW + timedelta(hours=1)

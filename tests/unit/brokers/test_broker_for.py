@@ -11,7 +11,7 @@ from project.brokers.rabbitmq import RabbitMQBroker
 from project.brokers.stock import StockBroker
 from project.settings import Settings
 
-ROOMS_THAT_KNOW = ("project/brokers/", "project/settings.py", "project/setting_types.py")
+FILES_THAT_KNOW = ("project/brokers/", "project/settings.py", "project/setting_types.py")
 
 
 def _broker(url: str) -> Broker:
@@ -45,12 +45,12 @@ def test_the_visibility_timeout_of_the_stock_transport_comes_from_its_url() -> N
     )
 
 
-def test_no_other_room_asks_which_broker_it_is() -> None:
+def test_no_other_package_asks_which_broker_it_is() -> None:
     """A difference between brokers is a method or an attribute of their classes."""
     question = re.compile(
         r"broker_kind|broker\.kind [=!]=|broker(_url)?\.(startswith|partition)|isinstance\(.*Broker\b"
     )
-    modules = [path for path in Path("project").rglob("*.py") if not str(path).startswith(ROOMS_THAT_KNOW)]
+    modules = [path for path in Path("project").rglob("*.py") if not str(path).startswith(FILES_THAT_KNOW)]
     assert [str(path) for path in modules if question.search(path.read_text())] == []
 
 

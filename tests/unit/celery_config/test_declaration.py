@@ -114,7 +114,7 @@ async def _coroutine() -> None: ...
     ],
 )
 def test_what_cannot_be_isolated_is_refused(function: Any, options: dict[str, Any], why: str) -> None:
-    """A process of its own is another world."""
+    """The body runs in another process, which can only import a plain function of a module."""
     with pytest.raises(TypeError, match=why):
         shared_task(**options)(function)
 

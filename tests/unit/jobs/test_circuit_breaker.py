@@ -37,8 +37,8 @@ def test_an_open_circuit_fails_other_callers_at_once() -> None:
         pytest.fail("this must not run")
 
 
-def test_after_the_pause_one_caller_tries_and_opens_the_way_again() -> None:
-    """While one probes, others are still told at once; its success ends the outage."""
+def test_after_the_pause_one_caller_probes_and_its_success_closes_the_circuit() -> None:
+    """While one caller probes Redis, the others still fail immediately."""
     available = CircuitBreaker(pause=0.05)
     with pytest.raises(BrokerUnavailable), available():
         raise TimeoutError
@@ -46,8 +46,8 @@ def test_after_the_pause_one_caller_tries_and_opens_the_way_again() -> None:
     assert _succeeds(available)
 
 
-def test_a_mistake_of_ours_is_not_called_an_outage() -> None:
-    """A WRONGTYPE answer means Redis is there."""
+def test_an_error_of_our_own_does_not_open_the_circuit() -> None:
+    """A WRONGTYPE answer means that Redis is available."""
     available = CircuitBreaker(pause=60)
     with pytest.raises(ResponseError), available():
         raise ResponseError("WRONGTYPE")
@@ -103,8 +103,8 @@ def test_a_refused_write_is_no_outage_and_says_why(error: Exception, expected: s
 
 
 @pytest.mark.parametrize("error", [BusyLoadingError("loading"), ResponseError("BUSY Redis is busy running a script.")])
-def test_a_redis_that_is_busy_is_away(error: Exception) -> None:
-    """Asking it at once would be of no use."""
+def test_a_busy_redis_opens_the_circuit(error: Exception) -> None:
+    """Another request right away would fail too."""
     available = CircuitBreaker(pause=60)
     with pytest.raises(BrokerUnavailable), available():
         raise OperationalError(str(error)) from error
@@ -129,7 +129,7 @@ def test_an_answer_that_is_an_error_ends_the_outage_too() -> None:
 
 
 def _succeeds(available: CircuitBreaker, answer: Exception | None = None) -> bool:
-    """Tell whether Redis is asked; its answer may be an error."""
+    """Tell whether the circuit lets a call through; the answer may be an error."""
     try:
         with suppress(UnknownJob), available():
             if answer:

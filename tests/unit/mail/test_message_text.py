@@ -1,4 +1,4 @@
-"""What mails say that programs of the real world have written."""
+"""Mails are read as real mail programs write them."""
 
 import binascii
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from project.native.output import LogFile, Output
 
 
 def test_a_log_file_is_its_owners_alone_and_goes_on_after_a_restart(tmp_path: Path) -> None:
-    """One that was there with other rights is closed to the others."""
+    """An existing log file with wider permissions is restricted to its owner."""
     path = tmp_path / "stack.log"
     path.write_bytes(b"first\n")
     path.chmod(0o644)
@@ -32,7 +32,7 @@ def test_full_log_files_are_renamed_and_the_oldest_is_gone(tmp_path: Path, monke
 
 
 def test_a_halted_terminal_does_not_stop_the_log_file(tmp_path: Path) -> None:
-    """Nobody reads the pipe in the terminal's place; the file has all lines all the same."""
+    """The pipe that stands in for the terminal is never read, but the log file has all lines."""
     reading, writing = os.pipe()
     log = tmp_path / "stack.log"
     both = Output(["part"], tmp_path, writing)
@@ -43,5 +43,5 @@ def test_a_halted_terminal_does_not_stop_the_log_file(tmp_path: Path) -> None:
     lines = log.read_text().splitlines()
     assert [len(line) for line in lines[:3]] == [len("2026-11-27 05:00:00.000 part | ") + 60_000] * 3
     assert lines[3:] == ["the end"]
-    os.close(reading)  # which ends the thread that writes: else it would keep this process
+    os.close(reading)  # ends the writing thread, which would otherwise keep this process alive
     os.close(writing)

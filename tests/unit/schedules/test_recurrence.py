@@ -60,7 +60,7 @@ EXAMPLES = [
 
 
 def rule_of(text: str, start: datetime = START) -> Rule:
-    """Make a rule that was made when it started."""
+    """Make a rule that was created just before its start."""
     return make_rule(rrule=text, start=start, timezone="America/New_York", now=start - timedelta(seconds=1))
 
 

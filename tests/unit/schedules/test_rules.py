@@ -1,4 +1,4 @@
-"""Rules: what fires when, and what is refused with which words."""
+"""Rules: when they fire, and which are rejected with which message."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -65,7 +65,7 @@ def test_nothing_fires_after_until() -> None:
 
 
 def test_less_than_a_second_is_allowed_until_an_end() -> None:
-    """It cannot go on unnoticed."""
+    """Without an end, it could keep firing unnoticed."""
     until = NOW + timedelta(seconds=2)
     rule = make_rule(every="500ms", until=until, now=NOW)
     assert len(list(rule.occurrences(NOW))) == 3
@@ -83,7 +83,7 @@ def test_less_than_a_second_is_allowed_until_an_end() -> None:
     ],
 )  # fmt: skip
 def test_local_time_counts_when_dst_begins_or_ends(rule: dict[str, str], spring: list[str], autumn: list[str]) -> None:
-    """A set hour stays that hour and fires once a day; what fires all day fires at each reading."""
+    """A rule with a fixed hour fires once a day at that local hour; one that fires all day fires at each local time."""
     begin = {"03": datetime(2030, 3, 29, 12, tzinfo=UTC), "10": datetime(2030, 10, 25, 12, tzinfo=UTC)}
     for expected in filter(None, (spring, autumn)):
         after = begin["10" if expected is autumn else "03"]
@@ -109,7 +109,7 @@ def test_local_time_counts_when_dst_begins_or_ends(rule: dict[str, str], spring:
         ({"cron": "* * * *"}, "cron", "five fields"),
         ({"cron": "60 * * * *"}, "cron", "'60' is not a minute: 0 to 59"),
         ({"cron": "* * * * lun"}, "cron", "'lun' is not a day of week"),
-        ({"cron": "*/0 * * * *"}, "cron", "'*/0' is not a range of the minute"),
+        ({"cron": "*/0 * * * *"}, "cron", "'*/0' is not a minute: the step must be at least 1"),
         ({"cron": "0 0 30 2 *"}, "cron", "it never fires"),
         ({"cron": "@reboot"}, "cron", "@reboot is not one of @yearly"),
         ({"rrule": "BYDAY=MO"}, "rrule", "FREQ is needed"),

@@ -66,7 +66,7 @@ def test_a_follower_that_does_not_exist_is_refused() -> None:
         check_followers(_app((_first, {"run_after": "nobody"})))
 
 
-CIRCLE = """
+CYCLE = """
 from project.celery_config.app import create_celery_app
 from project.celery_config.task import shared_task
 from project.settings import Settings
@@ -84,7 +84,7 @@ create_celery_app(Settings())
 """
 
 
-def test_a_circle_of_followers_is_refused_at_import() -> None:
+def test_a_cycle_of_followers_is_rejected_at_import() -> None:
     """Its jobs would follow one another for ever. In a process of its own, because tasks stay registered."""
-    done = subprocess.run([sys.executable, "-W", "error", "-c", CIRCLE], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-W", "error", "-c", CYCLE], capture_output=True, text=True, check=False)
     assert "TypeError: run_after and on_failure form a cycle: a -> b -> c -> a" in done.stderr

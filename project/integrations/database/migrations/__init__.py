@@ -52,7 +52,7 @@ def begin(connection: Connection) -> None:
 
 
 def behind(connection: Connection) -> str:
-    """Describe the missing migrations, or return "" if none are; raise NewerDatabase if there are unknown ones."""
+    """Describe the missing migrations, or return "" if there are none; raise NewerDatabase for unknown migrations."""
     current = set(MigrationContext.configure(connection).get_current_heads())
     refuse_newer(current, "the database was migrated by newer code, to migration {}")
     newest = ScriptDirectory.from_config(_config()).get_current_head()

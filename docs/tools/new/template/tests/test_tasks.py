@@ -12,17 +12,17 @@ def test_the_sum_of_a_task() -> None:
 
 
 def test_a_job_runs_through_the_stack(http: httpx.Client) -> None:
-    """From the POST through NGINX to the result."""
+    """It is submitted through NGINX, and a consumer stores its result."""
     assert finished(http, "sum", submit(http, "sum", number=10))["result"] == 55
 
 
 def test_a_wrong_argument_is_refused(http: httpx.Client) -> None:
-    """Before anything is queued."""
+    """The producer answers 422 before anything is queued."""
     assert_problem(http.post("/producer/api/sum", json={"number": -1}), 422)
 
 
 def test_all_health_checks_pass(http: httpx.Client) -> None:
-    """No part of the stack misses another one."""
+    """Every part reaches the parts that it needs."""
     checks = http.get("/producer/health/ready?deep=1").json()["checks"]
     assert [check for check in checks if check["state"] == "failed"] == []
 
