@@ -184,14 +184,17 @@ def _send_and_confirm(message: Message) -> Any:
 
 
 def _retry(message: Message) -> Any:
-    """Send another message for the running job, with the same nonce as the message that started this run."""
+    """Send another message for the running job, with the same nonce as the message that started this run.
+
+    The record says so first, because a quick consumer may begin the next attempt at once. If this process crashes in
+    between, the broker delivers the message of this attempt again.
+    """
     message.must_fit = False
-    sent, seconds = message.send(), message.seconds
-    due = time.time() + seconds if seconds else ""
+    due = time.time() + message.seconds if message.seconds else ""
     record = (message.options.get("headers") or {}).get("record", {})  # why this run failed
     fields = ["message", message.text(), *(part for field in record.items() for part in field)]
     message.task.backend._write(message.job_id, states.RETRY, fields, message.task.request, due=due)
-    return sent
+    return message.send()
 
 
 def _parent(options: dict[str, Any]) -> str | None:

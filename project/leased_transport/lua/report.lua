@@ -8,12 +8,16 @@ local id, nonce, token, new, ttl, due = unpack(ARGV, 1, 6)
 local status, mine, current, task, queue =
   unpack(redis.call('HMGET', key, 'status', 'nonce', 'token', 'task', 'queue'))
 if (mine or '') ~= nonce or (token ~= '' and token ~= current) or FINAL[status] then return 0 end
-if queue and new ~= 'STARTED' then redis.call('ZREM', 'leases:' .. queue, id) end
+if queue and new ~= 'STARTED' then
+  redis.call('ZREM', 'leases:' .. queue, id)
+  redis.call('ZREM', 'delayed:' .. queue, id) -- of a retry whose message could not be sent
+end
 if FINAL[new] then
   redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
   finish(id, task, queue, new, {unpack(ARGV, 7)}, ttl)
 elseif status then
-  if new == 'RETRY' then
+  local is_new = status ~= new -- a retry is reported again each time that its message could not be sent
+  if new == 'RETRY' and is_new then
     local failure
     for i = 7, #ARGV, 2 do failure = ARGV[i] == 'error' and ARGV[i + 1] or failure end
     log_run(id, 'retry', failure)
@@ -22,7 +26,7 @@ elseif status then
   if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end
   if new == 'RETRY' then
     redis.call('HSET', key, 'due', due ~= '' and due or stamp)
-    count(queue, 'retried')
+    if is_new then count(queue, 'retried') end
   end
   announce(id, task, queue, new, redis.call('HGET', key, 'consumer'))
 end

@@ -1,6 +1,7 @@
 """Job records with kombu's own transport, in another Redis than the broker."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,22 @@ def test_a_report_without_a_state_is_stored(tasks: Tasks, worker: Worker) -> Non
     job_id = tasks.submit("report_without_a_state", queue="unleased")
     assert tasks.ended(job_id)["status"] == "SUCCESS"
     assert tasks.redis.hget(keys.job(job_id), "meta") == b'{"done": 3}'
+
+
+def test_a_retry_is_recorded_before_its_message_is_sent(
+    session_server: RedisServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Otherwise a quick consumer begins the next attempt first, and the last one counts as a crash."""
+    with RedisServer(tmp_path) as broker:
+        url = broker.url.replace("redis://", "redis+stock://").replace("/0", "/1")
+        tasks = Tasks(url, session_server, tmp_path_factory.mktemp("workers"), session_server.url)
+        tasks.worker("retrying", "solo")
+        job_id = tasks.submit("try_again_later", "recorded", queue="retrying")
+        tasks.came("recorded")
+        broker.send("STOP")
+        tasks.open("recorded")
+        wait_until(lambda: tasks.record(job_id)["status"] == "RETRY", what="the retry is recorded")
+        broker.send("CONT")
+        wait_until(lambda: b"error=Retry: 'Retry in 60s'" in tasks.log("retrying"), what="the retry is sent")
+        assert len(tasks.record(job_id)["runs"].splitlines()) == 1
+        tasks.kill_workers()
