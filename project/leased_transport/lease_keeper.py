@@ -242,8 +242,7 @@ class LeaseKeeper:
     def _write(self, ending: list[Any]) -> None:
         # Encoded here: a value that Redis cannot store fails the job that reports it, and delays no other ending.
         self._endings.append(list(map(self.client.get_encoder().encode, ending)))
-        if len(self._endings) == 1:
-            self._wake.set()
+        self._wake.set()
 
     def _renew_or_hand_back(
         self, action: Reason | Literal["renew"], leases: Iterable[Lease], queues: list[str]
