@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from redis import Redis
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 WRITE_BEHIND = 0.005  # seconds that an ended job waits for others that end, to share a round trip with them
 PATIENCE = 0.05  # seconds that a fetched job may wait behind a running one
 FLUSH_LIMIT = 500  # endings that are written in one step
+FLUSH_BYTES = 1024 * 1024  # of endings, after which a step takes no more: Redis answers soon, this consumer and others
 
 #: Why a job is handed back: it never ran here, its consumer is stopping, or its process was lost (a failed attempt).
 Reason = Literal["return", "stop", "death"]
@@ -42,10 +44,6 @@ class Options:
     recent_limit: int = RECENT_LIMIT
 
 
-def _no_limit(headers: dict[str, Any]) -> float:  # noqa: ARG001
-    return math.inf
-
-
 class LeaseKeeper:
     """Holds the leases of one consumer; survives reconnects, but a forked child has none of its leases.
 
@@ -58,7 +56,7 @@ class LeaseKeeper:
         consumer: str,
         *,
         runs_jobs: bool = False,
-        hard_limit: Callable[[dict[str, Any]], float] = _no_limit,
+        hard_limit: Callable[[dict[str, Any]], float] = lambda _: math.inf,
         board: LeaseBoard | None = None,
         others: Callable[[], list[Lease]] = list,
     ) -> None:
@@ -206,19 +204,27 @@ class LeaseKeeper:
     # Writing and renewing
 
     def flush(self) -> None:
-        """Write all endings in one step; if that fails, they stay, in their order."""
+        """Write all endings; if that fails, they stay, in their order."""
         if self._client is None or not (self._endings or self._closed):  # on closing, wait for the thread's own flush
             return
         with self._lock:
-            batch = [self._endings.popleft() for _ in range(min(len(self._endings), FLUSH_LIMIT))]
-            args = [self._options.result_ttl, *(value for ending in batch for value in ending)]
-            try:
-                refused = scripts.FINISH(self._client, [], args)
-            except BaseException:
-                self._endings.extendleft(reversed(batch))
-                raise
+            left = len(self._endings)
+            while left > 0:
+                left -= self._write_some()
+
+    def _write_some(self) -> int:
+        """Write the first endings in one step, and return how many."""
+        batch, size = [self._endings.popleft()], 0
+        while self._endings and len(batch) < FLUSH_LIMIT and (size := size + sum(map(len, batch[-1]))) < FLUSH_BYTES:
+            batch.append(self._endings.popleft())
+        try:
+            refused = scripts.FINISH(self.client, [], [self._options.result_ttl, *chain(*batch)])
+        except BaseException:
+            self._endings.extendleft(reversed(batch))
+            raise
         if refused:
             logger.warning("late results were refused, because another attempt owns the job: %s", refused)
+        return len(batch)
 
     def renew_and_reap(self) -> None:
         """Renew all leases, and hand back the jobs of any consumer whose leases have expired."""

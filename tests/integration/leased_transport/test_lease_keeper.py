@@ -94,6 +94,20 @@ def test_a_lease_that_ran_out_is_reported_as_lost(
     assert "lost the lease of job_id=a" in caplog.text
 
 
+def test_many_large_results_are_written_in_several_steps(keeper: LeaseKeeper, redis: Redis) -> None:
+    """In one step they could block Redis for longer than the timeouts of its clients."""
+    ids = [f"large-{number}" for number in range(5)]
+    for job_id in ids:
+        protocol.admit(redis, job_id, "n")
+        _fetch(keeper, redis)
+        keeper.end(job_id, 1, "SUCCESS", ["result", "x" * 2**20])
+        keeper.release(f"1:{job_id}")
+    redis.config_resetstat()
+    keeper.flush()
+    assert {redis.hget(keys.job(job_id), "status") for job_id in ids} == {b"SUCCESS"}
+    assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == len(ids)
+
+
 def test_a_job_that_ended_during_an_outage_is_not_reaped(keeper: LeaseKeeper, redis: Redis) -> None:
     """Its lease has expired in the meantime, but its ending is written first."""
     protocol.admit(redis, "a", "n")
