@@ -50,6 +50,9 @@ def prepare(queue: str, message: dict[str, Any], channel: Any, parent: str = "")
     """
     headers, properties = message["headers"], message["properties"]
     job_id, eta = headers["id"], headers.get("eta")
+    if not str(job_id).isprintable():  # in logs, and where processes show their leases, a line is a job
+        allowed = "letters, digits, punctuation and spaces are allowed, but no control characters"
+        raise ValueError(f"{job_id!r} cannot be a job's id: {allowed}")
     kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in EMPTY and v != job_id}
     carried = {k: v for k, v in properties.items() if k not in DERIVED_PROPERTIES and v and v != job_id}
     priority = channel._get_message_priority(message)

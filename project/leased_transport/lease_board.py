@@ -44,7 +44,8 @@ class LeaseBoard:
 
     def show(self, leases: Iterable[Any]) -> None:
         """Write the leases, as many as there is room for."""
-        text = "\n".join(f"{each.job_id}\0{each.token}\0{each.queue}\0{each.time_limit}" for each in leases).encode()
+        shown = (each for each in leases if each.job_id.isprintable())  # others could have line breaks
+        text = "\n".join(f"{each.job_id}\0{each.token}\0{each.queue}\0{each.time_limit}" for each in shown).encode()
         if len(text) > HALF - HEAD.size:
             text = text[: text.rindex(b"\n", 0, HALF - HEAD.size)]
         with self._lock:

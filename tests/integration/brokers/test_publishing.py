@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -142,3 +143,15 @@ def test_a_full_queue_refuses_the_rest_of_many(settings: Settings, redis: Redis)
     sum_to_n_job.submit_many([{"number": 1}] * 5, ids)
     assert redis.lrange("cpu", 0, -1) == [b"e", b"d", b"c"]
     app.close()
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("options", [{}, {"expires": 60}])  # for the fast publisher, and for Celery's own way
+def test_an_id_with_control_characters_is_refused(redis: Redis, options: dict[str, Any]) -> None:
+    """The error says what an id may contain."""
+    for job_id in ("a\nb", "a\0b", "\x7f", "\udcff"):
+        with pytest.raises(ValueError, match="no control characters"):
+            sum_to_n_job.apply_async(kwargs={"number": 1}, task_id=job_id, **options)
+    assert redis.llen("cpu") == 0
+    sum_to_n_job.apply_async(kwargs={"number": 1}, task_id="order 7: ö", **options)
+    assert redis.lrange("cpu", 0, -1) == ["order 7: ö".encode()]

@@ -29,6 +29,13 @@ def test_leases_that_a_slot_has_just_renewed_are_renewed_too(pool: TaskPool) -> 
     assert [lease.tag for lease in pool.slot_leases()] == [LEASE.tag]
 
 
+def test_a_lease_that_cannot_be_shown_hides_no_other(pool: TaskPool) -> None:
+    """A job with a line break in its id may come from another kind of broker."""
+    pool.boards[0].restart(os.getpid())
+    pool.boards[0].leases.renewed([Lease("a\nb", 1, "cpu"), Lease("a\0b", 1, "cpu"), LEASE])
+    assert [lease.tag for lease in pool.slot_leases()] == [LEASE.tag]
+
+
 def test_leases_of_a_stopped_process_expire(pool: TaskPool) -> None:
     """It does not run its job either."""
     with subprocess.Popen(["sleep", "60"]) as process:
