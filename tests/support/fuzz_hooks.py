@@ -18,6 +18,8 @@ def map_case(context: Any, case: Any) -> Any:
     if case.meta.generation.mode.value == "positive":
         if "~" in str(query.get("job_id", "")):  # out of another answer: no client may choose an id of the stack's own
             del query["job_id"]
+        if "eta" in query:  # at most 8 years from now; a leap year has every day
+            query["eta"] = "2028" + str(query["eta"])[4:]
         _give_it_a_time(case)
     if isinstance(query.get("wait"), int | float) and 0 <= query["wait"] <= 30:
         query["wait"] = 0.01
