@@ -24,7 +24,7 @@ INTERVALS = 0.25, 0.5  # seconds between two samples: while there are few change
 MANY = 300  # changes per second
 IDLE = 1  # seconds between two frames while nothing changes
 SHARE = 10  # a pause is this many times as long as the sample before it, up to IDLE seconds
-PATIENCE = 3  # seconds that a single look waits for its samples
+PATIENCE = 1.8  # seconds that a single look waits for its samples
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +74,14 @@ class Overview:
         self._begin()
         try:
             async with asyncio.timeout(PATIENCE), self._sampled:
-                await self._sampled.wait_for(lambda: len(self._window) > 1 and self._is_recent())
+                await self._sampled.wait_for(lambda: self._stale_since or (len(self._window) > 1 and self._is_recent()))
         except TimeoutError:
             raise BrokerUnavailable from None
         finally:
             self._looking -= 1
             self._end()
-        assert self._snapshot
+        if self._stale_since or not self._snapshot:
+            raise BrokerUnavailable
         return self._snapshot | {"history": self._window.history()}
 
     def _is_recent(self) -> bool:
@@ -88,6 +89,7 @@ class Overview:
 
     def _begin(self) -> None:
         if self._sampler is None or self._sampler.done():
+            self._stale_since = None  # of an outage that may be over
             self._sampler = asyncio.create_task(self._run())
 
     def _end(self) -> None:

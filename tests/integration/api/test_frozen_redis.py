@@ -18,6 +18,7 @@ from tests.support.http import assert_problem
 from tests.support.processes import RedisServer
 from tests.support.producer import Producer
 from tests.support.stopwatch import takes_less_than
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.heavy  # measures times
 PROMISE = 2.0  # seconds from a request to its 503
@@ -96,6 +97,30 @@ def test_of_a_crowd_of_first_requests_most_learn_of_the_outage_from_the_others(
     finally:
         producer.kill()
     assert {answer.status_code for answer in answers} == {503}
+
+
+def test_the_overview_is_503_in_time_and_comes_back(server: RedisServer, tmp_path: Path) -> None:
+    """Whether Redis is frozen or down, and again for each client."""
+    producer = Producer(tmp_path, server.port).ready()
+
+    def look() -> httpx.Response:
+        with takes_less_than(PROMISE, producer.process.pid):
+            return http.get("/producer/api/overview")
+
+    try:
+        with producer.client() as http:
+            assert look().status_code == 200
+            with _frozen(server):
+                wait_until(lambda: look().status_code == 503)  # a sample holds for two seconds
+                assert_problem(look(), 503)
+            assert look().status_code == 200
+            server.kill()
+            wait_until(lambda: look().status_code == 503)
+            assert_problem(look(), 503)
+            server.start()
+            assert look().status_code == 200
+    finally:
+        producer.kill()
 
 
 def test_the_first_submit_fails_at_once_when_nothing_listens(stock_app: Celery, stock_server: RedisServer) -> None:
