@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from project import misspelt
+from project import misspelt, setting_sources
 from project.celery_config.app import create_celery_app
 from project.errors import BrokerUnavailable
 from project.jobs.service import Jobs
@@ -37,7 +37,7 @@ def main(words: list[str]) -> None:
 
 def _become_consumer(queues: set[str]) -> NoReturn:
     command = [sys.executable, str(Path(sys.executable).parent / "celery"), "--app", "project.consumer", "worker"]
-    environment = os.environ | ENVIRONMENT | {"CONSUMER_QUEUES": ",".join(sorted(queues))}
+    environment = setting_sources.overriding(ENVIRONMENT | {"CONSUMER_QUEUES": ",".join(sorted(queues))})
     os.execve(sys.executable, [*command, "--hostname", "debug@%h"], environment)
 
 

@@ -11,6 +11,11 @@ from project.env_file import EnvFileError
 from project.startup import ROOT
 
 
+def overriding(values: dict[str, str]) -> dict[str, str]:
+    """Return the environment for a process that has these values, without NAME_FILE, which would win over NAME."""
+    return {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in values} | values
+
+
 class SecretFiles(PydanticBaseSettingsSource):
     """Read settings from files: REDIS_PASSWORD_FILE=/run/secrets/redis, as Docker's official images do."""
 

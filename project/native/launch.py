@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from project import migrate
+from project import env_file, migrate, setting_sources
 from project.addresses import in_url, is_loopback
 from project.health import given_up
 from project.native import binaries, bytecode, nginx_files, parts, ports, preload, ready, run_dir, supervisor
@@ -17,6 +17,7 @@ from project.settings import Settings, get_settings
 from project.startup import ROOT
 
 UNUSED_PORT = 9  # the discard port: NGINX needs an address even for services that are not started
+OF_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS")  # which contain passwords after `make up SMTP_PASSWORD=…`
 
 
 def up() -> None:
@@ -39,7 +40,7 @@ def up() -> None:
     plan = Plan(
         parts.parts(settings, folder, programs), str(folder), banner, settings.shutdown_timeout + supervisor.GRACE
     )
-    environment = os.environ | _values(settings) | {"RUN_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    environment = _environment(settings, folder)
     if settings.reload:
         plan = replace(plan, watched=settings.folders_of_code, preload=str(preload.write(folder)))
         bytecode.store()
@@ -72,6 +73,16 @@ def _write_files(settings: Settings, folder: Path) -> None:
         old.unlink()
     nginx_files.render(folder / "nginx", _values(settings) | _nginx_values(settings, folder))
     run_dir.hide(folder)
+
+
+def _environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """Return the environment of all parts, with a copy of `.env`: restarted parts do not read what it says by then."""
+    copy = folder / "env"
+    run_dir.write_private(copy, env_file.PATH.read_text("utf-8-sig") if env_file.PATH.exists() else "")
+    environment = setting_sources.overriding(_values(settings))
+    for name in OF_MAKE:
+        environment.pop(name, None)
+    return environment | {"RUN_DIR": str(folder), "GLASSQUEUE_ENV_FILE": str(copy), "PYTHONUNBUFFERED": "1"}
 
 
 def _values(settings: Settings) -> dict[str, str]:
