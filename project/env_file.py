@@ -13,7 +13,8 @@ from pathlib import Path
 from project.startup import ROOT
 
 #: GLASSQUEUE_ENV_FILE names another file; tests read none.
-PATH = ROOT / (os.environ.get("GLASSQUEUE_ENV_FILE") or ".env")
+NAMED = os.environ.get("GLASSQUEUE_ENV_FILE") or ""
+PATH = ROOT / (NAMED or ".env")
 OTHERS = ("COMPOSE_", "DOCKER_")  # settings of Docker itself, which may be in the same file
 
 _NAME = re.compile(r"\s*(?:export\s+)?([^\s=]+)\s*=\s*(.*?)\s*")
@@ -27,10 +28,12 @@ class EnvFileError(ValueError):
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return the non-empty settings in a file; a missing file has none."""
+    """Return the non-empty settings in a file; a missing file has none, unless GLASSQUEUE_ENV_FILE names it."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
+        if path.is_symlink() or path == ROOT / NAMED:
+            raise EnvFileError(f"{path}: there is no such file") from None
         return {}
     except UnicodeDecodeError as error:
         raise EnvFileError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None

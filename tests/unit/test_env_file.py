@@ -1,6 +1,9 @@
 """`.env`: each value is read as written, or the start stops with a line that says how to write it."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,22 @@ def test_a_file_that_is_not_utf_8_stops_the_start(env: Path) -> None:
     with pytest.raises(SystemExit, match="is not UTF-8") as stopped:
         get_settings()
     assert "hunter2" not in str(stopped.value)
+
+
+def test_a_missing_file_that_the_environment_names_stops_the_start(tmp_path: Path) -> None:
+    """With one line: without its settings, the stack would start with its own Redis and catch all mail."""
+    for named in (tmp_path / "prdo.env", tmp_path / "link"):
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to("nowhere")
+        run = [sys.executable, "-c", "from project.settings import get_settings; get_settings()"]
+        environment = os.environ | {"GLASSQUEUE_ENV_FILE": str(named)}
+        done = subprocess.run(run, env=environment, check=False, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (1, f"glassqueue: {named}: there is no such file\n")
+
+
+def test_a_link_to_a_missing_file_stops_the_start(env: Path) -> None:
+    """It was made to be read, unlike a file that was never there."""
+    assert Settings().http_port == 8080
+    env.symlink_to("nowhere")
+    with pytest.raises(EnvFileError, match="there is no such file"):
+        Settings()
