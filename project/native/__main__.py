@@ -5,7 +5,13 @@ import signal
 import sys
 
 if __name__ == "__main__":
-    # First, before the slow imports: nothing runs yet, so Ctrl-C has nothing to stop
+    # Else a file that is opened next, such as the lock, would become standard output of the stack: `make up >&-`
+    for stream in range(3):
+        try:
+            os.fstat(stream)
+        except OSError:  # closed; the kernel gives a new file the lowest free number
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    # Before the slow imports: nothing runs yet, so Ctrl-C has nothing to stop
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
 

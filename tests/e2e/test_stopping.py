@@ -73,6 +73,20 @@ def test_make_down_stops_a_launcher_that_ctrl_z_has_suspended(stack: NativeStack
     assert _redis_stopped_in_order(stack)
 
 
+def test_a_stack_whose_output_was_closed_is_found_by_make_down(tmp_path: Path) -> None:
+    """As after `make up >&-`: no file of the stack takes the place of its standard output."""
+    stack = NativeStack(tmp_path / "run")
+    launcher = ["sh", "-c", 'exec "$0" -m project.native >&-', sys.executable]
+    with subprocess.Popen(launcher, env=stack.environment) as process:
+        log = stack.run_dir / "stack.log"
+        try:
+            wait_until(lambda: log.exists() and "Glassqueue is up" in log.read_text())
+            assert "stopped the stack in" in _down(stack)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
 def _launcher(stack: NativeStack) -> int:
     return int((stack.run_dir / "launcher.pid").read_text())
 
