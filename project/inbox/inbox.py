@@ -95,6 +95,7 @@ class Inbox:
 
     def _next(self) -> None:
         """Wait a moment for a message, and handle it."""
+        self._list.put_back()  # what was removed before an outage
         entry = self._list.next(WAIT)
         if entry is None:
             return
@@ -162,9 +163,6 @@ class Inbox:
 
     def _remove_then_submit(self, submit: Callable[[], object], text: bytes) -> None:
         """Submit in two steps, as other brokers require; if the producer is killed in between, the message is lost."""
-        if self._list.remove(text):
-            try:
+        with self._list.removed(text) as was_there:
+            if was_there:
                 submit()
-            except Exception:
-                self._list.put_back(text)
-                raise

@@ -2,12 +2,15 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from project.inbox.messages import LONGEST
 from project.leased_transport.scripts import Script
@@ -16,8 +19,9 @@ INBOX, REJECTED = "inbox", "inbox:rejected"
 KEPT = 10_000  # rejected messages; older ones are dropped
 SHOWN = 10_000  # characters of a rejected message; they share Redis's memory with the jobs
 REASON = 1000  # characters of a reason, which may quote the message
-NEXT_MESSAGE, REJECT, PUT_BACK = (
-    Script(name, Path(__file__).parent / "lua") for name in ("next_message", "reject", "put_back")
+COPY_TTL = 24 * 60 * 60  # seconds that Redis keeps a copy of a message whose producer was killed before it was a job
+NEXT_MESSAGE, REJECT, REMOVE, PUT_BACK = (
+    Script(name, Path(__file__).parent / "lua") for name in ("next_message", "reject", "remove", "put_back")
 )
 
 log = logging.getLogger(__name__)
@@ -39,6 +43,7 @@ class InboxList:
     def __init__(self, client: Redis, celery_lists: Sequence[str]) -> None:
         self._client: Any = client
         self._keys = [INBOX, REJECTED, *celery_lists]
+        self._copy = ""  # the key of the message that was removed last and may have to be put back
 
     def next(self, wait: float) -> Entry | None:
         """Return the next message without removing it; wait *wait* seconds for one, then return None."""
@@ -51,13 +56,27 @@ class InboxList:
         self._client.blmove(INBOX, INBOX, wait, "RIGHT", "RIGHT")
         return None
 
-    def remove(self, text: bytes) -> bool:
-        """Remove a message; return False if another producer was faster."""
-        return bool(self._client.lrem(INBOX, -1, text))
+    @contextmanager
+    def removed(self, text: bytes) -> Iterator[bool]:
+        """Remove a message while the block submits it, or yield False if another producer was faster.
 
-    def put_back(self, text: bytes) -> None:
-        """Put a removed message back as the next one."""
-        PUT_BACK(self._client, [INBOX], [text])
+        If the block fails, the message is the next one again: at once, or with put_back() when Redis answers again.
+        """
+        self._copy = f"{INBOX}:copy:{uuid4()}"
+        try:
+            yield bool(REMOVE(self._client, [INBOX, self._copy], [text, COPY_TTL]))
+        except Exception:
+            self.put_back()
+            raise
+        copy, self._copy = self._copy, ""
+        with suppress(RedisError):
+            self._client.delete(copy)
+
+    def put_back(self) -> None:
+        """Put the message that was removed last back if it is no job; raise RedisError while Redis is away."""
+        if self._copy:
+            PUT_BACK(self._client, [INBOX, self._copy], [])
+            self._copy = ""
 
     def reject(self, entry: Entry, reason: str) -> None:
         """Move a message to the rejected messages."""

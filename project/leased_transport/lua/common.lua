@@ -17,9 +17,9 @@
 -- broker:<kind>         set         ids of jobs with messages in another          fetch, adopt, claim, report,
 --                                   kind of broker: stock or amqp                 cancel_or_collect
 -- consumer:<name>       string      a consumer that is up, as JSON                expiry; the consumer when it stops
--- consumers             set         the names of such consumers                   listing.py
+-- consumers             set         the names of such consumers                   the program that lists them
 -- producer:<name>       string      a producer that is up, as JSON                expiry; the producer when it stops
--- producers             set         the names of such producers                   listing.py
+-- producers             set         the names of such producers                   the program that lists them
 -- inbox                 list        entries of a queue's list that are not ids    the program that reads it
 -- events:rate:<second>  string      how many jobs began, while a program listens  expiry, after 3 s
 --                                   to Celery's events

@@ -11,7 +11,7 @@ from redis import Redis
 
 from project.brokers import queue_depths
 from project.inbox.messages import LONGEST
-from project.inbox.redis_list import INBOX, REASON, REJECT, REJECTED, SHOWN
+from project.inbox.redis_list import INBOX, PUT_BACK, REASON, REJECT, REJECTED, REMOVE, SHOWN
 from project.leased_transport import keys, scripts
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
@@ -330,6 +330,46 @@ def test_producers_killed_at_any_moment_lose_nothing_and_double_nothing(redis: A
     assert redis.exists(REJECTED) == 0
     for producer in pair:
         producer.kill()
+
+
+@pytest.mark.parametrize(
+    ("step", "moment"),
+    [
+        ("remove", "before"),
+        ("remove", "after"),
+        ("register", "before"),
+        ("put_back", "before"),
+        ("put_back", "after"),
+    ],
+)
+def test_an_outage_loses_and_doubles_no_message_of_a_producer_without_leases(
+    server: RedisServer, start: StartProducer, step: str, moment: str
+) -> None:
+    """Redis goes away while the producer removes a message, submits its job, or puts it back as that has failed."""
+    there: Any = Redis(port=server.port, db=6)
+    steps = {"remove": REMOVE, "register": scripts.REGISTER, "put_back": PUT_BACK}
+    for script in steps.values():
+        there.script_load(script.text)
+    cuts = {step: [moment] * 3} | ({"register": ["before"] * 2} if step == "put_back" else {})
+
+    def sent() -> int:
+        return sum(there.llen(name) for name in queue_depths.stock_lists("cpu"))
+
+    def cut(_: int, data: bytes) -> str | None:
+        name = next((name for name, script in steps.items() if script.sha.encode() in data), "")
+        return cuts[name].pop() if cuts.get(name) else None
+
+    with CuttingProxy(server.port, cut) as proxy:
+        url = f"redis+stock://127.0.0.1:{proxy.port}/6"
+        producer = start(proxy.port, broker_url=url, redis_db=6, redis_down_pause=0.1)
+        same = {"task": "sum", "args": [1]}
+        push(there, same, same, {"task": "sum", "args": [2]})
+        wait_until(lambda: sent() >= 3 and not there.keys("inbox*"), 10, "all messages are jobs")
+        assert not any(cuts.values())
+        producer.kill()
+    numbers = [json.loads(there.hget(key, "message"))[1]["number"] for key in there.scan_iter("job:*")]
+    assert (sorted(numbers), sent()) == ([1, 1, 2], 3)
+    there.flushdb()
 
 
 def _are(redis: Any, name: str, length: int) -> bool:
