@@ -54,6 +54,10 @@ class PublishRefused(OperationalError):
     """The broker answers, but accepts no messages at the moment; the text is meant for clients."""
 
 
+class BeingSent(OperationalError):
+    """Another producer is sending the same job, or was killed while it did; the text is meant for clients."""
+
+
 class Broker(ABC):
     """A broker of the kind that BROKER_URL names."""
 

@@ -21,7 +21,7 @@ from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.serialization import dumps
 from redis.exceptions import RedisError
 
-from project.brokers.base import Broker, hidden, library_errors
+from project.brokers.base import BeingSent, Broker, hidden, library_errors
 from project.brokers.leased_backend import LeasedBackend
 from project.leased_transport import JobExists, QueueFull, keys, messages, records, scripts
 from project.leased_transport.admission import due_at
@@ -29,6 +29,7 @@ from project.task_options.followers import patiently
 
 UNSENT_TTL = 60  # seconds that a record lives until its message is sent: longer than any sender waits for a broker
 SENDING = 4  # seconds after which a sender that has noted no outcome is considered dead
+PATIENCE = 1.2  # seconds that a client waits for the outcome of another sender; a running job waits until it is dead
 #: Options that apply to one sending only, and are not kept for a requeue.
 OF_ONE_SENDING = {"countdown", "eta", "producer", "connection", "retry", "retry_policy"}
 #: Options that this module adds to the message itself.
@@ -157,12 +158,15 @@ def _register_and_send(message: Message) -> Any:
 
 
 def _register(message: Message, arguments: list[Any]) -> Any:
-    """Write the record once no other producer sends a message for this id; return the script's answer."""
-    end = time.monotonic() + SENDING + 1
+    """Write the record once no other producer sends a message for this id; return the script's answer.
+
+    Raise BeingSent if that takes longer than a client may wait for its answer.
+    """
+    end = time.monotonic() + (SENDING + 1 if get_current_worker_task() else PATIENCE)
     with library_errors():
         while (answer := scripts.REGISTER(message.task.backend.client, [message.key], arguments)) == b"BUSY":
             if time.monotonic() > end:
-                raise OperationalError(f"another producer is sending job {message.job_id}; try again")
+                raise BeingSent(f"job {message.job_id} is being sent by another producer at the moment; try again.")
             time.sleep(0.05)
     return answer
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
-from project.brokers.base import PublishRefused
+from project.brokers.base import BeingSent, PublishRefused
 from project.errors import BrokerUnavailable, WritesRefused
 from project.leased_transport.scripts import FULL, recoverable
 
@@ -49,6 +49,9 @@ class CircuitBreaker:
         self._try_again_at = now + self._pause
         try:
             yield
+        except BeingSent as error:  # the server has answered
+            self._open = False
+            raise BrokerUnavailable(str(error)) from error
         except (OperationalError, RedisError) as error:
             self._open = _is_outage(error)
             if refusal := _refusal(error):

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from project.brokers import job_records
 from project.celery_config.app import create_celery_app
 from project.celery_config.tasks.demo import sum_to_n_job, wait_and_return
 from project.derived_ids import derived_id
-from project.errors import TooManyJobs
+from project.errors import BrokerUnavailable, TooManyJobs
 from project.job_models import Accepted
 from project.jobs import recent_jobs
 from project.jobs.search import Criteria
@@ -20,6 +22,7 @@ from project.leased_transport import keys, records, scripts
 from project.settings import Settings
 from tests.chaos.proxy import CuttingProxy
 from tests.support.event_loop import in_event_loop
+from tests.support.wait import wait_until
 
 REQUEST_ID = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -70,6 +73,27 @@ def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
         answers = [in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}, options)) for _ in range(2)]
     assert [type(answer) for answer in answers] == [Accepted, Accepted]
     assert records.read(redis, answers[0].job_id)
+
+
+def test_a_job_that_a_killed_producer_was_sending_is_refused_for_some_seconds_and_harms_no_other(
+    settings: Settings, redis: Redis
+) -> None:
+    """Without leases nobody knows whether its message was sent: a client gets 503 in time, and tries again."""
+    url = f"redis+stock://127.0.0.1:{settings.redis_port}/0"
+    jobs = Jobs(create_celery_app(settings.model_copy(update={"broker_url": url})), settings)
+    options = SubmitOptions(job_id="mine")
+    fields = ["nonce", "sum", "cpu", "[]", "", "", job_records.UNSENT_TTL, job_records.SENDING, 100]
+    scripts.REGISTER(redis, [keys.job("mine")], ["mine", *fields])
+    with pytest.raises(BrokerUnavailable, match="is being sent"):
+        in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}, options))
+    assert in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1})).status == "PENDING"
+
+    def accepted() -> bool:
+        with suppress(BrokerUnavailable):
+            return bool(in_event_loop(jobs, jobs.submit(sum_to_n_job, {"number": 1}, options)))
+        return False
+
+    wait_until(accepted, 20)
 
 
 @pytest.mark.parametrize("broker", ["redis", "redis+stock"])
