@@ -7,6 +7,8 @@ from tests.support.task_fixtures import Tasks
 from tests.support.terminal import alive
 from tests.support.wait import wait_until
 
+LIMIT = 15  # seconds; the bodies would end by themselves after 30
+
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", pytest.param("forked", marks=pytest.mark.heavy)])
 def test_an_isolated_body_runs_in_a_process_of_its_own(tasks: Tasks, pool: str) -> None:
@@ -60,7 +62,7 @@ def test_the_soft_time_limit_ends_the_process(tasks: Tasks) -> None:
     job_id = tasks.submit("stay", "soft")
     process = _process_of(tasks, job_id)
     assert tasks.ended(job_id)["error"]["type"] == "SoftTimeLimitExceeded"
-    wait_until(lambda: not alive(process))
+    wait_until(lambda: not alive(process), LIMIT, "the process has ended")
 
 
 def test_terminating_the_job_ends_the_process(tasks: Tasks) -> None:
@@ -68,7 +70,7 @@ def test_terminating_the_job_ends_the_process(tasks: Tasks) -> None:
     job_id = tasks.submit("stay_longer", "terminate")
     process = _process_of(tasks, job_id)
     tasks.app.control.revoke(job_id, terminate=True)
-    wait_until(lambda: not alive(process))
+    wait_until(lambda: not alive(process), LIMIT, "the process has ended")
 
 
 def test_a_killed_consumer_leaves_no_process_behind(tasks: Tasks) -> None:
@@ -77,4 +79,4 @@ def test_a_killed_consumer_leaves_no_process_behind(tasks: Tasks) -> None:
     job_id = tasks.submit("stay_longer", "kill", queue="widow")
     process = _process_of(tasks, job_id)
     worker.kill()
-    wait_until(lambda: not alive(process))
+    wait_until(lambda: not alive(process), LIMIT, "the process has ended")
