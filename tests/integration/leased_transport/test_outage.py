@@ -18,7 +18,9 @@ from tests.support.transport_app import create_app
 from tests.support.transport_fixtures import LEASE, StartWorker
 from tests.support.wait import wait_until
 
-POOLS = ["solo", "threads", "prefork", pytest.param("forked", marks=pytest.mark.heavy)]
+HEAVY = [pytest.param(pool, marks=pytest.mark.heavy) for pool in ("solo", "prefork", "forked")]
+POOLS = ["solo", "threads", "prefork", HEAVY[-1]]
+SLOW_POOLS = ["threads", *HEAVY]
 
 
 @pytest.fixture(params=["always", "everysec"])
@@ -76,7 +78,7 @@ def _processes(worker: Worker) -> set[int]:
     return {child.pid for child in children if str(PROGRAM) not in child.cmdline()}
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("pool", SLOW_POOLS)
 def test_a_redis_whose_disk_is_full_is_waited_out(server: RedisServer, workers: StartWorker, pool: str) -> None:
     """A job that ends meanwhile has run once, and no process of its consumer has ended."""
     app = create_app(server.url)
@@ -92,6 +94,7 @@ def test_a_redis_whose_disk_is_full_is_waited_out(server: RedisServer, workers: 
     assert (worker.process.poll(), _processes(worker)) == (None, before)
 
 
+@pytest.mark.heavy
 def test_a_busy_consumer_whose_health_check_is_refused_goes_on(server: RedisServer, workers: StartWorker) -> None:
     """A Redis whose disk is full refuses even a PING, which kombu sends while all slots are busy."""
     app = create_app(server.url)

@@ -39,6 +39,7 @@ def test_schedules_fire_although_a_key_is_damaged(
     assert one.process.poll() is None
 
 
+@pytest.mark.heavy
 def test_a_scheduler_leads_again_after_its_lock_was_overwritten(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
 ) -> None:
