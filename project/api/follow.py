@@ -26,7 +26,7 @@ def add_follow(router: APIRouter, task: JobTask | None) -> None:
         summary=f"Follow a {task.name} job to its end" if task else "Follow a job of any task to its end",
         operation_id=f"follow_{task.name}" if task else "follow_job",
         response_class=EventSourceResponse,
-        # checked before the stream begins: then the status is already 200
+        # checked before the stream begins: after that, the status is already 200
         dependencies=[Depends(require_job), Depends(require_room_to_listen)],
         responses=problem_responses(404, 429, 503),
     )

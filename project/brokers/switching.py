@@ -111,7 +111,7 @@ def _try_to_send(broker: Broker, job_id: str) -> bool:
     try:
         return _send(broker, job_id)
     except ResponseError as error:
-        if "maxmemory" in str(error):
+        if scripts.is_full(error):
             raise
         log.warning("job %s cannot be moved: %s", job_id, error)
         return False

@@ -85,5 +85,5 @@ def _start(name: str, check: Function, settings: Settings) -> _Running:
 
 
 def _late(name: str) -> Check:
-    cure = "look whether what it connects to answers slowly or without end"
+    cure = "check whether the server that it asks answers slowly, or sends without end"
     return Check(name, "failed", f"no finding within {LIMIT:g} s", cure)

@@ -1,4 +1,4 @@
-"""Find the Redis and NGINX to run: the machine's own if they are recent enough, else those in the wheels."""
+"""Find the Redis and NGINX to run: the machine's own if they have the security fixes, else those in the wheels."""
 
 import os
 import re
