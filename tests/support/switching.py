@@ -30,6 +30,7 @@ class Side:
             "redis_url": self.settings.redis_url,
             "run_dir": self._folder,
             "consumer_queues": queues,
+            "lease": 3,  # seconds after which a killed consumer's job is moved
             **more,
         }
         url = str(self.settings.broker)
