@@ -25,6 +25,7 @@ def test_jobs_survive_a_switch_of_the_transport(server: RedisServer, tmp_path: P
         assert_jobs_survive_a_switch(before, after)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("old", "new"), [("leased", "stock"), ("stock", "leased")])
 def test_a_stopping_consumer_keeps_its_job(server: RedisServer, tmp_path: Path, old: str, new: str) -> None:
     """It is not moved while it may still end well."""

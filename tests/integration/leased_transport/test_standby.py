@@ -51,6 +51,7 @@ def _standby(worker: Worker) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("pool", ["solo", "threads"])
 def test_a_job_that_holds_the_interpreters_lock_for_longer_than_its_lease_runs_once(
     app: Celery, redis: Redis, workers: StartWorker, pool: str

@@ -60,6 +60,7 @@ def test_no_time_is_fired_twice_or_left_out_when_the_leader_is_killed(
     assert jobs.ids() == expected(scheduler.look_up(schedule_id), until)
 
 
+@pytest.mark.heavy
 def test_no_time_is_fired_twice_or_left_out_when_redis_is_killed(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
 ) -> None:
@@ -114,6 +115,7 @@ def test_catch_up_decides_which_missed_times_are_fired(
     assert len(jobs.ids()) == fired.fired_count
 
 
+@pytest.mark.heavy
 def test_a_paused_schedule_fires_again_when_it_is_resumed(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs
 ) -> None:

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.integration.schedules.conftest import StartScheduler
 from tests.support.processes import RedisServer
 from tests.support.schedulers import SchedulerProcess
@@ -23,6 +25,7 @@ def test_one_of_two_schedulers_leads_and_both_have_heartbeats(start: StartSchedu
     assert not second.leads
 
 
+@pytest.mark.heavy
 def test_the_other_scheduler_leads_ten_seconds_after_the_leader_was_killed(start: StartScheduler) -> None:
     """The claim of the dead one runs out."""
     first, second = start("first"), start("second")
@@ -41,6 +44,7 @@ def test_the_other_scheduler_leads_at_once_when_the_leader_stops(start: StartSch
     wait_until(lambda: second.leads, 3, "the other leads")
 
 
+@pytest.mark.heavy
 def test_a_leader_that_was_paused_for_longer_than_its_lock_no_longer_leads(start: StartScheduler) -> None:
     """It would fire what the other has fired."""
     first = start("first")

@@ -116,6 +116,7 @@ def _damaged(scheduler: TaskScheduler, names: list[str]) -> bool:
         return True
 
 
+@pytest.mark.heavy
 def test_a_paused_entry_of_the_stack_stays_paused_when_it_is_restored(
     start: StartScheduler, scheduler: TaskScheduler, server: RedisServer
 ) -> None:
