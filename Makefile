@@ -33,7 +33,7 @@ labs: .venv/native ## do all labs in random order, without questions (10 minutes
 test: lint test-light ## lint, and run the tests that need no Docker (5 minutes)
 
 test-light: .venv/dev
-	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m "not heavy" --numprocesses=3 --dist=loadfile
+	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m "not heavy" --numprocesses=4 --dist=loadfile
 
 test-heavy: .venv/dev ## run the slow tests one at a time: storms, floods, outages
 	pytest tests --ignore=tests/docker --ignore=tests/rabbitmq -m heavy
