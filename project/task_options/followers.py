@@ -22,10 +22,10 @@ from project.leased_transport import keys
 from project.leased_transport.errors import describe
 
 PATIENT = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}  # seconds between two tries
-Published = TypeVar("Published")
+T = TypeVar("T")
 
 
-def patiently(publish: Callable[[], Published]) -> Published:
+def patiently(publish: Callable[[], T]) -> T:
     """Publish; in a running job, retry while the broker is down, for as long as the job's time limit allows."""
     if get_current_worker_task():
         return retry_over_time(publish, OperationalError, **PATIENT)
