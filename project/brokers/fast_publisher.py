@@ -72,7 +72,7 @@ class FastPublisher:
             with library_errors():
                 admission.admit_many(self.client, batch)
 
-    def _prepare(self, task: Any, args: Any, kwargs: Any, job_id: str, options: dict[str, Any]) -> admission.Call:
+    def _prepare(self, task: Any, args: Any, kwargs: Any, job_id: str, options: dict[str, Any]) -> admission.Admission:
         args, kwargs = args or (), kwargs or {}
         if task.typing:
             task.__header__(*args, **kwargs)

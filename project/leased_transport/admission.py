@@ -1,4 +1,4 @@
-"""Admission, the only way into a queue: a message becomes a call of admit.lua."""
+"""Admission, the only way into a queue: a message becomes a call of the script admit.lua."""
 
 import json
 from collections.abc import Awaitable, Sequence
@@ -26,7 +26,7 @@ EMPTY: tuple[Any, ...] = (
     [None, None],
     (None, None),
 )  # defaults of Celery's request, not stored
-Call = tuple[list[str], list[Any]]  # the keys and arguments of admit.lua
+Admission = tuple[list[str], list[Any]]  # the keys and arguments of admit.lua
 
 
 def as_protocol_2(message: dict[str, Any]) -> dict[str, Any]:
@@ -43,8 +43,8 @@ def as_protocol_2(message: dict[str, Any]) -> dict[str, Any]:
     return message | {"body": json.dumps([args, kwargs, embedded]), "headers": message["headers"] | headers}
 
 
-def prepare(queue: str, message: dict[str, Any], channel: Any, parent: str = "") -> Call:
-    """Turn kombu's message into a call; its delivery tag is the nonce, which tells a retry from a second job.
+def prepare(queue: str, message: dict[str, Any], channel: Any, parent: str = "") -> Admission:
+    """Turn kombu's message into a script call; its delivery tag is the nonce, which tells a retry from a second job.
 
     *parent* is the id of the job that publishes, if there is one.
     """
@@ -70,12 +70,12 @@ def prepare(queue: str, message: dict[str, Any], channel: Any, parent: str = "")
     ]  # fmt: skip
 
 
-def admit(client: Redis, call: Call) -> None:
+def admit(client: Redis, call: Admission) -> None:
     """Admit one job, or raise JobExists or QueueFull."""
     _check(scripts.ADMIT(client, *call), call)
 
 
-def admit_soon(batch: ScriptBatch, call: Call) -> Awaitable[None]:
+def admit_soon(batch: ScriptBatch, call: Admission) -> Awaitable[None]:
     """Begin to admit one job from an event loop; awaiting the result raises JobExists or QueueFull."""
 
     async def outcome() -> None:
@@ -85,7 +85,7 @@ def admit_soon(batch: ScriptBatch, call: Call) -> Awaitable[None]:
     return outcome()
 
 
-def _check(answer: bytes, call: Call) -> None:
+def _check(answer: bytes, call: Admission) -> None:
     (_, queue), (job_id, *_, limit) = call[0], call[1][:7]
     if answer == b"EXISTS":
         raise JobExists(job_id)
@@ -93,7 +93,7 @@ def _check(answer: bytes, call: Call) -> None:
         raise QueueFull(queue, limit)
 
 
-def admit_many(client: Redis, calls: Sequence[Call]) -> None:
+def admit_many(client: Redis, calls: Sequence[Admission]) -> None:
     """Admit jobs in one round trip; skip known ids, and raise QueueFull if a queue had no room for a job."""
     pipeline: Any = client.pipeline(transaction=False).script_load(scripts.ADMIT.text)
     for names, args in calls:
