@@ -5,7 +5,7 @@ from typing import Any
 
 from project.brokers import job_records, switching
 from project.brokers.base import Broker
-from project.brokers.job_records import Message
+from project.brokers.job_records import JobMessage
 from project.leased_transport.control import Outcome
 
 
@@ -18,7 +18,7 @@ class CeleryBroker(Broker):
         return super().celery_options() | {"result_backend": backend}
 
     @abstractmethod
-    def send(self, message: Message) -> Any:
+    def send(self, message: JobMessage) -> Any:
         """Send a job's message; raise OperationalError, or QueueFull if the queue is full and *message.must_fit*."""
 
     def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:

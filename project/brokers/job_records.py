@@ -48,7 +48,7 @@ def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict
     """
     job_id = job_id or str(uuid4())
     send = _retry if task.request.id == job_id else _register_and_send
-    message = Message(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
+    message = JobMessage(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
     return patiently(partial(send, message))
 
 
@@ -71,7 +71,7 @@ def requeue(broker: Broker, job_id: str) -> bool:
         return False
     options |= {"queue": queue.decode(), "retries": 0}
     try:
-        _send_and_confirm(Message(task, args, kwargs, job_id, nonce, options))
+        _send_and_confirm(JobMessage(task, args, kwargs, job_id, nonce, options))
     except BROKER_ERRORS:
         raise
     except Exception as error:
@@ -81,7 +81,7 @@ def requeue(broker: Broker, job_id: str) -> bool:
 
 
 @dataclass
-class Message:
+class JobMessage:
     """The message of a job. must_fit: a full queue refuses it."""
 
     task: Any
@@ -140,7 +140,7 @@ def new_nonce() -> str:
     return uuid4().hex
 
 
-def _register_and_send(message: Message) -> Any:
+def _register_and_send(message: JobMessage) -> Any:
     """Write the record of a new job, then send its message."""
     headers = message.options.get("headers") or {}
     step = keys.step(message.options.get("priority", message.task.priority))
@@ -157,7 +157,7 @@ def _register_and_send(message: Message) -> Any:
     return _send_and_confirm(message) if answer == b"OK" else message.task.AsyncResult(message.job_id)
 
 
-def _register(message: Message, arguments: list[Any]) -> Any:
+def _register(message: JobMessage, arguments: list[Any]) -> Any:
     """Write the record once no other producer sends a message for this id; return the script's answer.
 
     Raise BeingSent if that takes longer than a client may wait for its answer.
@@ -171,7 +171,7 @@ def _register(message: Message, arguments: list[Any]) -> Any:
     return answer
 
 
-def _send_and_confirm(message: Message) -> Any:
+def _send_and_confirm(message: JobMessage) -> Any:
     """Send a message and note in the record that it was sent; if sending fails, undo what was written before."""
     confirm = partial(scripts.CONFIRM_SENT, message.task.backend.client, [message.key])
     due = time.time() + message.seconds if message.seconds else ""
@@ -187,7 +187,7 @@ def _send_and_confirm(message: Message) -> Any:
     return sent
 
 
-def _retry(message: Message) -> Any:
+def _retry(message: JobMessage) -> Any:
     """Send another message for the running job, with the same nonce as the message that started this run.
 
     The record says so first, because a quick consumer may begin the next attempt at once. If this process crashes in

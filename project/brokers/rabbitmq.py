@@ -24,7 +24,7 @@ from kombu.utils.text import version_string_as_tuple
 from project.addresses import in_url
 from project.brokers.base import PublishRefused
 from project.brokers.celery_broker import CeleryBroker
-from project.brokers.job_records import Message
+from project.brokers.job_records import JobMessage
 from project.check import CHECK_TIMEOUT, Check
 from project.leased_transport import QueueFull
 
@@ -108,7 +108,7 @@ class RabbitMQBroker(CeleryBroker):
         with _lend(self.app, self.app.producer_pool) as producer:
             yield producer
 
-    def send(self, message: Message) -> Any:
+    def send(self, message: JobMessage) -> Any:
         """Send a message, delayed by whole seconds; raise QueueFull if the queue is full and *message.must_fit*.
 
         A running job cannot wait for room, so RabbitMQ delays its message until there is some.
@@ -123,7 +123,7 @@ class RabbitMQBroker(CeleryBroker):
                         raise
         raise QueueFull(message.task.queue_name, 0)
 
-    def _publish_options(self, message: Message) -> dict[str, Any]:
+    def _publish_options(self, message: JobMessage) -> dict[str, Any]:
         priority = message.options.get("priority", message.task.priority)
         return {
             # in RabbitMQ the highest number is the most urgent, here it is 0; RabbitMQ 3 ignores priorities

@@ -11,7 +11,7 @@ from project import redis_clients
 from project.brokers import queue_depths
 from project.brokers.base import transport_options
 from project.brokers.celery_broker import CeleryBroker
-from project.brokers.job_records import OF_ONE_SENDING, Message
+from project.brokers.job_records import OF_ONE_SENDING, JobMessage
 from project.brokers.queue_depths import STOCK_PREFIX
 from project.leased_transport import keys
 
@@ -54,7 +54,7 @@ class StockBroker(CeleryBroker):
             return {}
         return {TIMEOUT: float(query[TIMEOUT]), "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
 
-    def send(self, message: Message) -> Any:
+    def send(self, message: JobMessage) -> Any:
         """Send a message; QUEUE_LIMIT does not apply."""
         return message.publish(**{name: message.options[name] for name in OF_ONE_SENDING & message.options.keys()})
 

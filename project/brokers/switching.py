@@ -140,7 +140,7 @@ def _send(broker: Broker, job_id: str) -> bool:
     options |= {"queue": queue.decode(), "priority": int(step)}
     if due:
         options["countdown"] = max(0.0, float(due) - time.time())
-    message = job_records.Message(task, args, kwargs, job_id, nonce, options, must_fit=False)
+    message = job_records.JobMessage(task, args, kwargs, job_id, nonce, options, must_fit=False)
     try:
         message.send()
     except job_records.BROKER_ERRORS:

@@ -20,7 +20,7 @@ from project.celery_config.task import JobTask
 from project.errors import BrokerUnavailable, JobIdTaken, TooManyJobs
 from project.inbox import dead_letters, messages, redis_list
 from project.inbox.amqp_reader import AmqpReader, Delivery
-from project.inbox.messages import BadMessage, Message
+from project.inbox.messages import BadMessage, InboxMessage
 from project.inbox.redis_list import InboxList
 from project.jobs.circuit_breaker import is_for_good
 from project.jobs.service import Jobs
@@ -153,7 +153,7 @@ class Inbox:
                 raise BrokerUnavailable("the producer is stopping") from error
             raise
 
-    def _task_of(self, message: Message) -> tuple[JobTask, type[Arguments]]:
+    def _task_of(self, message: InboxMessage) -> tuple[JobTask, type[Arguments]]:
         task = self._jobs.task(message.task)
         if task is None:
             raise BadMessage(f"no task is called {message.task!r}; GET /producer/api/tasks lists them")

@@ -26,7 +26,7 @@ class BadMessage(Exception):
     """A message cannot become a job; the text gives the reason."""
 
 
-class Message(BaseModel):
+class InboxMessage(BaseModel):
     """A job that another program submits."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -53,7 +53,7 @@ class Message(BaseModel):
             raise BadMessage(_explain(error, "kwargs")) from None
 
 
-def read(text: bytes) -> Message:
+def read(text: bytes) -> InboxMessage:
     """Return the message, or raise BadMessage."""
     if len(text) > LONGEST:
         raise BadMessage(TOO_LONG)
@@ -64,7 +64,7 @@ def read(text: bytes) -> Message:
         raise BadMessage(f"a message may have at most {MOST_KEYS} fields, not {len(content)}")
     fields = _from_celery(content) if content.keys() >= OF_CELERY else _without_aliases(content)
     try:
-        return Message.model_validate(fields)
+        return InboxMessage.model_validate(fields)
     except ValidationError as error:
         raise BadMessage(_explain(error)) from None
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from project.brokers.job_records import Message, new_nonce
+from project.brokers.job_records import JobMessage, new_nonce
 from project.jobs.story import raw_record, story
 from project.leased_transport import control, keys, messages, scripts
 from project.story_models import Story
@@ -74,7 +74,7 @@ def test_a_requeued_job_keeps_the_run_before_even_if_it_begins_before_the_broker
     name, queue, text = scripts.PREPARE_REQUEUE(client, [key], [nonce, "stock"])
     args, kwargs, options = messages.call(text)
     options |= {"queue": queue.decode(), "retries": 0}
-    Message(app.tasks[name.decode()], args, kwargs, job_id, nonce, options).send()
+    JobMessage(app.tasks[name.decode()], args, kwargs, job_id, nonce, options).send()
     wait_until(lambda: int(client.hget(key, "token")) == 2 and stock_tasks.record(job_id)["status"] == "FAILURE")
     assert scripts.CONFIRM_SENT(client, [key], [job_id, nonce, 1, ""]) == 1
     assert [outcome for _, outcome in _outcomes(stock_tasks, job_id)] == ["failure", "failure"]
