@@ -31,7 +31,7 @@ def redacted(value: Any, marked: Collection[str] = (), depth: int = DEEPEST) -> 
     if not depth:
         return "…"
     if isinstance(value, dict):
-        return {_sendable(name): _shown(name, each, marked, depth) for name, each in value.items()}
+        return {_sendable(name): _masked(name, each, marked, depth) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(each, marked, depth - 1) for each in value]
     return _sendable(value)
@@ -42,7 +42,7 @@ def _sendable(value: Any) -> Any:
     return value if plain else value.encode(errors="replace").decode()
 
 
-def _shown(name: Any, value: Any, marked: Collection[str], depth: int) -> Any:
+def _masked(name: Any, value: Any, marked: Collection[str], depth: int) -> Any:
     return MASK if value is not None and is_secret(str(name), marked) else redacted(value, marked, depth - 1)
 
 
@@ -57,9 +57,9 @@ def restored(edited: Any, original: Any) -> Any:
     return edited
 
 
-def shown(args: Any, kwargs: Any, parameters: list[str], marked: Collection[str]) -> tuple[Any, Any]:
+def redacted_call(args: Any, kwargs: Any, parameters: list[str], marked: Collection[str]) -> tuple[Any, Any]:
     """Return positional and keyword arguments without secrets; parameters: the names of the positional ones."""
     args = tuple(args or ())
     names = [*parameters, *map(str, range(len(args)))][: len(args)] if args else []
     pairs = zip(names, args, strict=True)
-    return tuple(_shown(name, value, marked, DEEPEST) for name, value in pairs), redacted(dict(kwargs or {}), marked)
+    return tuple(_masked(name, value, marked, DEEPEST) for name, value in pairs), redacted(dict(kwargs or {}), marked)

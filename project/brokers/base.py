@@ -228,9 +228,9 @@ class Broker(ABC):
 def hidden(task: Any, args: Any, kwargs: Any) -> dict[str, str]:
     """Return the options of apply_async that hide secret arguments in events; none if there are no secrets."""
     true = tuple(args or ()), dict(kwargs or {})
-    if (shown := task.shown(*true)) == true:
+    if (redacted := task.redacted_call(*true)) == true:
         return {}
-    return {"argsrepr": saferepr(shown[0]), "kwargsrepr": saferepr(shown[1])}
+    return {"argsrepr": saferepr(redacted[0]), "kwargsrepr": saferepr(redacted[1])}
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class FastPublisher:
         if task._dump_pydantic_arguments:
             args, kwargs = task._dump_pydantic_arguments(args, kwargs)
         body = _encode((args, kwargs, NOTHING_FOLLOWS))
-        shown = task.shown(args, kwargs)
+        redacted = task.redacted_call(args, kwargs)
         show = repr if len(body) < 1000 else saferepr
         headers = {
             "id": job_id,
@@ -87,8 +87,8 @@ class FastPublisher:
             "retries": 0,
             "replaced_task_nesting": 0,
             "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
-            "argsrepr": show(shown[0]),
-            "kwargsrepr": show(shown[1]),
+            "argsrepr": show(redacted[0]),
+            "kwargsrepr": show(redacted[1]),
             "origin": _origin(os.getpid()),
             "ignore_result": options.get("ignore_result", task.ignore_result),
             "eta": _eta(options),

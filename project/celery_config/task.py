@@ -11,7 +11,7 @@ from celery import Task, uuid
 from celery.result import AsyncResult
 
 from project.leased_transport.errors import describe_retry
-from project.redaction import shown
+from project.redaction import redacted_call
 from project.startup import DeclarationError
 from project.task_options import coroutines, declaration, followers, progress, secret
 from project.task_options.isolation import Isolation, isolate
@@ -33,9 +33,9 @@ class JobTask(Task):
         progress.report_to(partial(self.backend.store_progress, task_id, self.request))
         followers.link_follower(self)
 
-    def shown(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Return arguments as they may be shown: without secrets."""
-        return shown(args, kwargs, self._parameters, self.marked_secrets())
+    def redacted_call(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Return arguments without secrets."""
+        return redacted_call(args, kwargs, self._parameters, self.marked_secrets())
 
     def marked_secrets(self) -> frozenset[str]:
         """Return the names that its signature marks as secret."""

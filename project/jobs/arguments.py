@@ -30,12 +30,7 @@ def true_arguments(app: Celery, name: str, message: bytes | None) -> dict[str, A
     return None
 
 
-def shown_arguments(app: Celery, name: str, message: bytes | None) -> dict[str, Any] | None:
-    """Return the arguments by name, without secrets."""
-    return shown(app, name, true_arguments(app, name, message))
-
-
-def shown(app: Celery, name: str, arguments: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return arguments without secrets."""
-    task = task_of(app, name)
+def redacted_arguments(app: Celery, name: str, message: bytes | None) -> dict[str, Any] | None:
+    """Return the arguments by name, without secrets; None if the message is gone or damaged."""
+    arguments, task = true_arguments(app, name, message), task_of(app, name)
     return None if arguments is None else redacted(arguments, task.marked_secrets() if task else ())

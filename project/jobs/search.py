@@ -12,7 +12,7 @@ from celery import Celery
 from redis import Redis
 
 from project.job_models import FailureGroup, Failures, JobPage, ListedJob, Searched
-from project.jobs.arguments import shown_arguments
+from project.jobs.arguments import redacted_arguments
 from project.leased_transport import keys, listing, records, summaries
 from project.leased_transport.listing import Criteria, Found
 
@@ -66,13 +66,13 @@ def _texts(app: Celery, job_ids: list[str]) -> Iterator[tuple[str, str]]:
     for job_id in job_ids:
         pipeline.hmget(keys.job(job_id), "task", "message")
     for job_id, (name, message) in zip(job_ids, pipeline.execute(), strict=True):
-        shown = shown_arguments(app, (name or b"").decode(errors="replace"), message)
+        shown = redacted_arguments(app, (name or b"").decode(errors="replace"), message)
         yield job_id, json.dumps(shown, ensure_ascii=False) if shown else ""
 
 
 def _listed(app: Celery, record: dict[str, Any]) -> ListedJob:
     omitted = ["arguments" if name == "message" else name for name in record["omitted"]]
-    shown = shown_arguments(app, record["task"], record.pop("message"))
+    shown = redacted_arguments(app, record["task"], record.pop("message"))
     return ListedJob.from_record(record["job_id"], record | {"omitted": omitted, "arguments": shown})
 
 

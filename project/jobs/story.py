@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from project.errors import UnknownJob
 from project.job_models import ENDED, Job
-from project.jobs.arguments import shown_arguments, task_of
+from project.jobs.arguments import redacted_arguments, task_of
 from project.leased_transport import keys, messages, records
 from project.redaction import MASK, redacted
 from project.story_models import LoggedRun, Place, RawRecord, Relative, Run, Segment, Story
@@ -36,7 +36,7 @@ def story(app: Celery, job_id: str, lease: float) -> Story:
     relatives = _relatives(client, [*([job.parent] if job.parent else []), *children[:50]])
     return Story(
         job=job,
-        arguments=shown_arguments(app, job.task, message),
+        arguments=redacted_arguments(app, job.task, message),
         options=_options(job, message, due),
         runs=runs,
         runs_dropped=_number(dropped),
@@ -146,7 +146,7 @@ def _message(app: Celery, name: str, text: str | None) -> Any:
     try:
         parts = json.loads(text or "null")
         if isinstance(parts, list) and len(parts) == 3:
-            parts[0], parts[1] = task.shown(parts[0], parts[1]) if task else redacted(parts[:2], marked)
+            parts[0], parts[1] = task.redacted_call(parts[0], parts[1]) if task else redacted(parts[:2], marked)
         elif isinstance(parts, list) and len(parts) == 6:
             parts[0] = _body(task, parts[0])
             parts[4] = {key: value for key, value in parts[4].items() if key not in ("argsrepr", "kwargsrepr")}
@@ -157,7 +157,7 @@ def _message(app: Celery, name: str, text: str | None) -> Any:
 
 def _body(task: Any, text: str) -> Any:
     args, kwargs, links = json.loads(text)  # a ValueError if it is encoded in another way
-    return [*(task.shown(args, kwargs) if task else redacted([args, kwargs])), links]
+    return [*(task.redacted_call(args, kwargs) if task else redacted([args, kwargs])), links]
 
 
 def _places(client: Any, job_id: str, queue: str, broker: str) -> list[Place]:

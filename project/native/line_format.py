@@ -32,7 +32,7 @@ class LineFormat:
         """Return a name, padded to the width of the longest one."""
         return f"{name:{self._width}}"
 
-    def shown(self, line: bytes, *, colour: bool) -> bytes:
+    def for_terminal(self, line: bytes, *, colour: bool) -> bytes:
         """Return a line of the log file as a terminal shows it: no date, no milliseconds, the part's colour."""
         head, separator, text = line.partition(b" | ")
         short = head[11:19] + head[23:]

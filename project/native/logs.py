@@ -62,7 +62,7 @@ def _print(lines: Iterable[bytes]) -> None:
     names = dict.fromkeys(found[1].decode() for line in lines if (found := _LINE.match(line)))
     shape, colour = LineFormat(names), wants_colour(1)
     for line in lines:
-        sys.stdout.buffer.write(shape.shown(line, colour=colour) if _LINE.match(line) else line)
+        sys.stdout.buffer.write(shape.for_terminal(line, colour=colour) if _LINE.match(line) else line)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ class Output:
         """Print a line of a process; *always*: even while quiet, because it tells what has happened to the process."""
         full = self.format.line(datetime.now(), name, line) + b"\n"
         if always or not self.quiet:
-            self._print(self.format.shown(full, colour=self._colour))
+            self._print(self.format.for_terminal(full, colour=self._colour))
         self._write(STACK_LOG, full)
 
     def line_in_file(self, file: str, name: str, line: bytes) -> None:

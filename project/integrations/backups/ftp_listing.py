@@ -68,7 +68,7 @@ def is_name(name: str) -> bool:
     return not _NO_NAME.search(name)
 
 
-def shown(path: str) -> str:
+def as_text(path: str) -> str:
     """Return a path of the server as readable text."""
     return path.encode(ENCODING).decode("utf-8", "backslashreplace")
 

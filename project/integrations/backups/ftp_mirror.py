@@ -18,7 +18,7 @@ from typing import Any
 from project.integrations.backups import ftp, manifest
 from project.integrations.backups.archives import Report
 from project.integrations.backups.ftp_fetch import Progress, fetch
-from project.integrations.backups.ftp_listing import ENCODING, File, LeftOut, Listing, Unavailable, is_name, shown
+from project.integrations.backups.ftp_listing import ENCODING, File, LeftOut, Listing, Unavailable, as_text, is_name
 from project.integrations.backups.manifest import Content, Guard
 from project.settings import Settings
 
@@ -164,7 +164,7 @@ class Mirror:
 
 
 def _readable(paths: LeftOut) -> LeftOut:
-    return {shown(path): reason for path, reason in sorted(paths.items())}
+    return {as_text(path): reason for path, reason in sorted(paths.items())}
 
 
 def _summary(**paths: LeftOut) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _with_progress(files: list[File], report: Report) -> Iterator[tuple[File, Pr
     """Yield each file with a function that reports the number of its fetched bytes."""
     total, before = sum(file.size for file in files) or 1, 0
     for number, file in enumerate(files, 1):
-        yield file, partial(_report, report, total, before, f"file {number} of {len(files)}: {shown(file.path)}")
+        yield file, partial(_report, report, total, before, f"file {number} of {len(files)}: {as_text(file.path)}")
         before += file.size
 
 

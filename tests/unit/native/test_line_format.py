@@ -32,13 +32,13 @@ def test_a_line_of_the_file_has_the_date_and_one_of_the_terminal_the_time() -> N
     lines = LineFormat(["redis", "scheduler"])
     line = lines.line(NOW, "redis", b"a | b")
     assert line == b"2026-11-27 05:04:03.021 redis     | a | b"
-    assert lines.shown(line, colour=False) == b"05:04:03 redis     | a | b"
+    assert lines.for_terminal(line, colour=False) == b"05:04:03 redis     | a | b"
 
 
 def test_each_part_has_a_colour_of_its_own() -> None:
     """Only time and name are coloured."""
     lines = LineFormat(["redis", "scheduler"])
-    shown = [lines.shown(lines.line(NOW, name, b"text"), colour=True) for name in ("redis", "scheduler")]
+    shown = [lines.for_terminal(lines.line(NOW, name, b"text"), colour=True) for name in ("redis", "scheduler")]
     assert shown == [b"\x1b[36m05:04:03 redis    \x1b[0m | text", b"\x1b[33m05:04:03 scheduler\x1b[0m | text"]
 
 
