@@ -126,7 +126,7 @@ def can_publish(task: Any, args: Any, options: dict[str, Any]) -> bool:
     )
 
 
-def known_options(task: Any, options: dict[str, Any]) -> dict[str, Any]:
+def effective_options(task: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a call, merged with those that its task declares, without those that have no effect."""
     declared = task._get_exec_options() | {"serializer": None if task.serializer == "json" else task.serializer}
     return {name: value for name, value in (declared | options).items() if value is not None}

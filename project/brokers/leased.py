@@ -10,7 +10,7 @@ from celery._state import get_current_worker_task
 
 from project.brokers import fast_publisher, switching
 from project.brokers.base import Broker, hidden, transport_options
-from project.brokers.fast_publisher import FastPublisher, known_options
+from project.brokers.fast_publisher import FastPublisher, effective_options
 from project.brokers.published import JobResult, Published
 from project.leased_transport import celery_settings, control
 from project.leased_transport.control import Outcome
@@ -43,7 +43,7 @@ class LeasedBroker(Broker):
     def publish(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Any:
         """Admit a job with the fast publisher, or through Celery if the call has options that only Celery supports."""
         # choose the id here: if the answer is lost, the job is recognised when it is published again
-        job_id, chosen = job_id or uuid(), known_options(task, options)
+        job_id, chosen = job_id or uuid(), effective_options(task, options)
         publisher = None if get_current_worker_task() else self._publisher_for(task, args, chosen)
         if publisher:
             publisher.admit(task, args, kwargs, job_id, chosen)
@@ -58,7 +58,7 @@ class LeasedBroker(Broker):
 
     def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
         """Begin to admit a job, in one batch with others."""
-        job_id, chosen = job_id or uuid(), known_options(task, options)
+        job_id, chosen = job_id or uuid(), effective_options(task, options)
         # opening the publisher blocks, so the first call goes to a thread
         publisher = self._publisher_for(task, args, chosen) if self._opened else None
         if publisher is None:
@@ -68,7 +68,7 @@ class LeasedBroker(Broker):
 
     def publish_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Admit jobs of one task, 100 per round trip; skip ids that are known already."""
-        chosen = known_options(task, {})
+        chosen = effective_options(task, {})
         publisher = None if get_current_worker_task() else self._publisher_for(task, (), chosen)
         if publisher:
             publisher.admit_many(task, jobs, chosen)
