@@ -139,7 +139,9 @@ class Broker(ABC):
         """Wait for a thread to publish in, so that a caller can learn of an outage before its own attempt."""
         return self._slots
 
-    def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
+    def publish_async(
+        self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]
+    ) -> Published:
         """Start publish() from the event loop, in a thread, because the broker's library blocks."""
         job_id = job_id or uuid()
         publish = partial(self.publish, task, args, kwargs, job_id, options)

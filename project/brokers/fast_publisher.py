@@ -53,7 +53,7 @@ class FastPublisher:
         with library_errors():
             admission.admit(self.client, call)
 
-    def admit_soon(
+    def admit_async(
         self, batch: ScriptBatch, task: Any, args: Any, kwargs: Any, job_id: str, options: dict[str, Any]
     ) -> Awaitable[None]:
         """Begin to admit one job from an event loop; awaiting the result raises what admit() raises."""
@@ -62,7 +62,7 @@ class FastPublisher:
             with library_errors():
                 await admitted
 
-        admitted = admission.admit_soon(batch, self._prepare(task, args, kwargs, job_id, options))
+        admitted = admission.admit_async(batch, self._prepare(task, args, kwargs, job_id, options))
         return outcome()
 
     def admit_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]], options: dict[str, Any]) -> None:

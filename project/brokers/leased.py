@@ -56,14 +56,16 @@ class LeasedBroker(Broker):
         """Wait for nothing once the publisher is open: publishing takes no thread then."""
         return nullcontext() if self._publisher else super().slot()
 
-    def publish_soon(self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]) -> Published:
+    def publish_async(
+        self, task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict[str, Any]
+    ) -> Published:
         """Begin to admit a job, in one batch with others."""
         job_id, chosen = job_id or uuid(), effective_options(task, options)
         # opening the publisher blocks, so the first call goes to a thread
         publisher = self._publisher_for(task, args, chosen) if self._opened else None
         if publisher is None:
-            return super().publish_soon(task, args, kwargs, job_id, options)
-        outcome = publisher.admit_soon(self.scripts, task, args, kwargs, job_id, chosen)
+            return super().publish_async(task, args, kwargs, job_id, options)
+        outcome = publisher.admit_async(self.scripts, task, args, kwargs, job_id, chosen)
         return Published.of_outcome(task, job_id, outcome, chosen.get("ignore_result", task.ignore_result))
 
     def publish_many(self, task: Any, jobs: Iterable[tuple[str, dict[str, Any]]]) -> None:

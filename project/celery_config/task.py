@@ -64,7 +64,7 @@ class JobTask(Task):
         if isinstance(failed_with, BaseException) and task_id == self.request.id:
             options["headers"] = (options.get("headers") or {}) | {"record": describe_retry(failed_with)}
         broker = self.app.broker
-        publish = broker.publish_soon if broker.is_in_event_loop() else broker.publish
+        publish = broker.publish_async if broker.is_in_event_loop() else broker.publish
         return publish(self, args, kwargs, task_id, options)
 
     def with_options(self, **options: Any) -> "CallWithOptions":

@@ -137,7 +137,7 @@ class Jobs:
             return AnyJob.from_record(job_id, await self._read(task, job_id), traceback=traceback)
 
     async def _read(self, task: JobTask | None, job_id: str) -> dict[str, str]:
-        record = await records.read_soon(self._broker.scripts, job_id)
+        record = await records.read_async(self._broker.scripts, job_id)
         if record is None or (task and record["task"] != task.name):
             raise UnknownJob
         return record
@@ -216,7 +216,7 @@ class Jobs:
 
     async def _cancel_or_collect(self, task: JobTask | None, job_id: str) -> control.Outcome:
         with self.available():
-            outcome = await control.cancel_or_collect_soon(
+            outcome = await control.cancel_or_collect_async(
                 self._broker.scripts, job_id, task.name if task else "", self._ttl
             )
             if outcome is None:

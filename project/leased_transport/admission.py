@@ -75,7 +75,7 @@ def admit(client: Redis, call: Admission) -> None:
     _check(scripts.ADMIT(client, *call), call)
 
 
-def admit_soon(batch: ScriptBatch, call: Admission) -> Awaitable[None]:
+def admit_async(batch: ScriptBatch, call: Admission) -> Awaitable[None]:
     """Begin to admit one job from an event loop; awaiting the result raises JobExists or QueueFull."""
 
     async def outcome() -> None:

@@ -27,7 +27,7 @@ def cancel_or_collect(client: Redis, job_id: str, task: str = "", ttl: int = 86_
     return _decode(scripts.CANCEL_OR_COLLECT(client, [keys.job(job_id)], [job_id, task, ttl]))
 
 
-async def cancel_or_collect_soon(batch: ScriptBatch, job_id: str, task: str, ttl: int) -> Outcome | None:
+async def cancel_or_collect_async(batch: ScriptBatch, job_id: str, task: str, ttl: int) -> Outcome | None:
     """Do what cancel_or_collect() does, from an event loop."""
     return _decode(await batch.run(scripts.CANCEL_OR_COLLECT, [keys.job(job_id)], [job_id, task, ttl]))
 

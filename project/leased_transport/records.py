@@ -25,7 +25,7 @@ def read(client: Redis, job_id: str) -> dict[str, str] | None:
     return _decode(scripts.READ(client, [keys.job(job_id)], [job_id]))
 
 
-async def read_soon(batch: ScriptBatch, job_id: str) -> dict[str, str] | None:
+async def read_async(batch: ScriptBatch, job_id: str) -> dict[str, str] | None:
     """Do what read() does, from an event loop."""
     return _decode(await batch.run(scripts.READ, [keys.job(job_id)], [job_id]))
 
