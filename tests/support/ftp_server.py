@@ -75,6 +75,14 @@ class FtpServer:
         self._server.close_all()
 
 
+def write_tree(folder: Path, tree: dict[str, bytes]) -> None:
+    """Write files, given by path and content, with the folders that they need."""
+    for name, content in tree.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
 @contextmanager
 def running_ftp(folder: Path, certificate: Path | None = None) -> Iterator[FtpServer]:
     """Serve a folder, with TLS if there is a certificate for it."""

@@ -1,6 +1,5 @@
 """The mirror of an FTP server, with a real one."""
 
-import gzip
 import json
 import os
 import re
@@ -9,26 +8,22 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
-from project.integrations.backups import archives, ftp, ftp_listing, ftp_mirror, manifest
+from project.integrations.backups import ftp, ftp_listing, ftp_mirror
 from project.integrations.backups.archives import BackupError
-from project.integrations.backups.manifest import Shrunk
-from project.integrations.backups.retention import Keep
 from project.settings import Settings
-from tests.support.ftp_server import BUSY, DROPS, RESTARTS, STALLS, FtpServer, running_ftp
+from tests.support.ftp_server import BUSY, DROPS, RESTARTS, STALLS, FtpServer, running_ftp, write_tree
 from tests.support.mail import RawServer
 from tests.support.stopwatch import takes_less_than
 from tests.support.wait import wait_until
 
 LONG = bytes(range(256)) * 2000
 TREE = {"a.txt": b"a", "long": LONG, "sub/b c.txt": b"b", "sub/deep/é": b"", "sub/\udcff": b"no UTF-8"}
-INFINITE = '{"content": {"files": Infinity}}'
 CHILD = """
 import sys
 from pathlib import Path
@@ -43,7 +38,7 @@ ftp_mirror.write(Settings(_env_file=None), Path(sys.argv[1]), lambda fraction, t
 def server(tmp_path: Path) -> Iterator[FtpServer]:
     """A server with some files."""
     folder = tmp_path / "server"
-    _write(folder, TREE)
+    write_tree(folder, TREE)
     with running_ftp(folder) as server:
         yield server
 
@@ -54,25 +49,11 @@ def settings(server: FtpServer, tmp_path: Path) -> Settings:
     return server.settings(tmp_path)
 
 
-def _write(folder: Path, tree: dict[str, bytes]) -> None:
-    for name, content in tree.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
 def _update(settings: Settings, reports: list[tuple[float, str]] | None = None) -> dict[str, Any]:
     """Bring the mirror up to date and pack it."""
     settings.backups.mkdir(exist_ok=True)
     seen: list[tuple[float, str]] = [] if reports is None else reports
     return ftp_mirror.write(settings, settings.backups / "new", lambda *report: seen.append(report))
-
-
-def _make(settings: Settings, accept_shrink: bool = False) -> str:
-    """Make a backup as the task does; return its name."""
-    guard = manifest.guard(settings.backups, "ftp", accept_shrink)
-    fill = partial(ftp_mirror.write, settings, report=lambda *_: None, guard=guard)
-    return str(archives.make(settings.backups, "ftp", ".tar.gz", fill, Keep(3, 0, 0))["name"])
 
 
 def _manifest(settings: Settings) -> dict[str, Any]:
@@ -107,7 +88,7 @@ def test_only_what_is_new_or_changed_is_fetched_again(server: FtpServer, setting
     (server.folder / "sub/deep/é").unlink()
     (server.folder / "sub/deep").rmdir()
     (server.folder / "long").unlink()
-    _write(server.folder, {"long/new": b"n", "sub/deep": b"d"})
+    write_tree(server.folder, {"long/new": b"n", "sub/deep": b"d"})
     assert _update(settings)["fetched"] == 4
     assert _packed(settings) == {"a.txt": b"a", "long/new": b"n", "sub/b c.txt": b"more", "sub/deep": b"d"}
 
@@ -210,55 +191,9 @@ def test_more_files_than_we_can_list_are_refused(
         _update(settings)
 
 
-@pytest.mark.parametrize("harm", ["empty", "few files", "few bytes"])
-def test_a_backup_that_has_lost_nearly_everything_is_refused(server: FtpServer, settings: Settings, harm: str) -> None:
-    """The mirror and the archives stay, however often it is tried, until accept_shrink=True allows the loss."""
-    _write(server.folder, {f"many/{number}": b"m" for number in range(30)})
-    good = _make(settings)
-    for each in sorted(server.folder.rglob("*"), reverse=True):
-        if each.is_file() and (harm == "empty" or each.name == "long" or (harm == "few files" and each.name != "7")):
-            each.unlink()
-    for _ in range(4):
-        with pytest.raises(
-            Shrunk, match=rf"where {good} has .*: nothing was backed up or deleted; .*accept_shrink=true"
-        ):
-            _make(settings)
-    assert [each.path.name for each in archives.all_of(settings.backups, "ftp")] == [good]
-    assert (settings.backups / "ftp/files/long").exists()
-    small = _make(settings, accept_shrink=True)
-    assert _make(settings) > small > good
-
-
-@pytest.mark.parametrize("text", [None, "[]", "{", "[" * 100_000, INFINITE])
-def test_an_archive_without_a_manifest_is_counted(server: FtpServer, settings: Settings, text: str | None) -> None:
-    """Older archives have no manifest, and a manifest may be damaged."""
-    (server.folder / "empty").mkdir()
-    name = _make(settings)
-    path = settings.backups / f"{name}.json"
-    path.write_text(text) if text else path.unlink()
-    with pytest.raises(Shrunk, match=f"there are 0 files where {name} has 5:"):
-        _make(settings.model_copy(update={"ftp_folder": "empty"}))
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [b"", b"gpg encrypted", gzip.compress(b"x" * 5000), gzip.compress(bytes(5000))[:20]],
-    ids=["empty", "encrypted", "of another kind", "cut"],
-)
-def test_a_broken_archive_is_no_reason_to_refuse_a_backup(server: FtpServer, settings: Settings, harm: bytes) -> None:
-    """The newest one that can be read is compared instead."""
-    (server.folder / "empty").mkdir()
-    good, broken = _make(settings), _make(settings)
-    (settings.backups / f"{broken}.json").unlink()
-    (settings.backups / broken).write_bytes(harm)
-    with pytest.raises(Shrunk, match=f"there are 0 files where {good} has 5:"):
-        _make(settings.model_copy(update={"ftp_folder": "empty"}))
-    assert _make(settings) > broken
-
-
 def test_a_name_that_is_too_long_for_the_disk_is_left_out(server: FtpServer, settings: Settings) -> None:
     """Else it would fail the backup each night; one of 255 bytes is not."""
-    _write(server.folder, {"n" * 255: b"n"})
+    write_tree(server.folder, {"n" * 255: b"n"})
     server.lines.append(f"type=file;size=1;modify=20200101000000; {'n' * 256}")
     summary = _update(settings)
     assert (summary["files"], summary["left_out_names"]) == (6, ["n" * 256])
@@ -292,7 +227,7 @@ def test_a_file_that_cannot_be_fetched_keeps_its_old_copy(server: FtpServer, set
     """An unreadable file and an unreadable folder are reported; their previous copies are kept."""
     _update(settings)
     server.lines += ["type=file;size=9;modify=20200101000000; a.txt", "type=dir; gone"]
-    _write(settings.backups / "ftp/files", {"gone/kept": b"k"})
+    write_tree(settings.backups / "ftp/files", {"gone/kept": b"k"})
     (server.folder / "a.txt").unlink()
     assert _update(settings)["left_out_names"] == ["a.txt", "gone"]
     assert _packed(settings) == TREE | {"gone/kept": b"k"}
@@ -341,7 +276,7 @@ def test_with_tls_the_certificate_must_be_of_an_authority_that_is_trusted(
     """Files come encrypted; a server that anyone could be is refused, and the check says how to trust it."""
     authority, certificate = trustme.CA(), tmp_path / "server.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    _write(tmp_path / "server", TREE)
+    write_tree(tmp_path / "server", TREE)
     with running_ftp(tmp_path / "server", certificate) as server:
         settings = server.settings(tmp_path, ftp_security="tls")
         with pytest.raises(ssl.SSLCertVerificationError):

@@ -11,7 +11,7 @@ import pytest
 
 from project.integrations.backups import ftp, ftp_mirror
 from project.settings import Settings
-from tests.support.ftp_server import ABORTS, CLOSES, CUTS, DROPS, ENDS, HANGS, FtpServer, running_ftp
+from tests.support.ftp_server import ABORTS, CLOSES, CUTS, DROPS, ENDS, HANGS, FtpServer, running_ftp, write_tree
 
 LONG = bytes(range(256)) * 2000
 TREE = {"a": b"a", "b/c": b"c", "long": LONG, "spaced /d ": b"d", "spaced/e": b"e", "z": b"z"}
@@ -19,12 +19,9 @@ TREE = {"a": b"a", "b/c": b"c", "long": LONG, "spaced /d ": b"d", "spaced/e": b"
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FtpServer]:
-    """A server with some files, for which nobody waits long."""
+    """A server with some files, with a short timeout of its clients."""
     monkeypatch.setattr(ftp, "connected", partial(ftp.connected, timeout=0.5))
-    for name, content in TREE.items():
-        path = tmp_path / "server" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    write_tree(tmp_path / "server", TREE)
     with running_ftp(tmp_path / "server") as server:
         yield server
 
