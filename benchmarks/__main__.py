@@ -1,6 +1,6 @@
 """Measure how fast the project is beside others, and write the figures into the documentation: `python -m benchmarks`.
 
---quick: about three minutes; prints the figures, and changes no page. --parts: measures only some parts, and keeps the
+--quick: about two minutes; prints the figures, and changes no page. --parts: measures only some parts, and keeps the
 other figures. --pages: measures nothing, and writes the recorded figures into the pages again.
 """
 

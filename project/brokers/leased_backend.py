@@ -12,7 +12,7 @@ from project.task_options.followers import FollowedFailure
 
 
 class LeasedBackend(FollowedFailure, backend.Backend):
-    """Selected by project/celery_config/config.py when the broker is Redis."""
+    """Selected by project/brokers/leased.py."""
 
     def begin(self, task: Any) -> None:
         """Do nothing: the step that fetched the job has already marked it as started."""

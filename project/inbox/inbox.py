@@ -162,7 +162,7 @@ class Inbox:
         return task, self._arguments_model(task)
 
     def _remove_then_submit(self, submit: Callable[[], object], text: bytes) -> None:
-        """Submit in two steps, as other brokers require; if the producer is killed in between, the message is lost."""
+        """Submit in two steps, as other brokers require; a producer killed in between leaves a copy of the message."""
         with self._list.removed(text) as was_there:
             if was_there:
                 submit()

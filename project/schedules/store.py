@@ -148,9 +148,9 @@ class Store:
             self.client.zadd(DUE, {key: schedule.next.timestamp()})
 
     def repair_indexes(self) -> list[str]:
-        """Rename keys of the scheduler that have a wrong type, then rebuild the indexes; return the new names.
+        """Rename keys of the scheduler that have a wrong type; return the new names.
 
-        Rebuilds them also if only one of the two is there.
+        Rebuilds the indexes if a key was renamed, or if only one of the two is there.
         """
         renamed = []
         kinds = {DUE: "zset", INDEX: "zset", PAUSED: "set", NAMES: "set"}
