@@ -83,7 +83,7 @@ class RedisQueues:
         self._jobs = Jobs(app, settings)
 
     async def queues(self, _: Collection[str]) -> list[dict[str, Any]]:
-        """Return a row for each queue, also for queues without consumers."""
+        """Return a row for each queue, even for queues without consumers."""
         return await asyncio.get_running_loop().run_in_executor(None, self._rows)
 
     def _rows(self) -> list[dict[str, Any]]:

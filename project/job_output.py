@@ -23,7 +23,7 @@ class _Process:
 
 
 def run_one_at_a_time() -> None:
-    """Attribute all output of this process to the running job, also that of threads that the job has started."""
+    """Attribute all output of this process to the running job, including that of threads that the job has started."""
     _Process.alone = True
 
 

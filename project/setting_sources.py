@@ -41,5 +41,5 @@ class EnvFile(PydanticBaseSettingsSource):
         return env_file.read(env_file.PATH).get(field_name.upper()), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return all values, also those of unknown names."""
+        """Return all values, including those of unknown names."""
         return {name.lower(): value for name, value in env_file.read(env_file.PATH).items()}

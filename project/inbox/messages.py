@@ -79,7 +79,7 @@ def _parse(text: str | bytes) -> Any:
 
 
 def _finite(number: str) -> float:
-    """Return a number; raise BadMessage for NaN and infinity, also from overflow (1e999)."""
+    """Return a number; raise BadMessage for NaN and infinity, including overflow (1e999)."""
     if not math.isfinite(value := float(number)):
         raise BadMessage(f"{number[:20]} is not a finite number")
     return value

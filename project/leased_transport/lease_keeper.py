@@ -113,7 +113,7 @@ class LeaseKeeper:
         threading.Thread(target=self._run, name="leases", daemon=True).start()
 
     def reap_from(self, queues: list[str]) -> None:
-        """Reap the expired leases of these queues from now on, also those of other consumers.
+        """Reap the expired leases of these queues from now on, including those of other consumers.
 
         A slot does not: after an outage it could reap the leases of the others before they have renewed them.
         """

@@ -1,6 +1,6 @@
 """The standby process: renews a consumer's leases while the consumer itself cannot; standby.py starts it.
 
-A job that holds the interpreter's lock (GIL) stops every thread of its process, also the one that renews leases. This
+A job that holds the interpreter's lock (GIL) stops every thread of its process, even the one that renews leases. This
 process shares no lock with it. It imports neither Celery nor redis-py, and so takes 3 MiB instead of 20. It connects to
 Redis only when it has leases to renew, and ends with its consumer.
 """

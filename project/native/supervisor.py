@@ -91,7 +91,7 @@ class Supervisor:
             await self._reloader.run(self._plan.watched)
 
     async def _replace(self, keeper: Keeper) -> None:
-        """Replace the process of a part, also of one that was given up."""
+        """Replace the process of a part, even of one that was given up."""
         if self._tasks[keeper].done():
             self._failed.discard(keeper.part.name)
             given_up.forget(self._plan.run_dir, keeper.part.name)

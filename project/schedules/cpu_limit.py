@@ -1,6 +1,6 @@
 """Stop a search for the times of a rule that takes too long.
 
-dateutil tries one second, minute or day after another, possibly for ever, and offers no way to interrupt that. A
+dateutil tries one second, minute or day after another, possibly forever, and offers no way to interrupt that. A
 profile function is called at each call that the thread makes, and may raise an exception.
 """
 

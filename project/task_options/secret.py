@@ -24,7 +24,7 @@ SECRET = Secret()
 
 @cache
 def marked(function: Callable[..., Any]) -> frozenset[str]:
-    """Return the names that are marked in a signature, also in the models that it uses."""
+    """Return the names that are marked in a signature, or in the models that it uses."""
     try:
         hints = get_type_hints(function, include_extras=True)
     except Exception:  # a task without a route may have annotations that cannot be resolved

@@ -14,7 +14,7 @@ a real exchange. Ids, times and hosts in the examples are placeholders. Try the 
 <http://127.0.0.1:8080/producer/docs>.
 
 Bodies are JSON and need `Content-Type: application/json`. Unknown fields and wrong types are refused with 422: `"10"`
-is not a number. Every error is a [Problem](#problem), also the errors of NGINX itself: with `RATE_LIMIT` set, any
+is not a number. Every error is a [Problem](#problem), including the errors of NGINX itself: with `RATE_LIMIT` set, any
 operation can answer 429.
 """
 
