@@ -50,7 +50,7 @@ def test_rabbitmq_has_quorum_queues_and_takes_no_guests(rabbit_stack: ComposeSta
 
 
 def test_flower_shows_the_queues(rabbit_http: httpx.Client) -> None:
-    """It finds the management API without being told; its page shows no password."""
+    """It finds the management API without a setting; its page shows no password."""
 
     def page() -> str:
         return rabbit_http.get("/dashboard/broker").text

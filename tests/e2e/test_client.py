@@ -164,7 +164,7 @@ def test_a_rejected_command_is_exit_code_2_and_one_line(run: shell.Run, words: s
 
 
 def test_an_unreachable_service_is_exit_code_3(stack: NativeStack, run: shell.Run) -> None:
-    """Nobody listens, or it is another service."""
+    """No service listens there, or it is another one."""
     away = run("list", "--url=http://127.0.0.1:1")
     assert away == shell.Ended(
         3, "", "glassqueue: http://127.0.0.1:1 does not answer: [Errno 111] Connection refused\n"

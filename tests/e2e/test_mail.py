@@ -52,7 +52,7 @@ def test_an_invalid_mail_is_rejected_with_its_field_before_a_job_is_made(
 
 
 def test_no_mailbox_is_a_failed_job_that_names_the_setting(http: httpx.Client) -> None:
-    """It is not set up until somebody says which one to read."""
+    """No mailbox is read until a setting names one."""
     job = finished(http, "receive_emails", submit(http, "receive_emails"))
     assert (job["status"], job["error"]["type"]) == ("FAILURE", "MailRefused")
     assert "IMAP_HOST" in job["error"]["message"]

@@ -191,7 +191,7 @@ def test_other_users_cannot_see_the_password_of_redis(tmp_path: Path) -> None:
 
 
 def test_an_empty_password_of_redis_is_generated_and_kept(tmp_path: Path) -> None:
-    """Nobody without it gets in; `make redis-cli` knows it, and the next start has the same data."""
+    """Redis refuses clients without it; `make redis-cli` knows it, and the next start has the same data."""
     with NativeStack(tmp_path / "run", REDIS_PASSWORD="") as stack:
         with pytest.raises(AuthenticationError):
             Redis(port=int(stack.settings["REDIS_PORT"])).ping()

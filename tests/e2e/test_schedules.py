@@ -159,7 +159,7 @@ def test_a_schedule_near_the_end_of_the_calendar_is_shown_and_can_be_deleted(
 def test_a_damaged_schedule_is_listed_with_the_reason_and_can_be_deleted(
     http: httpx.Client, stack: NativeStack
 ) -> None:
-    """The list is there for everybody all the same."""
+    """The list still has the other schedules."""
     whole, damaged = (make(http, cron="@yearly")["schedule_id"] for _ in range(2))
     with stack.redis() as redis:
         redis.hset(f"schedules:{damaged}", "definition", "{")

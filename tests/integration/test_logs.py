@@ -25,7 +25,7 @@ def receiver() -> Iterator[str]:
 def test_the_producer_prints_what_log_level_says(
     redis: Redis, tmp_path: Path, receiver: str, level: str, seen: int
 ) -> None:
-    """Its own lines look like a consumer's, uvicorn's as ever; none shows an address that the check has asked."""
+    """Its own lines look like a consumer's; no line shows an address that a check has requested."""
     redis.flushall()
     port = redis.connection_pool.connection_kwargs["port"]
     producer = Producer(tmp_path, port, log_level=level, notify_url=receiver, smtp_port=free_port())

@@ -63,7 +63,7 @@ def test_a_receiver_that_is_away_may_come_back() -> None:
 
 @contextmanager
 def dripping(answer: bytes) -> Iterator[Settings]:
-    """Settings for a receiver that begins an answer and goes on a byte at a time, for ever."""
+    """Settings for a receiver that sends an endless answer, one byte at a time."""
     server = RawServer(b"", answer, drip=b"x")
     try:
         yield at(server.port)

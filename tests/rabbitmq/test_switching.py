@@ -33,6 +33,6 @@ def test_jobs_survive_a_switch_from_or_to_rabbitmq(
 def test_a_stopping_consumer_keeps_the_job_that_came_from_rabbitmq(
     server: RedisServer, rabbit: RabbitServer, tmp_path: Path
 ) -> None:
-    """It is not moved while it may still end well."""
+    """It is not moved while it may still end."""
     with Side(rabbit.own_url(), server, tmp_path) as before, Side(server.url, server, tmp_path) as after:
         assert_a_stopping_consumer_keeps_its_job(before, after)

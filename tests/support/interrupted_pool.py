@@ -1,4 +1,4 @@
-"""Asks a consumer to stop while its pool is told of a job; the consumer loads it as one of TASK_MODULES."""
+"""Asks a consumer to stop while its pool receives a job; the consumer loads it as one of TASK_MODULES."""
 
 import os
 import signal

@@ -27,7 +27,7 @@ def inspect_process(text: str) -> list[object]:
 
 @shared_task(isolated=Isolation(memory_mb=256, seconds=6))
 def end_badly(how: str) -> object:
-    """Crash, exit, hang, take all memory, or return what is not JSON, as told."""
+    """Crash, exit, hang, take all memory, or return what is not JSON: as *how* says."""
     if how == "segfault":
         ctypes.string_at(0)
     if how == "exit":

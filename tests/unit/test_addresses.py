@@ -53,7 +53,7 @@ def test_a_host_is_a_name_or_an_address(name: str, given: str, used: str) -> Non
     ],
 )
 def test_what_is_printed_can_be_opened(bound: str, url: str, exempt: str) -> None:
-    """Nobody can connect to 0.0.0.0 or ::; and the load test, which comes from here, is not limited."""
+    """No client can connect to 0.0.0.0 or ::; and the load test, which comes from here, is not limited."""
     settings = Settings(_env_file=None, http_bind=bound)
     assert (settings.url, settings.exempt_from_limits) == (url, exempt)
 

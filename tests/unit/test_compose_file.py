@@ -94,7 +94,7 @@ def test_a_producer_that_stops_lets_waiters_end_and_then_breaks_streams_off() ->
 
 
 def test_a_consumer_may_take_longer_to_stop_than_a_job_may_run() -> None:
-    """Docker kills what is not done by then."""
+    """Docker kills a process that has not ended by then."""
     limit = re.search(r"^#TASK_TIME_LIMIT=(\d+)", Path(".env.example").read_text(), re.MULTILINE)
     assert limit
     assert int(SERVICES["consumer"]["stop_grace_period"].removesuffix("s")) > int(limit[1])

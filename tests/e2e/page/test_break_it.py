@@ -43,7 +43,7 @@ def follow_first_job(page: Page) -> None:
 
 
 def test_each_button_says_first_what_should_happen(page: Page, http: httpx.Client) -> None:
-    """In the words of the API, with the line for curl; whoever cancels breaks nothing."""
+    """The dialog has the words of the API and the line for curl; Cancel breaks nothing."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.method))
     for action in http.get(CHAOS).json()["actions"]:

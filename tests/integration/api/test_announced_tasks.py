@@ -103,7 +103,7 @@ def test_the_catalogue_counts_the_consumers_of_each_task(http: httpx.Client) -> 
 
 
 def test_wrong_methods_and_paths_of_an_announced_task_get_the_usual_errors(http: httpx.Client) -> None:
-    """405 names the methods, and a route that nobody announces is 404."""
+    """405 names the methods, and a route that no consumer announces is 404."""
     response = http.get("/producer/api/price")
     assert_problem(response, 405)
     assert response.headers["allow"] == "POST"

@@ -1,4 +1,4 @@
-"""Python's JSON parser reads what is no JSON, and what cannot be sent: it is refused, and nothing is stored."""
+"""Python's parser accepts more than JSON, and values that cannot be sent: they are refused, and nothing is stored."""
 
 import json
 from collections.abc import Iterator

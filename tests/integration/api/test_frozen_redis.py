@@ -134,7 +134,7 @@ def test_the_first_submit_fails_at_once_when_nothing_listens(stock_app: Celery, 
 
 
 def test_a_broadcast_that_cannot_be_sent_fails_in_time(stock_app: Celery, stock_server: RedisServer) -> None:
-    """Celery's own broadcast repeats its message for ever on a connection that worked before."""
+    """Celery's own broadcast repeats its message forever on a connection that worked before."""
     stock_app.broker.broadcast("stop_job", {"job_id": "x", "run": "1"})
     with _frozen(stock_server), takes_less_than(PROMISE), pytest.raises(OperationalError):
         stock_app.broker.broadcast("stop_job", {"job_id": "x", "run": "1"})

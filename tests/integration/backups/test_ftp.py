@@ -192,7 +192,7 @@ def test_more_files_than_we_can_list_are_refused(
 
 
 def test_a_name_that_is_too_long_for_the_disk_is_left_out(server: FtpServer, settings: Settings) -> None:
-    """Else it would fail the backup each night; one of 255 bytes is not."""
+    """Otherwise it would fail each backup; a name of 255 bytes is kept."""
     write_tree(server.folder, {"n" * 255: b"n"})
     server.lines.append(f"type=file;size=1;modify=20200101000000; {'n' * 256}")
     summary = _update(settings)
@@ -253,7 +253,7 @@ def test_folders_in_each_other_without_end_are_left_out(server: FtpServer, setti
 
 
 def test_a_wrong_password_fails_at_once_and_is_never_shown(server: FtpServer, tmp_path: Path) -> None:
-    """The login is refused for good, other than a server that is away."""
+    """A refused login is not retried, unlike a server that is away."""
     settings = server.settings(tmp_path, ftp_password="canary-wrong")
     with pytest.raises(ftp.LoginRefused, match="refuses the login of someone: 530") as caught:
         _update(settings)

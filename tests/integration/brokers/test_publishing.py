@@ -59,7 +59,7 @@ def test_many_publishes_through_one_process_never_stall(redis: Redis) -> None:
 
 @pytest.mark.usefixtures("app")
 def test_a_published_job_has_a_record_before_any_consumer_saw_it(redis: Redis) -> None:
-    """So a queued job can be told from an unknown one."""
+    """So a queued job differs from an unknown one."""
     job = sum_to_n_job.delay(number=1)
     assert redis.hget(f"job:{job.id}", "status") == b"PENDING"
     assert job.state == "PENDING"

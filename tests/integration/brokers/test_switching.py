@@ -28,7 +28,7 @@ def test_jobs_survive_a_switch_of_the_transport(server: RedisServer, tmp_path: P
 @pytest.mark.heavy
 @pytest.mark.parametrize(("old", "new"), [("leased", "stock"), ("stock", "leased")])
 def test_a_stopping_consumer_keeps_its_job(server: RedisServer, tmp_path: Path, old: str, new: str) -> None:
-    """It is not moved while it may still end well."""
+    """It is not moved while it may still end."""
     with _side(old, server, tmp_path) as before, _side(new, server, tmp_path) as after:
         assert_a_stopping_consumer_keeps_its_job(before, after)
 

@@ -1,4 +1,4 @@
-"""While PostgreSQL is away: records are a 503 in time, jobs go on or wait, and all is well when it is back."""
+"""While PostgreSQL is away, records are a 503 in time, and jobs continue or wait; afterwards everything works again."""
 
 import time
 from collections.abc import Iterator

@@ -79,7 +79,7 @@ def test_a_new_password_is_given_at_the_next_start(migrated: Settings, postgres:
 
 
 def test_an_owner_without_createrole_grants_to_existing_roles(postgres: Postgres) -> None:
-    """As in a database that somebody else looks after."""
+    """As in a shared database with an administrator of its own."""
     settings = empty_database(postgres)
     urls = (settings.database_owner, settings.database, settings.database_reader)
     owner, *others = [make_url(url).username for url in urls]

@@ -159,7 +159,7 @@ def test_bad_messages_of_every_kind_cost_a_few_commands_each(
 def test_a_key_of_another_type_is_renamed_and_the_inbox_goes_on(
     redis: Any, name: str, command: tuple[str, ...]
 ) -> None:
-    """Nobody could push a message, or have one rejected, while it is there; what it holds is kept."""
+    """While it is there, no message can be pushed or rejected; its content is kept."""
     redis.execute_command(command[0], name, *command[1:])
     wait_until(lambda: redis.keys(f"{name}:not-a-list:*"))
     push(redis, "bad", {"task": "sum", "args": [1]})

@@ -151,7 +151,7 @@ def test_a_bad_message_is_rejected_with_the_reason(redis: Any, channel: Any, mes
 def test_a_message_that_no_client_can_read_is_rejected_once(
     redis: Any, channel: Any, body: str | bytes, properties: dict[str, Any]
 ) -> None:
-    """RabbitMQ passes it on as it is, and would deliver it for ever; those behind it go on."""
+    """RabbitMQ passes it on as it is, and would deliver it forever; those behind it go on."""
     _publish(channel, body.encode() if isinstance(body, str) else body, **properties)
     _publish(channel, {"task": "sum", "args": [1]}, **{} if "content_encoding" in properties else properties)
     assert len(rejected(redis)) == 1

@@ -1,4 +1,4 @@
-"""Hearing of changes: many listeners, one connection, and none of it lost when Redis restarts."""
+"""Changes of jobs: many listeners share one connection, and lose no change when Redis restarts."""
 
 import asyncio
 from pathlib import Path

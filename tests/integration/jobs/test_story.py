@@ -116,7 +116,7 @@ def test_a_lost_lease_is_the_reason_and_has_a_lane(tasks: Tasks) -> None:
 
 
 def test_a_crash_is_the_reason(tasks: Tasks) -> None:
-    """Of each of the runs that killed their process; none is counted twice."""
+    """Each run that killed its process has this reason."""
     job_id = tasks.submit("die_slowly_or_at_once", False)
     tasks.ended(job_id)
     assert {outcome for _, outcome in _outcomes(tasks, job_id)} == {"crash"}

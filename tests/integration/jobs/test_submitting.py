@@ -78,7 +78,7 @@ def test_a_key_whose_first_job_is_forgotten_in_that_moment_is_a_new_job(
 def test_a_job_that_a_killed_producer_was_sending_is_refused_for_some_seconds_and_harms_no_other(
     settings: Settings, redis: Redis
 ) -> None:
-    """Without leases nobody knows whether its message was sent: a client gets 503 in time, and tries again."""
+    """Without leases it is unknown whether its message was sent: a client gets 503 in time, and tries again."""
     url = f"redis+stock://127.0.0.1:{settings.redis_port}/0"
     jobs = Jobs(create_celery_app(settings.model_copy(update={"broker_url": url})), settings)
     options = SubmitOptions(job_id="mine")

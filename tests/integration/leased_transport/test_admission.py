@@ -130,7 +130,7 @@ def test_a_batch_of_kombus_producer_is_admitted_job_by_job(app: Celery, redis: R
 
 
 def test_a_frozen_redis_fails_a_publish_within_its_timeout(tmp_path) -> None:
-    """The producer waits for its timeout, and not for ever, if a server accepts connections but never answers."""
+    """The producer waits for its timeout, and not forever, if a server accepts connections but never answers."""
     listener = socket.create_server(("127.0.0.1", free_port()))
     app = create_app(f"redis://127.0.0.1:{listener.getsockname()[1]}/0", socket_timeout=0.3)
     with takes_less_than(2), pytest.raises(app.tasks["add"].OperationalError):

@@ -1,4 +1,4 @@
-"""What schedulers fire: each time once, none left out, whatever dies."""
+"""Schedulers fire each time once and leave none out, whichever process crashes."""
 
 import time
 from datetime import UTC, datetime, timedelta

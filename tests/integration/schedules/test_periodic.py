@@ -147,7 +147,7 @@ def test_entries_of_the_stack_cannot_be_deleted(
 def test_hello_does_not_catch_up_after_a_restart(
     start: StartScheduler, scheduler: TaskScheduler, jobs: Jobs, server: RedisServer
 ) -> None:
-    """Of the times that were missed none fires, not even those of the last minute."""
+    """No missed time fires, not even one of the last minute."""
     one = start("one", HELLO_EVERY="1")
     wait_until(lambda: len(jobs.ids("default")) > 1)
     assert one.stop() == 0
@@ -240,7 +240,7 @@ def test_purging_finds_schedules_that_have_lost_their_place_in_an_index(
 def test_purging_keeps_the_indexes_small_while_the_database_is_away(
     app: Celery, scheduler: TaskScheduler, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Redis has is forgotten before the database is asked."""
+    """The indexes in Redis are cleaned before the database is asked."""
     monkeypatch.setenv("DATABASE_URL", f"postgresql://app@127.0.0.1:{free_port()}/d")
     get_settings.cache_clear()
     _, job_id = scheduler.run(scheduler.schedule("sum", "", args=[1], cron="@yearly"))

@@ -14,7 +14,7 @@ KEEP = st.builds(Keep, st.integers(1, 5), st.integers(0, 9), st.integers(0, 6))
 
 @given(MOMENTS, KEEP)
 def test_the_newest_stay_and_no_more_than_was_asked_for(moments: set[datetime], keep: Keep) -> None:
-    """Whatever is there, none is invented, and the newest ones are never deleted."""
+    """Only existing backups are kept, and the newest ones always are."""
     stay = kept(moments, keep)
     assert stay <= moments
     assert set(sorted(moments)[-keep.last :]) <= stay

@@ -85,6 +85,6 @@ create_celery_app(Settings())
 
 
 def test_a_cycle_of_followers_is_rejected_at_import() -> None:
-    """Its jobs would follow one another for ever. In a process of its own, because tasks stay registered."""
+    """Its jobs would follow one another forever. In a process of its own, because tasks stay registered."""
     done = subprocess.run([sys.executable, "-W", "error", "-c", CYCLE], capture_output=True, text=True, check=False)
     assert "TypeError: run_after and on_failure form a cycle: a -> b -> c -> a" in done.stderr
