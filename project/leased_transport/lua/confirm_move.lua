@@ -6,7 +6,10 @@ local key, id, kind, nonce, due = KEYS[1], unpack(ARGV)
 local status, moving, task, queue = unpack(redis.call('HMGET', key, 'status', 'moving', 'task', 'queue'))
 if moving ~= nonce then return end
 set_message_location(id, kind, nonce)
-if FINAL[status] then return end
+if FINAL[status] then -- cancelled, or its message was discarded, such as an expired one
+  redis.call('SREM', 'broker:' .. kind, id)
+  return
+end
 if not WAITING[status] then
   log_run(id, 'moved')
   redis.call('HINCRBY', key, 'token', 1) -- fences off a run that may still go on

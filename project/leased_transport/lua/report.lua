@@ -5,9 +5,13 @@
 -- returns 1, or 0 if it was refused
 local key = KEYS[1]
 local id, nonce, token, new, ttl, due = unpack(ARGV, 1, 6)
-local status, mine, current, task, queue =
-  unpack(redis.call('HMGET', key, 'status', 'nonce', 'token', 'task', 'queue'))
-if (mine or '') ~= nonce or (token ~= '' and token ~= current) or FINAL[status] then return 0 end
+local status, mine, current, task, queue, moving, asked =
+  unpack(redis.call('HMGET', key, 'status', 'nonce', 'token', 'task', 'queue', 'moving', 'asked'))
+if (nonce ~= (mine or '') and nonce ~= moving) or (token ~= '' and token ~= current) then return 0 end
+if FINAL[status] then
+  if nonce == '' or asked ~= nonce then return 0 end
+  begin_anew(id, status) -- a requeued job whose message is discarded, such as an expired one, before confirm_sent.lua
+end
 if queue and new ~= 'STARTED' then
   redis.call('ZREM', 'leases:' .. queue, id)
   redis.call('ZREM', 'delayed:' .. queue, id) -- of a retry whose message could not be sent

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery.app.task import Context
 
 from project.brokers import switching
-from project.leased_transport import keys, records
+from project.leased_transport import keys, records, scripts
 from tests.support.processes import RedisServer
 from tests.support.switching import Side, assert_a_stopping_consumer_keeps_its_job, assert_jobs_survive_a_switch
 from tests.support.wait import wait_until
@@ -85,6 +86,25 @@ def test_requeueing_a_job_that_its_task_no_longer_accepts_changes_nothing(server
         assert side.app.broker.requeue([job_id]) == []
         record = records.read(side.redis, job_id) or {}
         assert (record["status"], json.loads(record["error"])["message"]) == ("FAILURE", "test")
+
+
+def test_a_job_that_expires_before_its_sending_is_noted_ends(server: RedisServer, tmp_path: Path) -> None:
+    """A quick consumer discards an expired message at once: one that was moved here, or one of a requeued job."""
+    redis = server.client
+    redis.flushall()
+    with _side("leased", server, tmp_path) as before, _side("stock", server, tmp_path) as after:
+        job_id = before.submit("sum", kwargs={"number": 4}, expires=0.1)
+        key, backend = [keys.job(job_id)], after.app.backend
+        assert scripts.CLAIM(redis, key, [job_id, "stock", "moved", 4])
+        backend.mark_as_revoked(job_id, "expired", request=Context(id=job_id, nonce="moved"))
+        scripts.CONFIRM_MOVE(redis, key, [job_id, "stock", "moved", ""])
+        assert after.status(job_id) == "REVOKED"
+        assert redis.exists("cpu", keys.broker("stock"), keys.leases("cpu")) == 0
+        assert scripts.PREPARE_REQUEUE(redis, key, ["again", "stock"])
+        backend.mark_as_revoked(job_id, "expired", request=Context(id=job_id, nonce="again"))
+        assert scripts.CONFIRM_SENT(redis, key, [job_id, "again", 1, ""])
+        assert after.status(job_id) == "REVOKED"
+        assert redis.exists(keys.broker("stock"), keys.leases("cpu")) == 0
 
 
 def test_jobs_behind_many_that_cannot_be_moved_are_moved(server: RedisServer, tmp_path: Path) -> None:
