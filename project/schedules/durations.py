@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-_NUMBER = r"(\d+(?:\.\d+)?)"
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 _ISO = re.compile(rf"P(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?", re.IGNORECASE)
 _ISO_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -13,7 +13,7 @@ _SHORT = re.compile(rf"{_NUMBER}(ms|[smhdw])")
 def parse_duration(text: str) -> timedelta:
     """Return the duration; raise ValueError if it is invalid or has no fixed length."""
     text = text.strip()
-    if re.match(r"P\d+(\.\d+)?[YM]", text, re.IGNORECASE):
+    if re.match(rf"P{_NUMBER}[YM]", text, re.IGNORECASE):
         raise ValueError("years and months have no fixed length; use rrule or cron for them")
     parts = _iso(text) if text[:1] in ("P", "p") else _short(text)
     if not parts:

@@ -14,7 +14,7 @@ _FOLD = re.compile(rf"\r?\n[ \t](?!\s*{_KNOWN})")
 _BETWEEN = re.compile(rf"[\r\n]+|\s+(?={_KNOWN}|FREQ=)")
 _LINE = re.compile(r'([A-Z-]+)((?:;[A-Z-]+=(?:"[^"]*"|[^";:]*))*):(.*)')
 _PARAMETER = re.compile(r';([A-Z-]+)=(?:"([^"]*)"|([^";:]*))')
-_TIME = re.compile(r"\d{8}(T\d{6}Z?)?")
+_TIME = re.compile(r"[0-9]{8}(T[0-9]{6}Z?)?")
 
 
 @dataclass(frozen=True)

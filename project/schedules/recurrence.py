@@ -32,7 +32,7 @@ _LIMITS = {
     "BYMONTHDAY": (-31, 31), "BYYEARDAY": (-366, 366), "BYWEEKNO": (-53, 53), "BYMONTH": (1, 12),
     "BYSETPOS": (-366, 366),
 }  # fmt: skip
-_DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_DAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 
 
 class Recurrence:
@@ -61,7 +61,7 @@ class Recurrence:
 
     def _read_dates(self, lines: list[Property]) -> None:
         """Read the times of RDATE and EXDATE; a date in RDATE means that day at the time of DTSTART."""
-        self._added, self._left_out, self._days_left_out = set[datetime](), set[datetime](), set[date]()
+        self.added, self._left_out, self._days_left_out = set[datetime](), set[datetime](), set[date]()
         for line in lines:
             if line.name in ("RDATE", "EXDATE"):
                 moments, days = read_times(line, self.zone)
@@ -70,11 +70,11 @@ class Recurrence:
                     self._days_left_out |= days
                 else:
                     at = [datetime.combine(day, self.start.time(), self.zone) for day in days]
-                    self._added |= moments | {to_utc(moment) for moment in at}
+                    self.added |= moments | {to_utc(moment) for moment in at}
 
     def with_dates(self, moments: Iterator[datetime], after: datetime, until: datetime | None) -> Iterator[datetime]:
         """Yield *moments* merged with the times of RDATE after *after* and up to *until*, except those in EXDATE."""
-        added = sorted(moment for moment in self._added if moment > after and not (until and moment > until))
+        added = sorted(moment for moment in self.added if moment > after and not (until and moment > until))
         last = None
         for moment in merge(moments, added):
             if moment != last and not self._is_left_out(moment):
@@ -96,7 +96,9 @@ class Recurrence:
 
     def readings(self, begin: datetime) -> Iterator[datetime]:
         """Yield the local times at which it fires, from *begin* on."""
-        until = max(begin, self.start) + HORIZON
+        # from now at least: a rule with a COUNT may have begun long ago, and all its times are counted
+        now = datetime.now(self.zone).replace(tzinfo=None)
+        until = max(begin, self.start, now) + HORIZON
         rule: Any = self._rule.replace(dtstart=self._nearer_start(begin), until=until)
         return iter(rule.xafter(begin, inc=True))
 
@@ -142,7 +144,7 @@ def _check(name: str, value: str) -> None:
         low, high = _LIMITS[name]
         one = name in ("INTERVAL", "COUNT")
         numbers = [value] if one else value.split(",")
-        fits = all(re.fullmatch(r"[+-]?\d{1,9}", number) and low <= int(number) <= high for number in numbers)
+        fits = all(re.fullmatch(r"[+-]?[0-9]{1,9}", number) and low <= int(number) <= high for number in numbers)
         if not fits or (low < 0 and any(int(number) == 0 for number in numbers)):
             raise ValueError(f"{name} is {low} to {high}{' without 0' if low < 0 else ''}, not {value!r}")
     elif name in ("BYDAY", "WKST"):

@@ -201,7 +201,8 @@ def _check_rrule(rule: Rule) -> Rule:
         recurrence.check()
         if rule.until and (recurrence.until or recurrence.count):
             raise InvalidSchedule("until", "the rrule has an UNTIL or COUNT already")
-        _check_year("rrule", recurrence.start)
+        for moment in (recurrence.start, *recurrence.added):
+            _check_year("rrule", moment)
         # its own DTSTART, if any, is the start
         start = recurrence.start.replace(tzinfo=recurrence.zone).astimezone(UTC)
         rule = rule.model_copy(update={"start": start, "timezone": recurrence.zone.key})

@@ -119,6 +119,7 @@ def test_the_same_request_sent_to_two_producers_makes_one_schedule(http: httpx.C
         ({"trigger_at": "9999-12-31T23:59:59-12:00"}, "body.trigger_at"),
         ({"rrule": "DTSTART:99991231T235959 FREQ=SECONDLY", "timezone": "Etc/GMT+12"}, "body.rrule"),
         ({"rrule": "DTSTART:00010101T000000 FREQ=DAILY", "timezone": "Pacific/Kiritimati"}, "body.rrule"),
+        ({"rrule": "FREQ=DAILY;COUNT=2\nRDATE:99991231T235959Z", "timezone": "Asia/Tokyo"}, "body.rrule"),
     ],
 )
 def test_an_invalid_schedule_is_rejected_with_its_field(

@@ -105,3 +105,11 @@ def test_a_rule_can_bring_its_own_start_and_time_zone() -> None:
         "2030-01-01 08:00:00+00:00",
         "2030-01-02 08:00:00+00:00",
     ]
+
+
+@pytest.mark.parametrize("freq", ["YEARLY", "HOURLY;INTERVAL=8766"])
+def test_a_count_that_began_long_ago_is_counted_to_its_end(freq: str) -> None:
+    """As a calendar exports a birthday: the search for its times ends fifty years from now, not from the start."""
+    now = datetime(2030, 1, 2, tzinfo=UTC)
+    rule = make_rule(rrule=f"DTSTART:19700101T000000Z\nRRULE:FREQ={freq};COUNT=100", now=now)
+    assert len(list(rule.occurrences(now))) == 39  # in the years from 2031 to 2069
