@@ -100,6 +100,8 @@ SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
 Crontab = Annotated[str, AfterValidator(_cron_line)]
 # at most 50 years, as for other schedules
 Interval = Annotated[int, Field(ge=0, le=50 * 366 * 24 * 60 * 60)]
+# as long at most: Redis and Python's calendar end before the longest number of seconds
+Ttl = Annotated[int, Field(gt=0, le=50 * 366 * 24 * 60 * 60)]
 Security = Literal["none", "starttls", "tls"]
 # host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
 _HOST = r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])"

@@ -42,6 +42,7 @@ from project.setting_types import (
     Seconds,
     SecretUrl,
     Security,
+    Ttl,
     database_of,
     with_password,
 )
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
     flower_broker_api: SecretStr = SecretStr("")
 
     # Jobs
-    result_ttl: PositiveInt = 4 * 60 * 60
+    result_ttl: Ttl = 4 * 60 * 60
     lease: Seconds = 15
     max_attempts: PositiveInt = 3
     queue_limit: NonNegativeInt = 0
@@ -98,7 +99,7 @@ class Settings(BaseSettings):
     consumer_queues: str = ""
     task_modules: str = ""
     task_path: str = ""
-    card_ttl: PositiveInt = 7 * 24 * 60 * 60
+    card_ttl: Ttl = 7 * 24 * 60 * 60
     shutdown_timeout: PositiveInt = 10
     notification_consumers: NonNegativeInt = 1
     maintenance_consumers: NonNegativeInt = 1
@@ -114,7 +115,7 @@ class Settings(BaseSettings):
     database_reader_url: SecretStr = SecretStr("")
     database_owner_url: SecretStr = SecretStr("")
     postgres_password: SecretStr = SecretStr("")
-    records_ttl: PositiveInt = 30 * 24 * 60 * 60
+    records_ttl: Ttl = 30 * 24 * 60 * 60
 
     # Mail
     smtp_host: Host = ""
@@ -208,11 +209,10 @@ class Settings(BaseSettings):
             raise ValueError("SMTP_USER and SMTP_PASSWORD must be set together")
         if self.imap_host and not (self.imap_user and self.imap_password.get_secret_value()):
             raise ValueError("IMAP_HOST needs IMAP_USER and IMAP_PASSWORD")
-        for secret in (self.smtp_password, self.imap_password):
-            if not secret.get_secret_value().isascii():
-                raise ValueError(
-                    "SMTP_PASSWORD and IMAP_PASSWORD must be ASCII: the login methods support nothing else"
-                )
+        for name in ("smtp_user", "smtp_password", "imap_user", "imap_password"):
+            value = getattr(self, name)
+            if not (value.get_secret_value() if isinstance(value, SecretStr) else value).isascii():
+                raise ValueError(f"{name.upper()} must be ASCII: the login methods support nothing else")
         return self
 
     @model_validator(mode="after")

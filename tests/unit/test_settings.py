@@ -111,6 +111,14 @@ def test_an_endless_duration_stops_the_start(name: str, value: float) -> None:
         Settings(_env_file=None, **{name: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["result_ttl", "card_ttl", "records_ttl"])
+def test_a_time_to_live_beyond_the_calendar_stops_the_start(name: str) -> None:
+    """Fifty years are as good as for ever; with more, Redis or Python refuses to compute the end."""
+    assert Settings(_env_file=None, **{name: 50 * 366 * 86_400})  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match=name):
+        Settings(_env_file=None, **{name: 10**11})  # type: ignore[arg-type]
+
+
 def test_an_empty_value_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compose hands on `REDIS_PASSWORD=` for a variable that is not set."""
     monkeypatch.setenv("HTTP_PORT", "")

@@ -69,7 +69,9 @@ def test_one_address_is_a_list_of_one() -> None:
         ({"imap_host": "mail.example.org", "imap_user": "ann"}, "IMAP_HOST needs"),
         ({"smtp_security": "ssl"}, "starttls"),
         ({"mail_from": "nobody"}, "email address"),
-        ({"smtp_host": "h", "smtp_user": "ann", "smtp_password": "pässword"}, "must be ASCII"),
+        ({"smtp_host": "h", "smtp_user": "ann", "smtp_password": "pässword"}, "SMTP_PASSWORD must be ASCII"),
+        ({"smtp_host": "h", "smtp_user": "jürgen", "smtp_password": "x"}, "SMTP_USER must be ASCII"),
+        ({"imap_host": "h", "imap_user": "jürgen", "imap_password": "x"}, "IMAP_USER must be ASCII"),
     ],
 )
 def test_settings_that_cannot_work_stop_the_start(wrong: dict[str, str], expected: str) -> None:
