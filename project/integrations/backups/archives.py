@@ -109,11 +109,11 @@ def verify(folder: Path, name: str) -> Backup:
         raise BrokenBackup("invalid name; backups have names such as database-20261121T030000Z.dump")
     backup = Backup(folder / name)
     try:
-        said = backup.sum_path.read_text()
+        said = backup.sum_path.read_bytes()
         found = _sum(backup.path)
     except FileNotFoundError as error:
         raise BrokenBackup(f"there is no {Path(error.filename).name} in the backup folder") from None
-    if said != _sum_line(found, name):
+    if said != _sum_line(found, name).encode():
         raise BrokenBackup(f"{name} is broken: its SHA-256 is not the one in {backup.sum_path.name}")
     return backup
 

@@ -65,7 +65,9 @@ def restore(settings: Settings, path: Path, report: Report) -> dict[str, Any]:
     message = (
         f"{path.name} was made by newer code, at migration {{}}: start that version and restore the backup with it"
     )
-    migrations.refuse_newer(archive.revisions(), message)
+    if not (revisions := archive.revisions()):
+        raise BackupError(migrations.NO_MIGRATION.format(path.name))
+    migrations.refuse_newer(revisions, message)
     engine = make_engine(settings.database_owner, statement_timeout=0, poolclass=NullPool)
     with _explained_errors(), engine.begin() as connection:
         driver: Any = connection.connection.driver_connection

@@ -43,8 +43,10 @@ def _check(copy: Path, name: str) -> None:
             raise BackupError(f"{name} is damaged: SQLite's integrity check fails")
         tables = {table for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         rows = connection.execute("SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
+        if not (revisions := {revision for (revision,) in rows}):
+            raise BackupError(migrations.NO_MIGRATION.format(name))
         message = f"{name} was made by newer code, at migration {{}}: start that version and restore the backup with it"
-        migrations.refuse_newer({revision for (revision,) in rows}, message)
+        migrations.refuse_newer(revisions, message)
 
 
 def _migrate(copy: Path, settings: Settings) -> None:

@@ -207,8 +207,9 @@ def test_of_two_backups_at_a_time_the_second_fails_and_says_why(tmp_path: Path) 
         (lambda path: path.unlink(), "there is no database-"),
         (lambda path: Path(f"{path}.sha256").unlink(), ".sha256 in the backup folder"),
         (lambda path: Path(f"{path}.sha256").write_text(""), "is broken"),
+        (lambda path: Path(f"{path}.sha256").write_bytes(b"\xff"), "is broken"),
     ],
-    ids=["changed", "gone", "without sum", "with an empty sum"],
+    ids=["changed", "gone", "without sum", "with an empty sum", "with a sum that is no text"],
 )
 def test_an_altered_archive_is_not_accepted_as_a_backup(
     tmp_path: Path, harm: Callable[[Path], Any], reason: str

@@ -16,6 +16,7 @@ import pytest
 from project.check import Check
 from project.integrations.backups import postgres_dump, postgres_restore
 from project.integrations.backups.archives import BackupError
+from project.migrate import migrate
 from project.settings import Settings
 from tests.support.ports import free_port
 from tests.support.postgres import PASSWORD, Postgres, program, running_postgres
@@ -52,6 +53,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with running_postgres(tmp_path_factory.mktemp("postgres")) as postgres:
         _sql(postgres.url, 'CREATE DATABASE "full"')
         _sql(postgres.url_of(database="full"), TABLES)
+        _migrate(postgres.url_of(database="full"))
         yield postgres
 
 
@@ -92,6 +94,10 @@ def _restore(url: str, path: Path) -> None:
     postgres_restore.restore(Settings(_env_file=None, database_url=url), path, _ignore)
 
 
+def _migrate(url: str) -> None:
+    migrate(Settings(_env_file=None, database_url=url))
+
+
 def _ignore(fraction: float, text: str) -> None:
     """Take a report of progress."""
 
@@ -127,6 +133,7 @@ def test_a_superuser_restores_and_extensions_stay(postgres: Postgres, empty: str
     _sql(empty, "CREATE EXTENSION citext VERSION '1.4'", "CREATE TABLE names (name citext)")
     # some extensions, such as PostGIS, have tables with rows that pg_dump backs up
     _sql(empty, "CREATE TABLE settings AS SELECT 7 AS setting", "ALTER EXTENSION citext ADD TABLE settings")
+    _migrate(empty)
     _sql(empty, "UPDATE pg_extension SET extconfig = ARRAY['settings'::regclass], extcondition = '{\"\"}'")
     postgres_dump.dump(empty, tmp_path / "archive", _ignore)
     _sql(
@@ -151,7 +158,7 @@ def test_the_program_ends_with_a_job_that_is_killed(postgres: Postgres, empty: s
     url = full if what == "dump" else empty
     with subprocess.Popen([sys.executable, "-c", CHILD, what, url, str(path)], stdout=subprocess.PIPE) as job:
         assert job.stdout
-        assert job.stdout.readline().endswith((b" MB\n", b"table 1 of 2\n"))
+        assert job.stdout.readline().endswith((b" MB\n", b"table 1 of 4\n"))
         (child,) = psutil.Process(job.pid).children()
         assert child.name() == f"pg_{what}"
         assert not any("canary" in word for word in child.cmdline())
@@ -206,6 +213,7 @@ def test_errors_that_a_retry_cannot_fix_are_final(postgres: Postgres, tmp_path: 
 def test_a_restore_that_waits_ends_with_its_job(postgres: Postgres, empty: str, tmp_path: Path) -> None:
     """After its time limit nothing may be restored any more, and no connection of it waits."""
     _sql(empty, "CREATE TABLE run (mine int)")
+    _migrate(empty)
     path = tmp_path / "small.dump"
     postgres_dump.dump(empty, path, _ignore)
     _sql(empty, "INSERT INTO run VALUES (1)")

@@ -135,6 +135,18 @@ def test_a_backup_of_newer_code_is_refused_before_anything_changes(
     assert _jobs(migrated) == [] and check(migrated).state == "ok"
 
 
+def test_a_backup_of_another_program_is_refused_before_anything_changes(migrated: Settings) -> None:
+    """All tables would be gone otherwise. Its database was never migrated."""
+    _record(migrated, "one")
+    older = _back_up(migrated)
+    _run(migrated, "DROP TABLE alembic_version")
+    name = _back_up(migrated)
+    with pytest.raises(BackupError, match=f"{name} is no backup of this database: it was never migrated"):
+        _restore(migrated, name)
+    assert _jobs(migrated) == ["one"]
+    _restore(migrated, older)
+
+
 def test_a_backup_whose_migration_fails_changes_nothing(
     migrated: Settings, newer_code: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from project.celery_config.tasks import maintenance
 from project.integrations.backups import archives, database_dump
+from project.migrate import migrate
 from project.settings import Settings, get_settings
 from tests.support.wait import wait_until
 
@@ -51,6 +52,7 @@ def database(tmp_path: Path) -> Path:
         connection.execute("CREATE TABLE run (number INTEGER, text TEXT)")
         connection.executemany("INSERT INTO run VALUES (0, ?)", [("x" * 1000,)] * 4000)
     connection.close()
+    migrate(Settings(_env_file=None, run_dir=tmp_path))
     return path
 
 
