@@ -5,8 +5,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.check import Check
 from project.integrations.database import migrations
-from project.integrations.database.engine import describe, make_engine, reason
+from project.integrations.database.engine import describe, is_mismatch, make_engine, reason
+from project.integrations.database.history import Record
 from project.settings import Settings
+
+REPAIR = "something else has changed the tables: restore a backup (docs/how-to/back-up.md)"
 
 
 def check(settings: Settings) -> Check:
@@ -18,10 +21,13 @@ def check(settings: Settings) -> Check:
     try:
         with engine.connect() as connection:
             behind = migrations.behind(connection)
+            for table in Record.metadata.sorted_tables if not behind else []:
+                connection.execute(table.select().limit(0))  # fails if the table or a column is missing
     except migrations.NewerDatabase as error:
         return Check("database", "failed", f"{name}: {error}", migrations.NEWER)
     except SQLAlchemyError as error:
-        return Check("database", "failed", f"{name}: {reason(error)}", "start it, or correct DATABASE_URL in .env")
+        cure = REPAIR if is_mismatch(error) else "start it, or correct DATABASE_URL in .env"
+        return Check("database", "failed", f"{name}: {reason(error)}", cure)
     if behind:
         return Check("database", "failed", f"{name}: {behind}", "start the stack again: it migrates first")
     return Check("database", "ok", f"{name} answers and has all tables")

@@ -49,7 +49,7 @@ def transaction(url: str) -> Iterator[Session]:
         with Session(_engine(url), expire_on_commit=False) as session, session.begin():
             yield session
     except (*UNAVAILABLE, ProgrammingError) as error:
-        if _is_mismatch(error):
+        if is_mismatch(error):
             raise DatabaseMismatch(f"{DatabaseMismatch.title()} The database says: {reason(error)}") from error
         if isinstance(error, ProgrammingError):
             raise
@@ -107,7 +107,7 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
-def _is_mismatch(error: Exception) -> bool:
+def is_mismatch(error: Exception) -> bool:
     """Tell whether a table or a column is missing, because older or newer code has migrated the database."""
     if sqlstate := getattr(getattr(error, "orig", None), "sqlstate", None):
         return sqlstate in ("42P01", "42703")  # undefined table, undefined column

@@ -162,6 +162,8 @@ def test_tables_of_another_version_are_reported_as_such(migrated: Settings, harm
     message = "do not match this version; run `make doctor` for the fix"
     with pytest.raises(DatabaseMismatch, match=message), transaction(migrated.database) as session:
         page(session, 10)
+    found = check(migrated)
+    assert found.state == "failed" and found.cure.endswith("restore a backup (docs/how-to/back-up.md)"), found
 
 
 def _execute(settings: Settings, command: str) -> None:
