@@ -78,6 +78,8 @@ def _run(driver: Any, commands: tuple[str, ...], url: URL) -> None:
     own: dict[bool, list[sql.Composable]] = {False: [], True: []}
     for is_sequence, name in driver.execute(OWN):
         own[is_sequence].append(sql.Identifier("public", name))
+    if not own[False]:
+        raise ValueError(f"DATABASE_OWNER_URL: {driver.info.user} owns no table here; name the role that owns them")
     names |= {
         "tables": sql.SQL(", ").join(own[False]),
         "sequences": sql.SQL("SEQUENCE ") + sql.SQL(", ").join(own[True]),

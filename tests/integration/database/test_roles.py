@@ -92,6 +92,17 @@ def test_an_owner_without_createrole_grants_to_existing_roles(postgres: Postgres
     assert postgres.execute("SELECT * FROM records", settings.database_reader) == []
 
 
+def test_an_owner_that_owns_nothing_is_refused(postgres: Postgres) -> None:
+    """Such as the app's role: it can see that nothing is missing, but it cannot grant anything."""
+    settings = empty_database(postgres)
+    migrate(settings)
+    app = settings.model_copy(update={"database_owner_url": settings.database_url})
+    with pytest.raises(
+        ValueError, match=r"DATABASE_OWNER_URL: .*_app owns no table here; name the role that owns them"
+    ):
+        migrate(app)
+
+
 def test_objects_of_other_owners_are_left_unchanged(postgres: Postgres) -> None:
     """In a database that others use too: neither passwords of roles nor the rights of everybody are changed."""
     settings = empty_database(postgres)
