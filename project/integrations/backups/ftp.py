@@ -50,6 +50,8 @@ def connect(client: ftplib.FTP, settings: Settings) -> None:
     """Connect, or reconnect, a client and log in."""
     client.close()
     client.connect(settings.ftp_host, settings.ftp_port)
+    if isinstance(client, ftplib.FTP_TLS):
+        _encrypt(client, settings)
     _log_in(client, settings)
     if isinstance(client, ftplib.FTP_TLS):
         client.prot_p()
@@ -67,7 +69,7 @@ def check(settings: Settings) -> Check:
         cure = "for your own certificate authority, set SSL_CERT_FILE"
         return Check("FTP", "failed", f"{where}: {error.verify_message}", cure)
     except BackupError as error:
-        return Check("FTP", "failed", str(error), "correct FTP_USER, FTP_PASSWORD or FTP_FOLDER")
+        return Check("FTP", "failed", str(error), "correct FTP_USER, FTP_PASSWORD, FTP_FOLDER or FTP_SECURITY")
     except (ftplib.Error, OSError, EOFError, UnicodeError) as error:
         return Check("FTP", "failed", f"{where}: {error}", "correct FTP_HOST, FTP_PORT or FTP_SECURITY")
 
@@ -77,6 +79,13 @@ def _client(end: Deadline, security: str, timeout: float) -> ftplib.FTP:
     kind, options = (_TlsClient, {"context": ssl.create_default_context()}) if tls else (ftplib.FTP, {})
     client: ftplib.FTP = end.client(kind, timeout=timeout, encoding=ENCODING, **options)
     return client
+
+
+def _encrypt(client: ftplib.FTP_TLS, settings: Settings) -> None:
+    try:
+        client.auth()
+    except ftplib.error_perm as error:
+        raise BackupError(f"{settings.ftp_host} does not offer TLS: {error}; FTP_SECURITY=none uses none") from None
 
 
 def _log_in(client: ftplib.FTP, settings: Settings) -> None:

@@ -259,7 +259,15 @@ def test_a_wrong_password_fails_at_once_and_is_never_shown(server: FtpServer, tm
         _update(settings)
     assert "canary" not in str(caught.value)
     found = ftp.check(settings)
-    assert (found.state, found.cure) == ("failed", "correct FTP_USER, FTP_PASSWORD or FTP_FOLDER")
+    assert (found.state, found.cure) == ("failed", "correct FTP_USER, FTP_PASSWORD, FTP_FOLDER or FTP_SECURITY")
+
+
+def test_a_server_without_tls_is_not_taken_for_a_wrong_password(server: FtpServer, tmp_path: Path) -> None:
+    """It refuses to encrypt; neither user nor password has been sent."""
+    settings = server.settings(tmp_path, ftp_security="tls")
+    with pytest.raises(BackupError, match=r"127.0.0.1 does not offer TLS: 50.*; FTP_SECURITY=none"):
+        _update(settings)
+    assert "does not offer TLS" in ftp.check(settings).found
 
 
 def test_the_check_says_what_is_reachable(server: FtpServer, settings: Settings, tmp_path: Path) -> None:
