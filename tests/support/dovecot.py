@@ -117,7 +117,10 @@ class Dovecot(Process):
 
 
 class FetchProxy:
-    """A proxy for IMAP that replies to FETCH in place of the server; *replies* by UID, `{tag}` is the command's tag."""
+    """A proxy for IMAP that replies in place of the server: to FETCH (*replies* by UID) and to LOGOUT.
+
+    `{tag}` in a reply is the command's tag.
+    """
 
     def __init__(self, port: int) -> None:
         replies = self.replies = dict[str, str]()
@@ -127,7 +130,7 @@ class FetchProxy:
                 with socket.create_connection(("127.0.0.1", port)) as server:
                     threading.Thread(target=_copy, args=(server, self.connection), daemon=True).start()
                     for line in self.rfile:
-                        found = re.match(rb"(\S+) UID FETCH (\d+) ", line)
+                        found = re.match(rb"(\S+) (?:UID FETCH (?=\d))?(\d+|LOGOUT)\s", line)
                         if found and (reply := replies.get(found[2].decode())):
                             self.wfile.write(reply.format(tag=found[1].decode()).encode())
                         else:

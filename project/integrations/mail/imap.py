@@ -55,6 +55,11 @@ class _MailBox(BaseMailBox):
         password = self._settings.imap_password.get_secret_value()
         self.login(self._settings.imap_user, password, initial_folder=None)
 
+    def __exit__(self, *error: object) -> None:
+        """Log out; if the server fails now, the mails have been read all the same."""
+        with suppress(OSError, imaplib.IMAP4.error, ImapToolsError):
+            self.logout()
+
     def open(self, folder: str) -> None:
         """Open a folder, so that nothing in it changes."""
         self.folder.set(folder, readonly=True)

@@ -163,6 +163,17 @@ def test_a_server_that_is_unavailable_in_between_is_asked_again_later(
         imap.receive(make(dovecot, "none", imap_port=proxy.port), "INBOX", True, 20)
 
 
+@pytest.mark.parametrize("reply", ["{tag} OK\r\n", "{tag} BAD not now\r\n"])
+def test_mails_that_were_read_are_returned_however_the_server_ends(
+    dovecot: Dovecot, mailbox: Any, proxy: FetchProxy, reply: str
+) -> None:
+    """Some servers answer LOGOUT without BYE, or not at all."""
+    put(mailbox, PLAIN)
+    proxy.replies["LOGOUT"] = reply
+    mails = imap.receive(make(dovecot, "none", imap_port=proxy.port), "INBOX", True, 20)
+    assert [mail["subject"] for mail in mails] == ["Grüße"]
+
+
 def test_a_mail_that_breaks_the_connection_does_not_hide_the_others(
     dovecot: Dovecot, mailbox: Any, settings: Settings
 ) -> None:
