@@ -1,5 +1,6 @@
 """Request and response models of schedules."""
 
+import json
 from datetime import UTC, datetime
 from time import thread_time
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +19,7 @@ from project.schedules.store import Entry
 from project.task_options.body_limits import Limited
 
 NEXT_TIMES = "The next five times; fewer if they are rare, because the search is limited in time"
+LONGEST = 2048  # characters of a schedule's arguments that a list shows
 LIST_PATIENCE = 0.2  # seconds of CPU time to search for the next times of all schedules of a page
 
 Utc = Annotated[datetime, AfterValidator(to_utc)]
@@ -104,7 +106,14 @@ class ScheduleOut(BaseModel):
 
     schedule_id: str
     task: str | None = None
-    arguments: dict[str, Any] = Field(default={}, serialization_alias="kwargs")
+    arguments: dict[str, Any] | None = Field(
+        default={}, serialization_alias="kwargs", description="Without secrets; null in a list if they are long"
+    )
+    omitted: list[Literal["kwargs"]] = Field(
+        default=[],
+        exclude_if=lambda omitted: not omitted,
+        description="In a list: `kwargs` if they are left out; look up the schedule to see them. Absent otherwise",
+    )
     description: str = ""
     rrule: str | None = None
     cron: str | None = None
@@ -177,5 +186,12 @@ class SchedulePage(BaseModel):
     def of(cls, entries: list[Entry], cursor: float | None) -> Self:
         """Return a page; the search for next times may take LIST_PATIENCE for all its schedules together."""
         end = thread_time() + LIST_PATIENCE
-        schedules = [ScheduleOut.of(entry, min(BRIEFLY, end - thread_time())) for entry in entries]
+        schedules = [_listed(ScheduleOut.of(entry, min(BRIEFLY, end - thread_time()))) for entry in entries]
         return cls(schedules=schedules, next=cursor)
+
+
+def _listed(schedule: ScheduleOut) -> ScheduleOut:
+    """Return a schedule without its arguments if they are long: each may have megabytes, such as the text of a mail."""
+    if len(json.dumps(schedule.arguments)) <= LONGEST:
+        return schedule
+    return schedule.model_copy(update={"arguments": None, "omitted": ["kwargs"]})

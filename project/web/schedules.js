@@ -121,7 +121,7 @@ function card(schedule) {
     "li",
     { class: "card schedule", "data-key": id },
     h("div", { class: "title" }, h("h3", {}, description || task), h("span", { class: "badge", "data-colour": status === "active" ? "green" : status === "invalid" ? "red" : "grey" }, marks[status] ?? status)),
-    error ? h("p", { class: "wrong" }, error) : h("p", {}, h("b", {}, `${task} `), h("code", {}, oneLine(kwargs)), ` ${ruleOf(schedule)}`),
+    error ? h("p", { class: "wrong" }, error) : h("p", {}, h("b", {}, `${task} `), h("code", {}, kwargs ? oneLine(kwargs) : "…"), ` ${ruleOf(schedule)}`),
     upcoming.length > 0 && timesList(upcoming.slice(0, 3)),
     h("p", { class: "hint" }, `fired ${plural(schedule.fired_count, "time")}`, ...lastJobs(schedule.jobs)),
     h(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from project.api.schedule_models import ScheduleOut, SchedulePage
 from project.errors import UnknownSchedule
 from project.schedules.beat import BATCH
 from project.schedules.errors import InvalidSchedule
@@ -152,6 +153,18 @@ def test_schedules_are_listed_by_pages_the_newest_first(scheduler: TaskScheduler
     second, end = scheduler.page(3, cursor)
     assert [schedule.schedule_id for schedule in [*first, *second]] == made[::-1]
     assert end is None
+
+
+def test_a_list_leaves_out_long_arguments(scheduler: TaskScheduler) -> None:
+    """A page of 200 schedules could have hundreds of megabytes; the schedule itself shows them."""
+    short_id, long_id = (
+        scheduler.schedule("wait_and_return", "", kwargs={"message": "x" * size}, every="1h") for size in (2000, 3000)
+    )
+    long, short = SchedulePage.of(*scheduler.page(2)).model_dump(by_alias=True)["schedules"]
+    assert (long["schedule_id"], short["schedule_id"]) == (long_id, short_id)
+    assert (long["kwargs"], long["omitted"]) == (None, ["kwargs"])
+    assert (short["kwargs"], "omitted" in short) == ({"message": "x" * 2000}, False)
+    assert ScheduleOut.of(scheduler.find(long_id)).arguments == {"message": "x" * 3000}
 
 
 def test_a_schedule_that_cannot_run_is_rejected_when_it_is_created(scheduler: TaskScheduler) -> None:
