@@ -13,7 +13,7 @@ from project.celery_config.task import shared_task
 from project.integrations.backups import archives, ftp_mirror, manifest
 from project.integrations.backups.retention import Keep
 from project.leased_transport import keys
-from project.schedules.store import INDEX, PAUSED, Store, as_stored
+from project.schedules.store import DUE, INDEX, PAUSED, Store, as_stored
 from project.settings import Settings, get_settings
 from project.task_options.progress import report_progress
 from project.task_options.retry import ALWAYS, ONCE
@@ -94,6 +94,7 @@ def purge_records() -> dict[str, int]:
     # the indexes first: they must not grow while the database is unavailable
     jobs = _forget_gone(store.client, keys.RECENT, keys.job)
     schedules = _forget_gone(store.client, INDEX, str)
+    _forget_gone(store.client, DUE, str)  # they would count towards SCHEDULE_LIMIT until they are due
     if paused := _without_key(store.client, list(store.client.smembers(PAUSED)), str):
         store.client.srem(PAUSED, *paused)
     store.complete_indexes()

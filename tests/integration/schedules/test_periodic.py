@@ -209,6 +209,7 @@ def test_purging_deletes_expired_entries_only(
     server.client.zadd("schedules::all", {b"schedules:\xff": 1})  # not UTF-8: another program wrote it
     assert app.tasks["purge_records"]() == {"rows": 1, "jobs": 1, "schedules": 2}
     assert [schedule.schedule_id for schedule in scheduler.page(10)[0]] == [kept]
+    assert server.client.zrange("schedules::schedule", 0, -1) == [f"schedules:{kept}".encode()]
     assert server.client.zrange(keys.RECENT, 0, -1) == [job_kept.encode()]
     with transaction(database) as session:
         assert [row.job_id for row in history.page(session, 10)] == ["new"]
