@@ -30,7 +30,7 @@ def _whole(number: Any) -> Any:
 
 
 Whole = Annotated[int, Strict(), BeforeValidator(_whole)]  # strict: neither true nor "10" is a number
-Id = str | Whole
+Id = Annotated[str, Field(max_length=1000)] | Whole
 
 
 def _can_be_sent(secret: SecretStr) -> SecretStr:

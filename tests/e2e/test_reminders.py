@@ -120,3 +120,16 @@ def test_a_kind_that_is_neither_text_nor_integer_is_rejected(http: httpx.Client,
     answer = http.post(f"{API}/remind_me", json=wrong)
     assert answer.status_code == 422
     assert all(error["field"].startswith("body.notification_metadata.kind") for error in answer.json()["errors"])
+
+
+@pytest.mark.parametrize("item", [True, 2.5, None, "x" * 1001, "\ud800"])
+def test_an_id_that_cannot_be_kept_is_rejected(http: httpx.Client, item: Any) -> None:
+    """The problem names the field."""
+    wrong = {
+        "rrule": "FREQ=DAILY",
+        "start_datetime": 1_893_456_000,
+        "notification_metadata": METADATA | {"item_id": item},
+    }
+    answer = http.post(f"{API}/remind_me", content=json.dumps(wrong), headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert all(error["field"].startswith("body.notification_metadata.item_id") for error in answer.json()["errors"])
