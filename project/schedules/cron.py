@@ -61,8 +61,11 @@ class Cron:
         # dateutil counts from Monday, cron from Sunday
         self._week_days = sorted({(day - 1) % 7 for day in days})
         self._either = not fields[2].startswith("*") and not fields[4].startswith("*")
-        if fields[4].startswith("*") and not some_day_fits(bymonth=self._months, bymonthday=self._month_days):
-            raise ValueError("it never fires: no month has such a day")
+        if not some_day_fits(bymonth=self._months, bymonthday=self._month_days):
+            if fields[4].startswith("*"):
+                raise ValueError("it never fires: no month has such a day")
+            # 0 0 30 2 mon fires on Mondays; dateutil would first search fifty years for the 30 February
+            self._month_days = []
         self.all_day = fields[1].startswith("*")
 
     def readings(self, begin: datetime) -> Iterator[datetime]:
@@ -73,7 +76,8 @@ class Cron:
         by_month_day, by_week_day = {"bymonthday": self._month_days}, {"byweekday": self._week_days}
         rules = rruleset()
         # crontab(5): a day of the month *or* of the week, if both are restricted
-        for days in [by_month_day, by_week_day] if self._either else [by_month_day | by_week_day]:
+        either = [by_month_day, by_week_day] if self._month_days else [by_week_day]
+        for days in either if self._either else [by_month_day | by_week_day]:
             rules.rrule(rrule(DAILY, **common | days))
         return (reading for reading in rules if reading >= begin)
 

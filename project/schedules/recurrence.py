@@ -157,8 +157,7 @@ def _check(name: str, value: str) -> None:
 def _check_combination(parts: dict[str, str]) -> None:
     """Reject what RFC 5545 forbids, and impossible positions, for which dateutil would search for hours."""
     freq, by = parts["FREQ"], {name for name in parts if name.startswith("BY")}
-    if re.search(r"\d", parts.get("BYDAY", "")) and freq not in ("MONTHLY", "YEARLY"):
-        raise ValueError(f"BYDAY has a number only with FREQ=MONTHLY or YEARLY, not {freq}")
+    _check_numbers_of_days(freq, parts.get("BYDAY", ""), in_month=freq == "MONTHLY" or "BYMONTH" in by)
     for name, freqs in {"BYWEEKNO": ("YEARLY",), "BYYEARDAY": ("YEARLY", *ALL_DAY)}.items():
         if name in by and freq not in freqs:
             raise ValueError(f"{name} does not go with FREQ={freq}")
@@ -175,6 +174,14 @@ def _check_combination(parts: dict[str, str]) -> None:
         size = prod(len(parts[name].split(",")) for name in inside if name in parts)
         if all(abs(int(position)) > size for position in parts["BYSETPOS"].split(",")):
             raise ValueError(f"it never fires: there is no position {parts['BYSETPOS']} among {size}")
+
+
+def _check_numbers_of_days(freq: str, days: str, *, in_month: bool) -> None:
+    numbers, most = [int(number) for number in re.findall(r"\d+", days)], 5 if in_month else 53
+    if numbers and freq not in ("MONTHLY", "YEARLY"):
+        raise ValueError(f"BYDAY has a number only with FREQ=MONTHLY or YEARLY, not {freq}")
+    if wrong := [number for number in numbers if not 1 <= number <= most]:  # for some, dateutil raises an IndexError
+        raise ValueError(f"BYDAY has the numbers 1 to {most} and -1 to -{most} here, not {wrong[0]}")
 
 
 def _has_days(parts: dict[str, str], rule: Any) -> bool:
