@@ -9,7 +9,7 @@ from redis import BlockingConnectionPool, Redis, asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import ConnectionError, ResponseError
+from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError
 from redis.retry import Retry
 
 from project.settings import Settings
@@ -25,6 +25,29 @@ def options(settings: Settings) -> dict[str, Any]:
 def client(settings: Settings, url: str = "", **changes: Any) -> Redis:
     """Return a client of the Redis that holds the job records, or of the one at *url*."""
     return Redis.from_url(url or settings.records, **options(settings) | changes)
+
+
+def info(settings: Settings, section: str) -> dict[str, Any] | None:
+    """Return a section of INFO about the Redis with the job records, or None if it does not allow INFO.
+
+    Raise RedisError if it does not answer, or refuses the password or the database.
+    """
+    with client(settings) as redis:
+        redis.ping()  # so that an error below is about INFO: a hosted Redis may not allow it
+        try:
+            return dict(redis.info(section))
+        except ResponseError:
+            return None
+
+
+def explain(settings: Settings, error: RedisError) -> tuple[str, str]:
+    """Return why Redis cannot be used, and what to do; neither text contains the password."""
+    if isinstance(error, AuthenticationError):
+        return "Redis refuses the password", "set REDIS_PASSWORD, or correct the password in REDIS_URL or BROKER_URL"
+    if isinstance(error, ResponseError):
+        return f"Redis refuses the connection: {error}", "correct REDIS_URL, BROKER_URL or REDIS_DB"
+    cure = "start the stack" if settings.own_redis else "start it, or correct REDIS_URL, REDIS_HOST or BROKER_URL"
+    return f"Redis does not answer: {type(error).__name__}", cure
 
 
 class Idle:

@@ -24,7 +24,7 @@ from celery.utils.saferepr import saferepr
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import RedisError
 
 from project import redis_clients
 from project.brokers import queue_depths
@@ -210,12 +210,8 @@ class Broker(ABC):
         try:
             with redis_clients.client(self.settings, self.url) as client:
                 client.ping()
-        except AuthenticationError:
-            cure = "set REDIS_PASSWORD or the one in BROKER_URL"
-            return Check("broker", "failed", "Redis refuses the password", cure)
         except RedisError as error:
-            found = f"Redis does not answer: {type(error).__name__}"
-            return Check("broker", "failed", found, "start it, or set REDIS_HOST")
+            return Check("broker", "failed", *redis_clients.explain(self.settings, error))
         return Check("broker", "ok", "Redis answers")
 
     def foreign_lists(self, queues: Iterable[str]) -> list[str]:

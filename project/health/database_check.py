@@ -10,6 +10,8 @@ from project.integrations.database.history import Record
 from project.settings import Settings
 
 REPAIR = "something else has changed the tables: restore a backup (docs/how-to/back-up.md)"
+NO_FILE = "start the stack, which creates it; if it is damaged, restore a backup"
+NO_SERVER = "start it, or correct DATABASE_URL in .env"
 
 
 def check(settings: Settings) -> Check:
@@ -26,7 +28,8 @@ def check(settings: Settings) -> Check:
     except migrations.NewerDatabase as error:
         return Check("database", "failed", f"{name}: {error}", migrations.NEWER)
     except SQLAlchemyError as error:
-        cure = REPAIR if is_mismatch(error) else "start it, or correct DATABASE_URL in .env"
+        without = NO_FILE if engine.dialect.name == "sqlite" else NO_SERVER
+        cure = REPAIR if is_mismatch(error) else without
         return Check("database", "failed", f"{name}: {reason(error)}", cure)
     if behind:
         return Check("database", "failed", f"{name}: {behind}", "start the stack again: it migrates first")

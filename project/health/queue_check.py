@@ -26,6 +26,7 @@ def check(settings: Settings) -> Check:
         cure = f"start a consumer for {', '.join(unserved)}, or wait until the cards of its tasks expire (CARD_TTL)"
         return Check("queues", "warning", f"consumers of {found}", cure)
     if unserved:
-        cure = f"start a consumer for {', '.join(unserved)} (CONSUMERS, NOTIFICATION_CONSUMERS, MAINTENANCE_CONSUMERS)"
+        names = "CONSUMERS, CONSUMER_QUEUES, NOTIFICATION_CONSUMERS, MAINTENANCE_CONSUMERS"
+        cure = f"start a consumer for {', '.join(unserved)} ({names})"
         return Check("queues", "failed", f"consumers of {found}", cure)
     return Check("queues", "ok", f"consumers of {found}")

@@ -1,6 +1,6 @@
 """Check that the Redis of the job records has no known security holes."""
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from project import redis_clients
 from project.check import Check
@@ -11,13 +11,12 @@ from project.settings import Settings
 def check(settings: Settings) -> Check:
     """Report the server and its version; warn if it lacks the fixes of the Lua engine."""
     try:
-        with redis_clients.client(settings) as client:
-            version = redis_version.reported(client.info("server"))
-    except ResponseError:  # a hosted Redis may not allow INFO
-        return Check("Redis", "ok", "answers, but does not reveal its version")
+        server = redis_clients.info(settings, "server")
     except RedisError as error:
-        return Check("Redis", "failed", f"it does not answer: {type(error).__name__}", "start it, or set REDIS_HOST")
-    return check_version(version)
+        return Check("Redis", "failed", *redis_clients.explain(settings, error))
+    if server is None:
+        return Check("Redis", "ok", "answers, but does not reveal its version")
+    return check_version(redis_version.reported(server))
 
 
 def check_version(version: redis_version.RedisVersion) -> Check:

@@ -32,6 +32,7 @@ def up() -> None:
     _choose_password(settings)
     _allow_chaos(settings)
     load_app()
+    _warn_of_broker(settings)
     migrate.main()
     _write_files(settings, folder)
     programs = parts.Programs(binaries.redis_server() if settings.own_redis else "", binaries.nginx())
@@ -62,6 +63,17 @@ def _allow_chaos(settings: Settings) -> None:
     """Enable CHAOS if it is not set and only this machine can reach the stack."""
     if "chaos" not in settings.model_fields_set:
         settings.chaos = is_loopback(settings.http_bind)
+
+
+def _warn_of_broker(settings: Settings) -> None:
+    """Print why a broker elsewhere cannot be used yet: the parts wait for it in silence."""
+    if settings.own_redis and settings.broker_kind != "amqp":
+        return  # it is not started yet
+    from celery import current_app  # noqa: PLC0415  # load_app() has made it; `make down` starts faster without it
+
+    broker = current_app.broker.check()
+    if broker.state == "failed":
+        print(f"glassqueue: warning: {broker.found}; {broker.cure}", flush=True)
 
 
 def _write_files(settings: Settings, folder: Path) -> None:

@@ -148,7 +148,8 @@ class Supervisor:
         silent = await ready.all_up(self._plan.parts, self._failed, self._progress.ready)
         self._output.quiet = False
         if silent:
-            self._output.say(f"glassqueue: no answer after {ready.DEADLINE} s: {', '.join(silent)}")
+            names = ", ".join(silent)
+            self._output.say(f"glassqueue: no answer after {ready.DEADLINE} s: {names}; `make doctor` says why")
         else:
             self._output.say(self._plan.banner)
         if self._failed:
