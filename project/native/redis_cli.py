@@ -19,6 +19,7 @@ from project.settings import get_settings
 STATUSES = (b"OK", b"PONG", b"QUEUED")  # replies that redis-cli prints without quotes
 RAW = ("INFO", "MONITOR")  # commands with multi-line text replies
 ENDLESS = ("MONITOR", "SUBSCRIBE", "PSUBSCRIBE")  # commands with an endless stream of replies
+LEAVE = ("exit", "quit")
 RESTART = Retry(ConstantBackoff(0.25), 20, supported_errors=(ConnectionError,))  # of connecting only
 ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', 10: "\\n", 13: "\\r", 9: "\\t"}
 
@@ -43,7 +44,10 @@ def _typed() -> Iterator[list[str]]:
     """Yield the words of each line on standard input."""
     for line in iter(_prompt, None) if sys.stdin.isatty() else sys.stdin:
         try:
-            if words := shlex.split(line):
+            words = shlex.split(line)
+            if words and words[0].lower() in LEAVE:
+                return
+            if words:
                 yield words
         except ValueError as error:  # an unclosed quote
             print(f"(error) {error}")

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
 
-from project.health import redis_check
+from project.brokers import broker_for
+from project.health import memory_check, redis_check
 from project.health.redis_version import RedisVersion
 from project.settings import Settings
 from tests.support.ports import free_port
@@ -48,6 +51,47 @@ def test_the_doctor_says_when_redis_does_not_answer() -> None:
     assert check.state == "failed" and "hunter2" not in str(check)
 
 
+def test_the_doctor_says_to_start_the_stack_that_has_this_redis() -> None:
+    """A Redis elsewhere is started by others, or its address is wrong."""
+    port = free_port()
+    own = redis_check.check(Settings(_env_file=None, redis_port=port))
+    elsewhere = redis_check.check(Settings(_env_file=None, redis_url=f"redis://127.0.0.1:{port}/0"))
+    assert (own.cure, elsewhere.cure) == ("start the stack", "start it, or correct REDIS_URL, REDIS_HOST or BROKER_URL")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis with a user who may not ask for INFO."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        client: Any = server.client
+        client.execute_command("ACL", "SETUSER", "guest", "on", ">hunter2", "~*", "&*", "+@all", "-info")
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("address", "found", "cure"),
+    [
+        ("guest:wrong@127.0.0.1:{port}/0", "Redis refuses the password", "REDIS_PASSWORD"),
+        ("guest:hunter2@127.0.0.1:{port}/99", "Redis refuses the connection: ", "correct REDIS_URL, "),
+    ],
+)
+def test_the_doctor_says_why_redis_refuses_a_connection(
+    guarded: RedisServer, address: str, found: str, cure: str
+) -> None:
+    """It answers, so to start it would not help."""
+    settings = Settings(_env_file=None, redis_url=f"redis://{address.format(port=guarded.port)}")
+    for check in (redis_check.check(settings), broker_for(settings).check()):
+        assert (check.state, check.found[: len(found)]) == ("failed", found)
+        assert cure in check.cure and "hunter2" not in str(check)
+    assert memory_check.check(settings).state == "failed"
+
+
+def test_a_redis_without_info_is_no_fault(guarded: RedisServer) -> None:
+    """A hosted one may not allow it."""
+    settings = Settings(_env_file=None, redis_url=f"redis://guest:hunter2@127.0.0.1:{guarded.port}/0")
+    assert [each.check(settings).state for each in (redis_check, memory_check)] == ["ok", "ok"]
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
@@ -69,6 +113,13 @@ def test_redis_cli_reads_commands_line_by_line(redis: Redis) -> None:
     run = _cli(redis, [], "MULTI\nSET x 'a b'\n\nEXEC\nGET x\nFOO\n")
     assert run.stdout.splitlines()[:4] == ["OK", "QUEUED", "1) OK", '"a b"']
     assert (run.stdout.splitlines()[4][:7], run.returncode) == ("(error)", 1)
+
+
+@pytest.mark.parametrize("word", ["exit", "QUIT"])
+def test_redis_cli_ends_at_the_words_that_end_the_real_one(redis: Redis, word: str) -> None:
+    """They are no errors, and no connection that is lost."""
+    run = _cli(redis, [], f"PING\n{word}\nPING\n")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "PONG\n", "")
 
 
 def test_redis_cli_waits_for_a_redis_that_is_being_restarted(tmp_path: Path) -> None:
