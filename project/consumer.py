@@ -33,9 +33,8 @@ rejected_jobs.connect()
 OWN_CONSUMERS = ("notifications", "maintenance")
 
 
-@signals.celeryd_init.connect
-def serve_chosen_queues(**_: Any) -> None:
-    """Serve CONSUMER_QUEUES, or by default all queues that have no consumers of their own.
+def chosen_queues() -> list[str]:
+    """Return the queues of CONSUMER_QUEUES, or by default all queues that have no consumers of their own.
 
     Exit if there is no such queue: Celery would create it, and it would stay empty.
     """
@@ -46,4 +45,10 @@ def serve_chosen_queues(**_: Any) -> None:
             sys.exit(
                 f"glassqueue: CONSUMER_QUEUES: no queue is called {name!r}; choose from {known} (see .env.example)"
             )
-    app.amqp.queues.select(chosen or [name for name in app.amqp.queues if name not in OWN_CONSUMERS])
+    return chosen or [name for name in app.amqp.queues if name not in OWN_CONSUMERS]
+
+
+@signals.celeryd_init.connect
+def serve_chosen_queues(**_: Any) -> None:
+    """Serve no other queues."""
+    app.amqp.queues.select(chosen_queues())

@@ -11,6 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("site-packages", "dist-packages")
+STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 
 class DeclarationError(TypeError):
@@ -23,28 +24,38 @@ class DeclarationError(TypeError):
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Exit with explain() if the block raises an error."""
+    """Exit with explain() if the block raises an error, or if a module that it imports calls sys.exit()."""
     try:
         yield
+    except SystemExit as error:
+        if str(error.code).startswith("glassqueue: "):  # already explained
+            raise
+        sys.exit(explain(error))
     except Exception as error:
         sys.exit(explain(error))
 
 
-def explain(error: Exception) -> str:
+def in_library(file: str) -> bool:
+    """Tell whether a file belongs to Python or to an installed package, and not to a user."""
+    return file.startswith(STANDARD_LIBRARY) or any(f"{os.sep}{name}{os.sep}" in file for name in PACKAGES)
+
+
+def explain(error: BaseException) -> str:
     """Return the place of an error in the project's code, the line there, and the error itself."""
     cause = traceback.format_exception_only(error)[-1].strip()
     file, number, line = _place(error)
     return f"glassqueue: cannot start: {_relative(file)}, line {number}:\n    {line.strip()}\n{cause}"
 
 
-def _place(error: Exception) -> tuple[str, int, str]:
+def _place(error: BaseException) -> tuple[str, int, str]:
     """Return file, line number and text of the line that the user has to fix."""
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno or 0, error.text or ""
     if isinstance(error, DeclarationError):
         return declared_at(error.function)
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if _is_ours(frame.filename)] or frames
+    # a task's code may be outside of the project (TASK_PATH); a name such as <frozen importlib> is no file
+    ours = [frame for frame in frames if os.path.isabs(frame.filename) and not in_library(frame.filename)] or frames
     # during imports, blame the innermost module that cannot be imported, not the code that it calls
     loading = [frame for frame in ours if frame.name == "<module>"]
     frame = (loading or ours)[-1]
@@ -57,9 +68,5 @@ def declared_at(function: Any) -> tuple[str, int, str]:
     return inner.__code__.co_filename, inner.__code__.co_firstlineno, f"def {inner.__name__}(…)"
 
 
-def _is_ours(file: str) -> bool:
-    return file.startswith(f"{ROOT}{os.sep}") and not any(f"{os.sep}{name}{os.sep}" in file for name in PACKAGES)
-
-
 def _relative(file: str) -> str:
-    return os.path.relpath(file, ROOT) if _is_ours(file) else file
+    return os.path.relpath(file, ROOT) if file.startswith(f"{ROOT}{os.sep}") and not in_library(file) else file

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from project.startup import PACKAGES
+from project.startup import in_library
 
 
 def write(folder: Path) -> Path:
@@ -18,4 +18,4 @@ def is_library(name: str, module: object) -> bool:
     if name == "__main__" or name.partition(".")[0] == "project":
         return False
     path = getattr(module, "__file__", None)
-    return not path or any(package in Path(path).parts for package in PACKAGES)
+    return not path or in_library(path)

@@ -25,6 +25,10 @@ PROBLEMS = {
     TASK.format(route="jobs", name="other", parameter=""): "the producer's own address",
     TASK.format(route="other", name="other", parameter="untyped"): "'untyped' needs a name and a type",
     "@shared_task(run_after='nobody')\ndef first() -> int:\n    return 1\n": "there is no task of that name",
+    "import sys\nsys.exit()\n": "SystemExit",
+    "import sys\nsys.exit('bye')\n": "SystemExit: bye",
+    # as if it had hung until then
+    "import signal\nsignal.raise_signal(signal.SIGALRM)\n": "TimeoutError: it has not been loaded after 60 s",
 }
 PROGRAMS = {
     "make up": ["-m", "project.native"],
@@ -51,6 +55,32 @@ def test_make_up_names_file_line_and_cause(copy: Path, problem: str) -> None:
 def test_a_container_that_cannot_start_says_so_as_briefly(copy: Path, program: str) -> None:
     """Consumer and producer explain an error in a task themselves."""
     _assert_explained(copy, next(iter(PROBLEMS)), program)
+
+
+def test_a_task_outside_of_the_project_is_explained_too(tmp_path: Path) -> None:
+    """The message names its own file and line, not those of the code that loads it."""
+    (tmp_path / "shop.py").write_text("import json\n\njson.loads('{')\n")
+    error = _make_up(tmp_path, TASK_MODULES="shop", TASK_PATH=str(tmp_path))
+    first, line, cause = error.splitlines()
+    assert first == f"glassqueue: cannot start: {tmp_path}/shop.py, line 3:"
+    assert "json.loads" in line and "JSONDecodeError" in cause
+
+
+def test_a_queue_that_no_task_has_stops_make_up(tmp_path: Path) -> None:
+    """Instead of a consumer that exits five times."""
+    error = _make_up(tmp_path, CONSUMER_QUEUES="cpuu")
+    assert error.startswith("glassqueue: CONSUMER_QUEUES: no queue is called 'cpuu'; choose from cpu, ")
+    assert error.count("\n") == 1
+
+
+def _make_up(folder: Path, **settings: str) -> str:
+    """Run `make up`, which must refuse to start, and return what it says."""
+    environment = {**os.environ, "RUN_DIR": str(folder / "run"), "HTTP_PORT": str(free_port()), **settings}
+    environment |= {f"{name}_PORT": str(free_port()) for name in ("REDIS", "PRODUCER", "FLOWER", "LOCUST", "SMTP")}
+    run = [sys.executable, "-m", "project.native"]
+    done = subprocess.run(run, env=environment, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr
 
 
 def _assert_explained(copy: Path, problem: str, program: str) -> None:
