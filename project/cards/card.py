@@ -6,6 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from project.task_options.declaration import NAME, is_queue
+
 LARGEST = 64 * 1024  # bytes of a card
 MOST_CARDS = 500  # in Redis; the ones that were announced longest ago go first
 #: The first parts of the producer's own paths below /producer/api/, which no task can have as its route.
@@ -13,9 +15,6 @@ RESERVED = frozenset(
     {"chaos", "consumers", "events", "failures", "jobs", "overview", "queues", "records", "remind_me", "schedules"}
     | {"tasks"}
 )
-#: Names in Redis or RabbitMQ that are no queues of jobs.
-NOT_QUEUES = frozenset({"cards", "celery", "consumers", "dead", "inbox", "jobs", "taken"})
-NOT_QUEUES_BEGIN = ("_kombu", "amq.", "celery", "unacked", "reply.")
 
 
 class BadCard(ValueError):
@@ -23,7 +22,7 @@ class BadCard(ValueError):
 
 
 def _own_queue(name: str) -> str:
-    if name in NOT_QUEUES or name.startswith(NOT_QUEUES_BEGIN) or "pidbox" in name:
+    if not is_queue(name):
         raise ValueError(f"{name!r} is not the name of a queue for jobs")
     return name
 
@@ -34,7 +33,7 @@ def _own_route(route: str) -> str:
     return route
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 
 
 class CardOptions(BaseModel):

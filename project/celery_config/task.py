@@ -125,6 +125,7 @@ def shared_task(
             declaration.check_retries(retry_policy, final_errors, options)
             declaration.check_follower(run_after, on_failure)
             declaration.check_isolation(function, isolated, options)
+            declaration.check_address(route, queue)
             declaration.check_name(name, function)
         except TypeError as error:
             raise DeclarationError(function, error) from None

@@ -1,6 +1,7 @@
 """Check declarations when their module is imported, instead of failing at the first job."""
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,12 @@ from celery.local import Proxy
 from project.startup import declared_at
 from project.task_options.isolation import Isolation
 from project.task_options.retry import RetryPolicy
+
+#: A route or a queue: it is a part of addresses and of keys.
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
+#: Names in Redis or RabbitMQ that are no queues of jobs.
+NOT_QUEUES = frozenset({"cards", "celery", "consumers", "dead", "inbox", "jobs", "taken"})
+NOT_QUEUES_BEGIN = ("_kombu", "amq.", "celery", "unacked", "reply.")
 
 _declared: dict[str, str] = {}
 
@@ -58,6 +65,19 @@ def check_isolation(function: Callable[..., Any], isolated: bool | Isolation, op
         raise TypeError("an isolated task must be a function at module level: its process finds it by that name")
     for option in options.keys() & {"bind", "pydantic"}:
         raise TypeError(f"an isolated task cannot have {option!r}: its value would not reach the other process")
+
+
+def check_address(route: str | None, queue: str) -> None:
+    """Reject a route that is not one part of an address, and a queue whose key has another purpose."""
+    if route is not None and not re.fullmatch(NAME, route):
+        raise TypeError(f"a route is a name such as 'average', of letters, digits, _, . and -, not {route!r}")
+    if not re.fullmatch(NAME, queue) or not is_queue(queue):
+        raise TypeError(f"{queue!r} is not the name of a queue for jobs; choose another one, such as 'cpu'")
+
+
+def is_queue(name: str) -> bool:
+    """Tell whether a name is free for a queue of jobs."""
+    return not (name in NOT_QUEUES or name.startswith(NOT_QUEUES_BEGIN) or "pidbox" in name)
 
 
 def check_name(name: str, function: Callable[..., Any]) -> None:

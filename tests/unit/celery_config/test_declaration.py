@@ -31,6 +31,24 @@ def test_an_option_that_celery_does_not_know_is_refused() -> None:
         def misspelt() -> None: ...
 
 
+@pytest.mark.parametrize("route", ["/average", "my/average", "", "{x}", "my average", "mean?", ".."])
+def test_a_route_that_is_not_one_part_of_an_address_is_refused(route: str) -> None:
+    """With the first one, `POST /producer/api/average` would be a 404."""
+    with pytest.raises(TypeError, match="a route is a name such as 'average'"):
+
+        @shared_task(route=route)
+        def average() -> None: ...
+
+
+@pytest.mark.parametrize("queue", ["inbox", "taken", "celery", "", "a b", "leases:cpu"])
+def test_a_queue_whose_key_has_another_purpose_is_refused(queue: str) -> None:
+    """Its jobs would be read as something else."""
+    with pytest.raises(TypeError, match="is not the name of a queue for jobs"):
+
+        @shared_task(queue=queue)
+        def misplaced() -> None: ...
+
+
 def test_celerys_retry_options_are_accepted() -> None:
     """Celery reads them from the declaration, though its Task has no such attributes."""
 
