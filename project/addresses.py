@@ -52,7 +52,15 @@ def checked_host(text: str) -> str:
     """
     host = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
     address = as_address(host)
-    wrong = ":" in host and not isinstance(address, IPv6Address)
+    wrong = (":" in host and not isinstance(address, IPv6Address)) or not _has_valid_labels(host)
     if wrong or (text and not host) or re.search(r"""[\s/@?#;{}$"'\\\[\]%]""", host):
         raise ValueError("must be a host name or an address, such as 127.0.0.1 or ::1, without a scheme or a port")
     return str(address) if address else host.lower()
+
+
+def _has_valid_labels(host: str) -> bool:
+    """Tell whether the resolver accepts a name: the labels between its dots are not empty, nor longer than 63."""
+    try:
+        return not host or bool(host.encode("idna"))
+    except UnicodeError:
+        return False

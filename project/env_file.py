@@ -35,6 +35,8 @@ def read(path: Path) -> dict[str, str]:
         if path.is_symlink() or path == ROOT / NAMED:
             raise EnvFileError(f"{path}: there is no such file") from None
         return {}
+    except OSError as error:
+        raise EnvFileError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise EnvFileError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     values, problems = {}, []

@@ -23,9 +23,12 @@ class SecretFiles(PydanticBaseSettingsSource):
         """Return the text of the file that NAME_FILE names, without the final newline that an editor adds."""
         path = os.environ.get(name := f"{field_name.upper()}_FILE")
         try:
-            return (ROOT / path).read_text("utf-8").rstrip("\n") if path else None, field_name, False
+            # utf-8-sig: without the byte order mark that editors on Windows add
+            return (ROOT / path).read_text("utf-8-sig").rstrip("\n") if path else None, field_name, False
         except UnicodeDecodeError:
             raise EnvFileError(f"{name}: {path} is not UTF-8; save the file as UTF-8") from None
+        except OSError as error:
+            raise EnvFileError(f"{name}: {path}: {error.strerror}") from None
 
     def __call__(self) -> dict[str, Any]:
         """Return all values from files."""

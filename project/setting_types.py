@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -38,14 +38,21 @@ def _redis_url(url: str) -> str:
 
 def _is_redis_url(url: str) -> bool:
     """Tell whether redis-py and kombu understand a URL: each knows options and schemes that the other does not."""
-    try:
-        parts = urlsplit(url)
-        has_server = parts.hostname and parts.port != 0
-    except ValueError:  # a wrong port, or half an IPv6 address
+    if not (parts := _with_server(url)):
         return False
     options = parse_qsl(parts.query, keep_blank_values=True)
     right = re.fullmatch(r"/?\d*", parts.path) and all(name.startswith("ssl_") for name, _ in options)
-    return bool(parts.scheme in ("redis", "rediss") and has_server and right)
+    return bool(parts.scheme in ("redis", "rediss") and right)
+
+
+def _with_server(url: str) -> SplitResult | None:
+    """Return the parts of a URL, or None if it contains a space or a #, or does not name a server."""
+    try:
+        parts = urlsplit(url)
+        right = parts.hostname and checked_host(parts.hostname) and parts.port != 0
+    except ValueError:  # a wrong port, a wrong name, or half an IPv6 address
+        return None
+    return parts if right and not re.search(r"[\s#]", url) else None
 
 
 def _broker_url(url: str) -> str:
@@ -55,7 +62,28 @@ def _broker_url(url: str) -> str:
     if scheme == "redis+stock":
         _redis_url(url.replace("+stock", "", 1).partition("?")[0])  # its options are those of Celery's transport
         return url
-    return url if scheme.startswith("amqp") else _redis_url(url)
+    if not scheme.startswith("amqp"):
+        return _redis_url(url)
+    if not all(map(_is_amqp_url, url.split(";"))):  # kombu's error text may show a part of the password
+        raise ValueError(
+            "must be like amqp://user:password@host:5672//; percent-encode special characters in its password, "
+            "such as %2F for /"
+        )
+    return url
+
+
+def _is_amqp_url(url: str) -> bool:
+    parts = _with_server(url)
+    # an @ further right belongs to a password with a / or ? in it, which ends the part of the server
+    return parts is not None and "@" not in f"{parts.path}{parts.query}"
+
+
+def _host_names(text: str) -> str:
+    if not re.fullmatch(rf"{_HOST}?( *, *{_HOST}?)*", text):
+        raise ValueError(
+            "must be host names or addresses without ports, separated by commas, such as jobs.example.org,[2001:db8::1]"
+        )
+    return text
 
 
 def _network(text: str) -> str:
@@ -91,21 +119,20 @@ Host = Annotated[str, AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 RedisDb = Annotated[int, Field(ge=0, le=15)]  # a Redis without a configuration has 16 databases
-_Url = Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)?://\S+$|^$")]
-RedisUrl = Annotated[_Url, AfterValidator(_redis_url)]
-BrokerUrl = Annotated[_Url, AfterValidator(_broker_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_web_address)]
 
 # a cron expression or a macro such as @daily, in UTC
 Crontab = Annotated[str, AfterValidator(_cron_line)]
-# at most 50 years, as for other schedules
-Interval = Annotated[int, Field(ge=0, le=50 * 366 * 24 * 60 * 60)]
-# as long at most: Redis and Python's calendar end before the longest number of seconds
-Ttl = Annotated[int, Field(gt=0, le=50 * 366 * 24 * 60 * 60)]
+_LONGEST = 50 * 366 * 24 * 60 * 60  # seconds, as for other schedules; Redis and Python cannot count much further
+Interval = Annotated[int, Field(ge=0, le=_LONGEST)]
+#: How long something lasts or is kept, in whole seconds.
+Duration = Annotated[int, Field(ge=1, le=_LONGEST)]
 Security = Literal["none", "starttls", "tls"]
 # host names and addresses, separated by commas; without a port, IPv6 addresses in brackets
 _HOST = r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])"
-HostNames = Annotated[str, Field(pattern=rf"^{_HOST}?( *, *{_HOST}?)*$")]
+HostNames = Annotated[str, AfterValidator(_host_names)]
 Network = Annotated[str, AfterValidator(_network)]
 #: A duration in seconds, at most a day.
 Seconds = Annotated[float, Field(gt=0, le=24 * 60 * 60)]

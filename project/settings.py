@@ -31,6 +31,7 @@ from project.setting_types import (
     BrokerKind,
     BrokerUrl,
     Crontab,
+    Duration,
     Host,
     HostNames,
     Interval,
@@ -42,7 +43,6 @@ from project.setting_types import (
     Seconds,
     SecretUrl,
     Security,
-    Ttl,
     database_of,
     with_password,
 )
@@ -82,14 +82,14 @@ class Settings(BaseSettings):
     flower_broker_api: SecretStr = SecretStr("")
 
     # Jobs
-    result_ttl: Ttl = 4 * 60 * 60
+    result_ttl: Duration = 4 * 60 * 60
     lease: Seconds = 15
     max_attempts: PositiveInt = 3
     queue_limit: NonNegativeInt = 0
     max_waiters: NonNegativeInt = 2000
     max_event_listeners: NonNegativeInt = 200
-    task_time_limit: PositiveInt = 120
-    task_soft_time_limit: PositiveInt = 100
+    task_time_limit: Duration = 120
+    task_soft_time_limit: Duration = 100
 
     # Consumers
     consumers: NonNegativeInt = 1
@@ -99,8 +99,8 @@ class Settings(BaseSettings):
     consumer_queues: str = ""
     task_modules: str = ""
     task_path: str = ""
-    card_ttl: Ttl = 7 * 24 * 60 * 60
-    shutdown_timeout: PositiveInt = 10
+    card_ttl: Duration = 7 * 24 * 60 * 60
+    shutdown_timeout: Duration = 10
     notification_consumers: NonNegativeInt = 1
     maintenance_consumers: NonNegativeInt = 1
 
@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     database_reader_url: SecretStr = SecretStr("")
     database_owner_url: SecretStr = SecretStr("")
     postgres_password: SecretStr = SecretStr("")
-    records_ttl: Ttl = 30 * 24 * 60 * 60
+    records_ttl: Duration = 30 * 24 * 60 * 60
 
     # Mail
     smtp_host: Host = ""
@@ -203,8 +203,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _mail_has_what_it_needs(self) -> Self:
-        if self.smtp_user and not self.smtp_host:
-            raise ValueError("SMTP_USER needs SMTP_HOST: the stack's own mail server has no login")
+        if (self.smtp_user or self.smtp_security != "none") and not self.smtp_host:
+            raise ValueError(
+                "SMTP_USER and SMTP_SECURITY need SMTP_HOST: the stack's own mail server has no login and no TLS"
+            )
         if bool(self.smtp_user) != bool(self.smtp_password.get_secret_value()):
             raise ValueError("SMTP_USER and SMTP_PASSWORD must be set together")
         if self.imap_host and not (self.imap_user and self.imap_password.get_secret_value()):
@@ -213,6 +215,12 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if not (value.get_secret_value() if isinstance(value, SecretStr) else value).isascii():
                 raise ValueError(f"{name.upper()} must be ASCII: the login methods support nothing else")
+        return self
+
+    @model_validator(mode="after")
+    def _backups_have_a_server(self) -> Self:
+        if self.backup_ftp_at and not self.ftp_host:
+            raise ValueError("BACKUP_FTP_AT needs FTP_HOST: without it every backup of the FTP server would fail")
         return self
 
     @model_validator(mode="after")
@@ -364,10 +372,11 @@ def get_settings() -> Settings:
     except OSError as error:
         sys.exit(f"glassqueue: {error}")
     except ValidationError as error:
-        sys.exit("\n".join(_explain(problem["loc"], problem["msg"]) for problem in error.errors()))
+        sys.exit("\n".join(_explain(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()))
 
 
-def _explain(location: tuple[int | str, ...], message: str) -> str:
+def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
     """Describe an invalid setting without its value, which may be a secret."""
-    name = str(location[0]).upper() if location else "settings"
-    return f"glassqueue: {name}: {message} (see .env.example)"
+    names = [str(location[0]).upper()] if location else []  # a message about several settings names them itself
+    reason = "there is no such setting" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+    return f"glassqueue: {': '.join([*names, reason])} (see .env.example)"

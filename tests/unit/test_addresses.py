@@ -15,7 +15,23 @@ LOGIN = {"imap_user": "me", "imap_password": "x"}
 
 @pytest.mark.parametrize("name", HOSTS)
 @pytest.mark.parametrize(
-    "wrong", ["http://h", "h:80", "[::1]:80", "1::2::3", "a b", "h/", "me@h", "a;b", "$h", "::1%eth0", "[]"]
+    "wrong",
+    [
+        "http://h",
+        "h:80",
+        "[::1]:80",
+        "1::2::3",
+        "a b",
+        "h/",
+        "me@h",
+        "a;b",
+        "$h",
+        "::1%eth0",
+        "[]",
+        "a..b",
+        ".h",
+        "a" * 64,
+    ],
 )
 def test_an_invalid_host_stops_the_start(name: str, wrong: str) -> None:
     """A host is only a name or an address: the scheme and the port have settings of their own."""

@@ -102,6 +102,20 @@ def test_all_wrong_lines_are_named_at_once(env: Path) -> None:
     assert [re.sub(r"glassqueue: .*\.env, (line \d): .*", r"\1", line) for line in lines] == ["line 1", "line 3"]
 
 
+def test_a_misspelt_name_is_called_unknown(env: Path) -> None:
+    """As one in the environment is."""
+    env.write_text("HTTP_PROT=9000\n")
+    with pytest.raises(SystemExit, match="glassqueue: HTTP_PROT: there is no such setting"):
+        get_settings()
+
+
+def test_a_folder_stops_the_start(env: Path) -> None:
+    """Docker makes one for a file that it shall mount and that is not there."""
+    env.mkdir()
+    with pytest.raises(SystemExit, match=r"glassqueue: .*\.env: Is a directory$"):
+        get_settings()
+
+
 def test_a_file_that_is_not_utf_8_stops_the_start(env: Path) -> None:
     """Compose would put another character there."""
     env.write_bytes("SMTP_PASSWORD=hunter2ä".encode("latin-1"))

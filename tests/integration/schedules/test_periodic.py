@@ -58,6 +58,7 @@ def test_a_restart_does_not_move_a_periodic_job(start: StartScheduler, scheduler
 
 
 OWN = {"HELLO_EVERY": RARELY, "PURGE_EVERY": RARELY, "BACKUP_DATABASE_AT": "@yearly", "BACKUP_FTP_AT": "0 3 1 jan *"}
+OWN |= {"FTP_HOST": "ftp.invalid"}
 
 
 def test_lost_and_damaged_entries_of_the_stack_are_restored_and_fire_nothing_extra(

@@ -63,7 +63,8 @@ def test_one_address_is_a_list_of_one() -> None:
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"smtp_user": "ann", "smtp_password": "x"}, "SMTP_USER needs SMTP_HOST"),
+        ({"smtp_user": "ann", "smtp_password": "x"}, "SMTP_USER and SMTP_SECURITY need SMTP_HOST"),
+        ({"smtp_security": "starttls"}, "SMTP_USER and SMTP_SECURITY need SMTP_HOST"),
         ({"smtp_host": "mail.example.org", "smtp_user": "ann"}, "must be set together"),
         ({"smtp_host": "mail.example.org", "smtp_password": "x"}, "must be set together"),
         ({"imap_host": "mail.example.org", "imap_user": "ann"}, "IMAP_HOST needs"),
