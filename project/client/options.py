@@ -26,7 +26,7 @@ HELP = f"""arguments of a task are given as NAME=VALUE. VALUE is parsed as JSON 
 exit codes:
   0    success; after waiting for a job: its status is SUCCESS
   1    the job failed or was revoked
-  2    wrong usage, or the service rejected the request (4xx)
+  2    wrong usage, an invalid setting, or the service rejected the request (4xx)
   3    the service is unavailable, full or broken (no response, 5xx, 429); submit and --wait
        have retried for --retry-for seconds where that may help
   4    the job has not ended after --wait=SECONDS
@@ -96,7 +96,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser = _parser()
     # argparse would use the next word as the value of --wait; only --wait=SECONDS has a value
     options, rest = parser.parse_known_args([f"--wait={math.inf}" if word == "--wait" else word for word in words])
-    options.url = options.url or get_settings().url  # read only if needed: .env may be invalid
+    options.url = options.url or _url_of_settings()  # read only if needed: .env may be invalid
     if options.command == "submit":
         # argparse does not accept positional arguments on both sides of an option
         late, rest = [w for w in rest if not w.startswith("-")], [w for w in rest if w.startswith("-")]
@@ -106,6 +106,15 @@ def parse(words: list[str]) -> argparse.Namespace:
     if options.command == "requeue" and bool(options.job_id) == options.failed:
         parser.error("requeue needs either a job id or --failed")
     return options
+
+
+def _url_of_settings() -> str:
+    """Return the URL of the stack; with invalid settings exit with 2, because 1 says that a job has failed."""
+    try:
+        return get_settings().url
+    except SystemExit as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 def _parser() -> Parser:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from project.client.options import parse
+from project.settings import get_settings
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,14 @@ def test_wrong_usage_is_one_line(line: str, says: str, capsys: pytest.CaptureFix
     out, error = capsys.readouterr()
     assert (out, error.count("\n")) == ("", 1)
     assert error.startswith("glassqueue: ") and says in error
+
+
+def test_invalid_settings_are_wrong_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1 would say that the job has failed."""
+    monkeypatch.setenv("HTTP_PORT", "eighty")
+    get_settings.cache_clear()
+    with pytest.raises(SystemExit, match="2"):
+        parse(["tasks"])
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert error.startswith("glassqueue: HTTP_PORT: ")
