@@ -17,16 +17,22 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 SETTINGS |= {f"{name}_FILE" for name in SETTINGS} | {"GLASSQUEUE_ENV_FILE", "GLASSQUEUE_URL"}
 # least similarity, 0 to 1: higher in a shell, because it may have names such as PG_PASSWORD; a container has few others
 IN_SHELL, IN_CONTAINER, AS_HINT = 0.9, 0.8, 0.6
+DOLLAR = "{name} contains a $, which make replaces; set it before the command: {name}='...' make up"
 
 
 def refuse_misspelt_settings() -> None:
-    """Exit with one line for each name that is probably a misspelt setting, except in containers."""
+    """Exit with one line for each name that is probably a misspelt setting, except in containers.
+
+    Exit also if `make` has changed a value: it replaces $$ by $, and $w by nothing.
+    """
     if get_settings().in_containers:
         return
-    wrong = [name for name in _on_make_line() if name not in SETTINGS | MAKES_OWN]
-    wrong += [name for name in _in_environment(IN_SHELL) if name not in wrong]
+    given = _on_make_line()
+    wrong = {name: _explain(name) for name in given if name not in SETTINGS | MAKES_OWN}
+    wrong |= {name: DOLLAR.format(name=name) for name, value in given.items() if name in SETTINGS and "$" in value}
+    wrong = {name: _explain(name) for name in _in_environment(IN_SHELL)} | wrong
     if wrong:
-        sys.exit("\n".join(f"glassqueue: {_explain(name)}" for name in wrong))
+        sys.exit("\n".join(f"glassqueue: {reason}" for reason in wrong.values()))
 
 
 def warn_of_misspelt_settings() -> None:
@@ -36,13 +42,13 @@ def warn_of_misspelt_settings() -> None:
         print(f"glassqueue: warning: {'; '.join(map(_explain, wrong))}", file=sys.stderr, flush=True)
 
 
-def _on_make_line() -> list[str]:
-    """Return the names in `make up NAME=value` and NAME:=value, which make passes in MAKEFLAGS.
+def _on_make_line() -> dict[str, str]:
+    """Return names and values of `make up NAME=value` and NAME:=value as they were typed, which make has in MAKEFLAGS.
 
-    It escapes spaces in values.
+    It doubles each $, and puts a backslash before spaces and backslashes.
     """
     _, _, given = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
-    return re.findall(r"(?<!\\)(?:^|\s)([A-Za-z_][\w-]*):*=", given)
+    return dict(re.findall(r"(?:^|(?<=\s))([A-Za-z_][\w-]*):*=((?:\\.|[^\s\\])*)", given))
 
 
 def _in_environment(least: float) -> list[str]:

@@ -51,6 +51,10 @@ def test_the_client_asks_where_the_settings_let_the_stack_listen(monkeypatch: py
         ),
         ({"MAKEFLAGS": " -- CONSUMRES:=3"}, "CONSUMRES: there is no such setting; did you mean CONSUMERS?"),
         ({"MAKEFLAGS": " -- PORT-OFFSET=100"}, "PORT-OFFSET: there is no such setting; did you mean PORT_OFFSET?"),
+        (
+            {"MAKEFLAGS": r" -- SMTP_USER=a\ b SMTP_PASSWORD=pa$$$$w0rd\ $${HOME} LEASE=9"},
+            "SMTP_PASSWORD contains a $, which make replaces; set it before the command: SMTP_PASSWORD='...' make up",
+        ),
     ],
 )
 def test_a_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], says: str) -> None:
