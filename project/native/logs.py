@@ -23,6 +23,13 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `head` or `less` stops reading
     misspelt.refuse_misspelt_settings()
     folder = get_settings().run_dir
+    try:
+        _show(folder)
+    except OSError as error:  # for example the stack of another user
+        sys.exit(f"glassqueue: {error.filename or folder}: {error.strerror}")
+
+
+def _show(folder: Path) -> None:
     if not (folder / STACK_LOG).exists():
         sys.exit(f"glassqueue: there is no log in {folder} yet; start the stack with `make up`")
     job_id, part = os.environ.get("JOB", ""), os.environ.get("PART", "")
