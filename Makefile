@@ -65,7 +65,7 @@ redis-cli: .venv/native ## open a shell on the stack's Redis; ARGS='LLEN default
 	@python -m project.native.redis_cli $(ARGS)
 
 new: .venv/dev ## make a service of your own: DIR=../myservice NAME=myservice WITHOUT=mail,backups,records,reminders
-	@python -m docs.tools.new "$(DIR)" "$(NAME)" "$(WITHOUT)"
+	@python -m docs.tools.new "$$DIR" "$$NAME" "$$WITHOUT"
 
 lint: .venv/dev ## check style, types and Dockerfiles
 	ruff check

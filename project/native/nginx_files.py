@@ -18,7 +18,7 @@ WEB = "web"  # a link to the page, in NGINX's folder
 def render(target: Path, values: dict[str, str]) -> None:
     """Copy nginx/ to the target folder and render templates/*.template into conf.d/."""
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(SOURCE, target, ignore=shutil.ignore_patterns("Dockerfile"))
+    shutil.copytree(SOURCE, target, ignore=shutil.ignore_patterns("Dockerfile", ".*"))  # .#nginx.conf: Emacs
     (target / "conf.d").mkdir()
     (target / WEB).symlink_to(Path("project/web").absolute())
     for template in (target / "templates").glob("*.template"):

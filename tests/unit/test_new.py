@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def test_a_service_without_any_part_does_not_mention_them(tmp_path: Path) -> Non
         (["{tmp}/new", "My-Service", ""], "NAME=My-Service: use 2 to 31 lower-case letters"),
         (["project/new", "service", ""], "DIR=project/new is inside this project"),
         (["{tmp}", "service", ""], "exists and is not empty"),
+        (["{tmp}/file/new", "service", ""], "file/new: File exists"),
         (["{tmp}/new", "service", "mail,fax"], "WITHOUT=fax: there is no such part; the parts are reminders, mail, "),
         (["{tmp}/new", "service", "records"], "WITHOUT=records: backups cannot do without it; leave that out too"),
     ],
@@ -62,4 +64,22 @@ def test_a_service_that_cannot_be_finished_leaves_nothing_behind(
     monkeypatch.setitem(cuts.TABLE, "mail", {"files": ["project/no_such_file.py"]})
     with pytest.raises(cuts.NotFoundError):
         new.main([str(tmp_path / "new"), "service", "mail"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_text_stays_as_it_is(tmp_path: Path) -> None:
+    """Such as an image, or what a file manager leaves behind."""
+    (tmp_path / ".DS_Store").write_bytes(b"\x00\xff glassqueue")
+    (tmp_path / "text.py").write_text("glassqueue")
+    new._rename(tmp_path, "service")
+    assert (tmp_path / ".DS_Store").read_bytes() == b"\x00\xff glassqueue"
+    assert (tmp_path / "text.py").read_text() == "service"
+
+
+def test_the_shell_interprets_nothing_in_the_name_of_the_folder(tmp_path: Path) -> None:
+    """Quotes and backquotes are part of it."""
+    arguments = [f'DIR={tmp_path}/`touch {tmp_path}/made`"new', "NAME=No"]
+    make = ["make", "--no-print-directory", "--old-file=.venv/dev", "new", *arguments]
+    done = subprocess.run(make, check=False, capture_output=True, text=True, timeout=60)
+    assert done.stderr.startswith("make new: NAME=No: use 2 to 31"), done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -31,13 +31,16 @@ USAGE = "make new DIR=../myservice NAME=myservice WITHOUT=mail,backups,records,r
 def main(words: list[str]) -> None:
     """Make the service, or exit with one line that gives the reason; nothing is left behind then."""
     folder, name, without = _checked(*[*words, "", "", ""][:3])
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder.parent) as temporary:
-        made = Path(temporary) / name
-        _make(made, name, without)
-        if folder.exists():
-            folder.rmdir()  # it is empty
-        made.rename(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder.parent) as temporary:
+            made = Path(temporary) / name
+            _make(made, name, without)
+            if folder.exists():
+                folder.rmdir()  # it is empty
+            made.rename(folder)
+    except OSError as error:  # for example a folder that you cannot write, or a full disk
+        sys.exit(f"make new: DIR={folder}: {error.strerror or error}")
     print(f"{name} is in {folder}. Its README says how to go on:\n\n  cd {folder} && make up")
 
 
@@ -65,7 +68,7 @@ def _make(root: Path, name: str, without: list[str]) -> None:
     root.mkdir()
     for each in COPIED:
         if Path(each).is_dir():
-            shutil.copytree(each, root / each, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(each, root / each, ignore=shutil.ignore_patterns("__pycache__", ".#*"))
         else:
             shutil.copy(each, root / each)
     (root / "tests/support").mkdir(parents=True)
@@ -83,10 +86,18 @@ def _rename(root: Path, name: str) -> None:
     """Give all files the name of the service, which is also that of containers, loggers and metrics."""
     title = name.replace("_", " ").capitalize()
     for path in root.rglob("*"):
-        if path.is_file() and not path.name.endswith(".lock"):
-            text = path.read_text().replace("{version}", __version__) if path.suffix == ".md" else path.read_text()
+        if path.is_file() and not path.name.endswith(".lock") and (text := _text(path)):
+            text = text.replace("{version}", __version__) if path.suffix == ".md" else text
             text = text.replace("Glassqueue", title).replace("GLASSQUEUE", name.upper()).replace("glassqueue", name)
             path.write_text(text.replace("{origin}", "Glassqueue") if path.suffix == ".md" else text)
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file, or "" if it is not a text, such as an image."""
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        return ""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The NGINX files: accepted by the real binary, and without the mistakes that gixy knows."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,19 @@ def test_nginx_accepts_its_configuration(rendered: Path) -> None:
     run = subprocess.run(command, cwd=rendered, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "warn" not in run.stderr.replace('the "user" directive', "")
+
+
+def test_lock_files_of_an_editor_are_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Emacs makes a link to nowhere beside a file with unsaved changes."""
+    shutil.copytree("nginx", tmp_path / "nginx")
+    (tmp_path / "nginx/templates/.#server.conf.template").symlink_to("ann@laptop.4711")
+    monkeypatch.chdir(tmp_path)
+    nginx_files.render(tmp_path / "run", VALUES)
+    assert sorted(path.name for path in (tmp_path / "run/conf.d").iterdir()) == [
+        "limits.conf",
+        "server.conf",
+        "upstreams.conf",
+    ]
 
 
 def test_files_that_nginx_refuses_stop_the_start(tmp_path: Path) -> None:
