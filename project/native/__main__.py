@@ -1,4 +1,4 @@
-"""Run `make up`, `make down` and `make reset`: `python -m project.native [up | down | reset]`."""
+"""Run `make up`, `make down`, `make reset` and `make clean`: `python -m project.native [up | down | reset | clean]`."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ with explained():
     from project.native import launch, run_dir
     from project.settings import get_settings
 
-COMMANDS = {"up": launch.up, "down": run_dir.down, "reset": run_dir.reset}
+COMMANDS = {"up": launch.up, "down": run_dir.down, "reset": run_dir.reset, "clean": run_dir.clean}
 
 
 def main(words: list[str]) -> None:
@@ -34,7 +34,7 @@ def main(words: list[str]) -> None:
         COMMANDS[words[0] if words else "up"]()
     except OSError as error:  # the folder belongs to root after `sudo make up`, or the disk is full
         place = error.filename or get_settings().run_dir
-        sys.exit(f"glassqueue: {place}: {error.strerror}; RUN_DIR must be a folder in which you can write")
+        sys.exit(f"glassqueue: {place}: {error.strerror or error}; RUN_DIR must be a folder in which you can write")
 
 
 if __name__ == "__main__":

@@ -80,6 +80,23 @@ def down() -> None:
     print(f"glassqueue: stopped the stack in {folder}")
 
 
+def clean() -> None:
+    """Stop the stack that runs in RUN_DIR, and delete the contents of the folder."""
+    folder = get_settings().run_dir
+    refuse_files_of_others(folder)
+    down()  # holds the lock until this process ends
+    if not folder.exists():
+        return
+    for path in list(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    with suppress(OSError):  # a link to a folder, or a mounted disk
+        folder.rmdir()
+    print(f"glassqueue: deleted the data of the stack in {folder}")
+
+
 def reset() -> None:
     """Delete the data of the stack's own Redis (all jobs, results and schedules) and Flower's copy of it."""
     settings = get_settings()

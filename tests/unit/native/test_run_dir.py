@@ -47,7 +47,7 @@ def test_the_folder_of_the_project_is_refused(folder: Path) -> None:
         run_dir.refuse_files_of_others(folder)
 
 
-@pytest.mark.parametrize("word", ["up", "reset", "down"])
+@pytest.mark.parametrize("word", ["up", "reset", "down", "clean"])
 def test_no_command_changes_the_folder_of_the_project(tmp_path: Path, word: str) -> None:
     """`make up RUN_DIR=.` used to delete its folder nginx/."""
     copy = tmp_path / "glassqueue"
@@ -64,6 +64,22 @@ def test_make_reset_deletes_only_what_a_stack_has_made(tmp_path: Path) -> None:
     done = _command("reset", RUN_DIR=str(tmp_path))
     assert done.returncode == 1 and "no stack has run there" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["redis"]
+
+
+def test_make_clean_deletes_only_the_folder_of_this_stack(tmp_path: Path) -> None:
+    """`make clean PORT_OFFSET=100` used to delete the data of the first stack."""
+    copy, chosen, other = tmp_path / "glassqueue", tmp_path / "chosen", tmp_path / "other"
+    shutil.copytree(".", copy, ignore=NOT_COPIED)
+    (copy / ".venv").symlink_to(sys.prefix)
+    for folder in (copy / ".run", copy / ".run-100", chosen, other):
+        (folder / "redis").mkdir(parents=True)
+        (folder / "launcher.pid").touch()
+    (other / "launcher.pid").unlink()
+    clean = ["make", "--no-print-directory", "--old-file=.venv/native", "clean"]
+    for settings in ["PORT_OFFSET=100"], [f"RUN_DIR={chosen}"], [f"RUN_DIR={other}"]:
+        subprocess.run([*clean, *settings], cwd=copy, check=False, capture_output=True, timeout=60)
+    assert [folder.exists() for folder in (copy / ".run-100", chosen)] == [False, False]
+    assert [(folder / "redis").exists() for folder in (copy / ".run", other)] == [True, True]
 
 
 def test_make_down_twice_at_a_time_signals_no_other_process(tmp_path: Path) -> None:
