@@ -53,7 +53,7 @@ def checked_host(text: str) -> str:
     host = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
     address = as_address(host)
     wrong = (":" in host and not isinstance(address, IPv6Address)) or not _has_valid_labels(host)
-    if wrong or (text and not host) or re.search(r"""[\s/@?#;{}$"'\\\[\]%]""", host):
+    if wrong or (text and not host) or re.search(r"""[\s/@?#;{}$"'\\\[\]%*,]""", host):
         raise ValueError("must be a host name or an address, such as 127.0.0.1 or ::1, without a scheme or a port")
     return str(address) if address else host.lower()
 

@@ -31,6 +31,8 @@ LOGIN = {"imap_user": "me", "imap_password": "x"}
         "a..b",
         ".h",
         "a" * 64,
+        "*",
+        "10.0.0.1,10.0.0.2",
     ],
 )
 def test_an_invalid_host_stops_the_start(name: str, wrong: str) -> None:
