@@ -284,6 +284,11 @@ class Settings(BaseSettings):
         return not elsewhere and not (self.broker_url and self.broker_kind == "leased")
 
     @property
+    def own_broker(self) -> bool:
+        """Tell whether the native stack starts its own broker, which is its Redis."""
+        return self.own_redis and self.broker_kind != "amqp"
+
+    @property
     def password_file(self) -> Path:
         """Return the file in which `make up` keeps the generated password of its own Redis."""
         return self.run_dir / f"redis-{self.redis_port}.password"

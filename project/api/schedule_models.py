@@ -191,7 +191,7 @@ class SchedulePage(BaseModel):
 
 
 def _listed(schedule: ScheduleOut) -> ScheduleOut:
-    """Return a schedule without its arguments if they are long: each may have megabytes, such as the text of a mail."""
+    """Return a schedule without its arguments if they are long: each may have megabytes of them."""
     if len(json.dumps(schedule.arguments)) <= LONGEST:
         return schedule
     return schedule.model_copy(update={"arguments": None, "omitted": ["kwargs"]})

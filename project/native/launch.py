@@ -67,7 +67,7 @@ def _allow_chaos(settings: Settings) -> None:
 
 def _warn_of_broker(settings: Settings) -> None:
     """Print why a broker elsewhere cannot be used yet: the parts wait for it in silence."""
-    if settings.own_redis and settings.broker_kind != "amqp":
+    if settings.own_broker:
         return  # it is not started yet
     from celery import current_app  # noqa: PLC0415  # load_app() has made it; `make down` starts faster without it
 
