@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from project.errors import TooManyEventListeners
+from project.errors import BrokerUnavailable, TooManyEventListeners
 from project.job_models import Change
 from project.jobs.job_events import ALL, Changes
 
 INTERVAL = 0.1  # seconds between two chunks: each send has a cost per client, so changes are batched
 BACKLOG = 100  # chunks kept for a client that reads slowly; older ones are dropped
+PATIENCE = 1.8  # seconds that a client waits until Redis has confirmed the subscription
 KEEPALIVE = 15  # seconds of silence after which a comment is sent, so that no proxy closes an idle connection
 
 Listener = asyncio.Queue[bytes]
@@ -24,17 +25,23 @@ class Feed:
         self._changes, self._limit = changes, limit
         self._listeners: set[Listener] = set()
         self._reader: asyncio.Task[None] | None = None
+        self._confirmed = asyncio.Event()
 
     @asynccontextmanager
     async def listener(self) -> AsyncIterator[Listener]:
-        """Listen while the block runs; raise TooManyEventListeners."""
+        """Listen while the block runs, to every change from its beginning on.
+
+        Raises TooManyEventListeners, or BrokerUnavailable if Redis does not confirm the subscription in time.
+        """
         if len(self._listeners) >= self._limit:
             raise TooManyEventListeners
         listener: Listener = asyncio.Queue(BACKLOG)
         self._listeners.add(listener)
         if self._reader is None or self._reader.done():
-            self._reader = asyncio.create_task(self._read())
+            self._confirmed = asyncio.Event()
+            self._reader = asyncio.create_task(self._read(self._confirmed))
         try:
+            await self._wait_for(self._confirmed)
             yield listener
         finally:
             self._listeners.discard(listener)
@@ -42,8 +49,15 @@ class Feed:
                 self._reader.cancel()
                 self._reader = None  # it may end later than the next one begins
 
-    async def _read(self) -> None:
+    async def _wait_for(self, confirmed: asyncio.Event) -> None:
+        try:
+            await asyncio.wait_for(confirmed.wait(), PATIENCE)
+        except TimeoutError:
+            raise BrokerUnavailable from None
+
+    async def _read(self, confirmed: asyncio.Event) -> None:
         async with self._changes.watch(ALL) as changes:
+            confirmed.set()
             while True:
                 batch = [await changes.get()]
                 while not changes.empty():

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from project.api.event_feed import BACKLOG, INTERVAL, Feed
-from project.errors import TooManyEventListeners
+from project.errors import BrokerUnavailable, TooManyEventListeners
 from project.jobs.job_events import ALL, Changes
 from project.settings import Settings
 from tests.support.changes import NOT_CHANGES
@@ -52,19 +52,37 @@ def test_all_listeners_share_the_bytes_of_an_event(server: RedisServer) -> None:
     async def listen() -> None:
         changes, feed = _feed(server, 3)
         async with feed.listener() as first, feed.listener() as second:
-            while not changes.listeners:
-                await asyncio.sleep(0)
-            async with changes.watch(ALL):  # until Redis has confirmed the subscription
-                await asyncio.to_thread(_publish, server, CHANGE)
-                piece = await asyncio.wait_for(first.get(), 5)
-                assert piece is await asyncio.wait_for(second.get(), 5)
-                assert piece.startswith(b'event: change\ndata: {"job_id":"a"') and piece.endswith(b"\n\n")
-                begun, found, pieces = time.monotonic(), 0, 0
-                await asyncio.to_thread(_publish, server, *[CHANGE] * 50)
-                while found < 50:
-                    found += (await asyncio.wait_for(first.get(), 5)).count(b"event: change")
-                    pieces += 1
-                assert pieces <= 2 + (time.monotonic() - begun) / INTERVAL
+            await asyncio.to_thread(_publish, server, CHANGE)
+            piece = await asyncio.wait_for(first.get(), 5)
+            assert piece is await asyncio.wait_for(second.get(), 5)
+            assert piece.startswith(b'event: change\ndata: {"job_id":"a"') and piece.endswith(b"\n\n")
+            begun, found, pieces = time.monotonic(), 0, 0
+            await asyncio.to_thread(_publish, server, *[CHANGE] * 50)
+            while found < 50:
+                found += (await asyncio.wait_for(first.get(), 5)).count(b"event: change")
+                pieces += 1
+            assert pieces <= 2 + (time.monotonic() - begun) / INTERVAL
+        await changes.close()
+
+    asyncio.run(listen())
+
+
+def test_a_listener_hears_of_a_change_that_is_published_at_once(server: RedisServer) -> None:
+    """Its stream begins when Redis has confirmed the subscription, and not while Redis is frozen."""
+
+    async def listen() -> None:
+        changes, feed = _feed(server, 1)
+        for job_id in ("a", "b"):  # the second one after the first has left
+            async with feed.listener() as events:
+                await asyncio.to_thread(_publish, server, CHANGE | {"job_id": job_id})
+                assert f'"job_id":"{job_id}"'.encode() in await asyncio.wait_for(events.get(), 5)
+        server.send("STOP")
+        try:
+            with pytest.raises(BrokerUnavailable):
+                async with feed.listener():
+                    pass
+        finally:
+            server.send("CONT")
         await changes.close()
 
     asyncio.run(listen())
