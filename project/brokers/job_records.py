@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from project.brokers.base import BeingSent, Broker, hidden, library_errors
 from project.brokers.leased_backend import LeasedBackend
 from project.leased_transport import JobExists, QueueFull, keys, messages, records, scripts
-from project.leased_transport.admission import due_at
+from project.leased_transport.admission import check_id, due_at
 from project.task_options.followers import patiently
 
 UNSENT_TTL = 60  # seconds that a record lives until its message is sent: longer than any sender waits for a broker
@@ -44,9 +44,11 @@ def publish(task: Any, args: Any, kwargs: Any, job_id: str | None, options: dict
     """Write the record of a job and send its message; delete the record again if the message cannot be sent.
 
     Raises JobExists for a job whose message was sent before, unless a parent that runs again submits the same child;
-    QueueFull; or OperationalError when the broker or Redis is away, which a running job waits out.
+    QueueFull; ValueError for an id with control characters; or OperationalError when the broker or Redis is away, which
+    a running job waits out.
     """
     job_id = job_id or str(uuid4())
+    check_id(job_id)
     send = _retry if task.request.id == job_id else _register_and_send
     message = JobMessage(task, args, kwargs, job_id, task.request.get("nonce") or "", options)
     return patiently(partial(send, message))

@@ -50,9 +50,7 @@ def prepare(queue: str, message: dict[str, Any], channel: Any, parent: str = "")
     """
     headers, properties = message["headers"], message["properties"]
     job_id, eta = headers["id"], headers.get("eta")
-    if not str(job_id).isprintable():  # in logs, and where processes show their leases, a line is a job
-        allowed = "letters, digits, punctuation and spaces are allowed, but no control characters"
-        raise ValueError(f"{job_id!r} cannot be a job's id: {allowed}")
+    check_id(job_id)
     kept = {k: v for k, v in headers.items() if k not in DERIVED_HEADERS and v not in EMPTY and v != job_id}
     carried = {k: v for k, v in properties.items() if k not in DERIVED_PROPERTIES and v and v != job_id}
     priority = channel._get_message_priority(message)
@@ -68,6 +66,13 @@ def prepare(queue: str, message: dict[str, Any], channel: Any, parent: str = "")
         *(headers.get("taken_from") or ("", "")), len(record), *record,
         *(channel.priority_steps if channel.queue_limit else ()),
     ]  # fmt: skip
+
+
+def check_id(job_id: Any) -> None:
+    """Raise ValueError for an id with control characters: in logs, and where processes show leases, a line is a job."""
+    if not str(job_id).isprintable():
+        allowed = "letters, digits, punctuation and spaces are allowed, but no control characters"
+        raise ValueError(f"{job_id!r} cannot be a job's id: {allowed}")
 
 
 def admit(client: Redis, call: Admission) -> None:

@@ -72,6 +72,13 @@ def test_a_report_without_a_state_is_stored(tasks: Tasks, worker: Worker) -> Non
     assert tasks.redis.hget(keys.job(job_id), "meta") == b'{"done": 3}'
 
 
+def test_an_id_with_control_characters_is_refused(tasks: Tasks) -> None:
+    """As with leases; the job leaves no record."""
+    with pytest.raises(ValueError, match="no control characters"):
+        tasks.app.tasks["sum"].apply_async((3,), task_id="a\nb", queue="uncounted")
+    assert not tasks.redis.exists(keys.job("a\nb"))
+
+
 def test_a_retry_is_recorded_before_its_message_is_sent(
     session_server: RedisServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
