@@ -174,6 +174,13 @@ def report_without_a_state(self: Any) -> None:
 
 
 @shared_task(bind=True)
+def report_a_state(self: Any, name: str) -> None:
+    """Report a state of its own, and wait at a gate."""
+    self.update_state(state="COUNTING", meta={"done": 3})
+    pass_gate(name)
+
+
+@shared_task(bind=True)
 def try_again_later(self: Any, name: str) -> None:
     """Wait at a gate, then retry in a minute."""
     pass_gate(name)

@@ -12,7 +12,7 @@ if FINAL[status] then
   if nonce == '' or asked ~= nonce then return 0 end
   begin_anew(id, status) -- a requeued job whose message is discarded, such as an expired one, before confirm_sent.lua
 end
-if queue and new ~= 'STARTED' then
+if queue and (FINAL[new] or WAITING[new]) then -- otherwise it goes on running: the task reports a state of its own
   redis.call('ZREM', 'leases:' .. queue, id)
   redis.call('ZREM', 'delayed:' .. queue, id) -- of a retry whose message could not be sent
 end

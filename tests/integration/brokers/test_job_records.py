@@ -72,6 +72,18 @@ def test_a_report_without_a_state_is_stored(tasks: Tasks, worker: Worker) -> Non
     assert tasks.redis.hget(keys.job(job_id), "meta") == b'{"done": 3}'
 
 
+def test_a_job_that_reports_a_state_of_its_own_still_counts_as_running(tasks: Tasks, worker: Worker) -> None:
+    """It is listed with its consumer until it ends."""
+    job_id = tasks.submit("report_a_state", "listed", queue="unleased")
+    tasks.came("listed")
+    assert tasks.redis.hget(keys.job(job_id), "status") == b"COUNTING"
+    queue = tasks.redis.hget(keys.job(job_id), "queue").decode()
+    assert tasks.redis.zrange(keys.leases(queue), 0, -1) == [job_id.encode()]
+    tasks.open("listed")
+    assert tasks.ended(job_id)["status"] == "SUCCESS"
+    assert tasks.redis.zcard(keys.leases(queue)) == 0
+
+
 def test_an_id_with_control_characters_is_refused(tasks: Tasks) -> None:
     """As with leases; the job leaves no record."""
     with pytest.raises(ValueError, match="no control characters"):
