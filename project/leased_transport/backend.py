@@ -14,8 +14,10 @@ from .lease_keeper import LeaseKeeper
 
 logger = logging.getLogger(__name__)
 
-#: Not written here: fetch.lua writes STARTED, and the publish of a retry writes RETRY.
-WRITTEN_ELSEWHERE = frozenset({states.STARTED, states.RETRY, states.RECEIVED})
+#: Not written here: the publish of a retry writes RETRY.
+WRITTEN_ELSEWHERE = frozenset({states.RETRY, states.RECEIVED})
+#: What Celery stores when a job begins; fetch.lua has written STARTED then.
+BEGUN = {"pid", "hostname"}
 #: The fields of every result; `result_extended` adds the task's name, arguments, consumer, queue and group.
 BASIC = frozenset({"status", "result", "traceback", "children", "date_done"})
 
@@ -62,7 +64,8 @@ class Backend(redis.RedisBackend):
 
     def _store_result(self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None,
                       **kwargs: Any) -> Any:  # fmt: skip
-        if state in WRITTEN_ELSEWHERE:
+        begins = state == states.STARTED and isinstance(result, dict) and result.keys() == BEGUN
+        if begins or state in WRITTEN_ELSEWHERE:
             return result
         children = self.current_task_children(request)
         fields: list[Any] = ["children", self.encode(children)] if children else []

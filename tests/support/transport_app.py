@@ -15,7 +15,8 @@ from project.brokers import broker_for
 from project.leased_transport import celery_settings
 from project.settings import Settings
 
-STATES = {"none": None, "empty": "", "a boolean": True, "half a surrogate pair": "\udcff"}  # that a job may report
+#: States that a job may report.
+STATES = {"none": None, "empty": "", "started": "STARTED", "a boolean": True, "half a surrogate pair": "\udcff"}
 
 TRANSPORT_OPTIONS = {"recent_limit", "health_check_interval"}
 

@@ -13,8 +13,8 @@ from tests.support.wait import wait_until
 
 
 @every_pool
-@pytest.mark.parametrize("state", ["none", "empty"])
-def test_a_report_without_a_state_is_stored(
+@pytest.mark.parametrize("state", ["none", "empty", "started"])
+def test_a_report_without_a_state_of_its_own_is_stored(
     app: Celery, redis: Redis, workers: StartWorker, pool: str, slots: int, state: str
 ) -> None:
     """The job stays STARTED and runs once, as do the jobs beside it."""
