@@ -52,7 +52,17 @@ class Consumer(consumer.Consumer):
     def add_task_queue(self, *args: Any, **kwargs: Any) -> None:
         """Serve one more queue, by the remote control command add_consumer."""
         super().add_task_queue(*args, **kwargs)
+        self._note_queues()
+
+    def cancel_task_queue(self, queue: str) -> None:
+        """Stop serving a queue, by the remote control command cancel_consumer."""
+        super().cancel_task_queue(queue)
+        self._note_queues()
+
+    def _note_queues(self) -> None:
+        """In the front process of a forked pool, reap from these queues, and show them to slots that start later."""
         if isinstance(self.pool, forked.TaskPool):
+            self.pool.queues.write(self.app.amqp.queues.consume_from)
             self._reap()
 
     def _leave_jobs_to_slots(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from celery.concurrency.base import BasePool
 from celery.exceptions import ImproperlyConfigured
 
-from .forked_board import SlotBoard
+from .forked_board import QueueBoard, SlotBoard
 from .forked_front import Front
 from .forked_slot import run_slot
 from .forked_supervisor import ORDERS, SlotSupervisor
@@ -34,6 +34,7 @@ class TaskPool(BasePool):
         """Share memory with the slots, which are forked later."""
         super().__init__(*args, **kwargs)
         self.boards = [SlotBoard() for _ in range(self.limit)]
+        self.queues = QueueBoard()
 
     def on_start(self) -> None:
         """Fork all other processes; this method returns in the front process only."""
@@ -42,6 +43,8 @@ class TaskPool(BasePool):
         timeout = self.app.conf.worker_soft_shutdown_timeout or 0
         reports = SlotSupervisor(self.boards, partial(run_slot, self.consumer), timeout).run()
         self.consumer.hub.reset()  # the poller is the supervisor's
+        if names := self.queues.read():  # this process takes the place of one that has ended
+            self.app.amqp.queues.select(names)
         self.front = Front(self.consumer, self.boards, reports)
 
     def register_with_event_loop(self, hub: Any) -> None:

@@ -4,6 +4,7 @@ import math
 import mmap
 import struct
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,31 @@ JOB_AT = lease_board.SIZE
 ORDER_AT = JOB_AT + ROOM
 COUNTS_AT = ORDER_AT + ROOM
 SIZE = COUNTS_AT + COUNTS.size
+QUEUES_ROOM = 2**16  # as many bytes as ORDER can count
+
+
+class QueueBoard:
+    """The queues that a consumer serves since remote control commands have changed them.
+
+    The front process writes them; processes that are started later read them.
+    """
+
+    def __init__(self) -> None:
+        """Share memory with the processes that this one will fork."""
+        self._memory = mmap.mmap(-1, QUEUES_ROOM)
+
+    def write(self, names: Iterable[str]) -> None:
+        """Show the names; if there are too many, new processes serve the queues that the consumer began with."""
+        text = "\0".join(names).encode()
+        ORDER.pack_into(self._memory, 0, 0)
+        if len(text) <= QUEUES_ROOM - ORDER.size:
+            self._memory[ORDER.size : ORDER.size + len(text)] = text
+            ORDER.pack_into(self._memory, 0, len(text))
+
+    def read(self) -> list[str]:
+        """Return the names; none if no command has changed them."""
+        (length,) = ORDER.unpack_from(self._memory, 0)
+        return self._memory[ORDER.size : ORDER.size + length].decode().split("\0") if length else []
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def run_slot(consumer: Any, board: SlotBoard) -> int:
         hostname=parent.hostname,
         pool_cls=type("SlotPool", (SlotPool,), {"slot": board, "slots": parent.concurrency}),
         concurrency=1,
-        queues=list(app.amqp.queues.consume_from),
+        queues=consumer.pool.queues.read() or list(app.amqp.queues.consume_from),
         ready_callback=lambda _: None,  # the front process is what the outside knows of this consumer
         quiet=True,
         without_heartbeat=True,

@@ -40,7 +40,7 @@ def connect() -> None:
     @signals.worker_ready.connect(weak=False)
     def _start(sender: Any, **_: Any) -> None:
         client, consumer = sender.app.broker.redis, describe(sender)
-        send = partial(_send, client, consumer, _counter(sender))
+        send = partial(_send, client, consumer, partial(_current, sender, _counter(sender)))
         send()
         arguments = (client, consumer["name"], send, ended)
         threads.append(threading.Thread(target=_run, args=arguments, name="heartbeat", daemon=True))
@@ -88,10 +88,16 @@ def _counter(consumer: Any) -> Callable[[], int]:
     return consumer.pool.jobs_done if isinstance(consumer.pool, forked.TaskPool) else jobs_done
 
 
-def _send(client: Redis, consumer: dict[str, Any], count: Callable[[], int]) -> None:
+def _current(consumer: Any, count: Callable[[], int]) -> dict[str, Any]:
+    """Return what changes while a consumer runs: remote control commands add and cancel queues."""
+    tasks = [task.name for task in served_tasks(consumer)]
+    return {"done": count(), "queues": sorted(consumer.app.amqp.queues.consume_from), "tasks": tasks}
+
+
+def _send(client: Redis, consumer: dict[str, Any], current: Callable[[], dict[str, Any]]) -> None:
     name = consumer["name"]
     try:
-        HEARTBEAT(client, [keys.consumer(name), keys.CONSUMERS], [name, json.dumps(consumer | {"done": count()}), TTL])
+        HEARTBEAT(client, [keys.consumer(name), keys.CONSUMERS], [name, json.dumps(consumer | current()), TTL])
     except RedisError as error:
         log.debug("cannot send a heartbeat: %r", error)
 

@@ -163,3 +163,24 @@ def test_expired_leases_of_a_queue_that_was_added_are_reaped(app: Celery, redis:
     assert app.control.add_consumer("added", reply=True, timeout=5)
     assert job.get(timeout=20) == "added"
     assert record(redis, job.id)["attempts"] == "2"
+
+
+def test_a_replaced_process_serves_the_queues_that_were_added_and_not_those_that_were_cancelled(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """The same holds for the process that answers remote control commands."""
+    workers("one", "forked", 1, "--max-tasks-per-child", "1")
+    before = _front(app)
+    assert app.control.add_consumer("added", reply=True, timeout=5)
+    os.kill(before, 9)
+    wait_until(lambda: _front(app) != before)
+    for number in range(3):
+        assert app.tasks["note"].apply_async((f"n{number}",), queue="added").get(timeout=20) == f"n{number}"
+    served = app.control.inspect(timeout=5).active_queues()["one@test"]
+    assert {queue["name"] for queue in served} == {"celery", "added"}
+    assert app.control.cancel_consumer("added", reply=True, timeout=5)
+    assert app.tasks["add"].delay(1, 2).get(timeout=20) == 3  # by the process that has heard the command, or before
+    app.tasks["note"].apply_async(("waits",), queue="added")
+    for _ in range(3):
+        assert app.tasks["add"].delay(1, 2).get(timeout=20) == 3
+    assert redis.llen("added") == 1
