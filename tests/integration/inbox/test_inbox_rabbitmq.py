@@ -13,9 +13,11 @@ import amqp
 import pytest
 
 from project.brokers import rabbitmq
+from project.celery_config.app import create_celery_app
 from project.inbox.messages import LONGEST
 from project.inbox.redis_list import INBOX, REJECTED
 from project.leased_transport import keys, records
+from project.settings import Settings
 from tests.chaos.proxy import CuttingProxy
 from tests.support.http import assert_problem
 from tests.support.inbox import push, rejected
@@ -52,7 +54,8 @@ def channel(rabbit: RabbitServer, redis: Any) -> Iterator[Any]:
     with rabbit.connection() as connection:
         channel = connection.channel()
         channel.queue_declare(QUEUE, durable=True, auto_delete=False)
-        wait_until(lambda: _is_there(rabbit, "cpu"), what="the producer has declared its queues")
+        declared = [QUEUE, "cpu", rabbitmq.DEAD]
+        wait_until(lambda: all(_is_there(rabbit, name) for name in declared), what="the producer has declared its queues")
         for name in (QUEUE, "cpu"):
             channel.queue_purge(name)
         yield channel
@@ -168,6 +171,34 @@ def test_a_dead_letter_that_is_not_a_job_is_rejected(redis: Any, channel: Any) -
     wait_until(lambda: redis.hget("job:mine", "status") == b"FAILURE")
     entry = rejected(redis, len(odd))
     assert all(each["reason"].startswith("RabbitMQ dead-lettered it, and it is not a job") for each in entry)
+
+
+def test_a_job_that_expires_in_its_queue_is_revoked(
+    redis: Any, channel: Any, rabbit: RabbitServer, server: RedisServer
+) -> None:
+    """As with the other brokers; RabbitMQ gives it to the producer as a dead letter."""
+    app = create_celery_app(Settings(_env_file=None, broker_url=rabbit.url, redis_url=server.url))
+    job_id = app.tasks["sum"].apply_async(kwargs={"number": 1}, expires=0.2).id
+    wait_until(lambda: redis.hget(f"job:{job_id}", "status") == b"REVOKED")
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("deaths", "error"),
+    [
+        ([("delivery_limit", "cpu"), ("expired", "celery_delayed_1")], "PoisonJob"),
+        ([("rejected", "cpu"), ("expired", "celery_delayed_1")], "Rejected"),
+    ],
+)
+def test_a_job_that_was_delayed_fails_for_the_last_reason(
+    redis: Any, channel: Any, deaths: list[tuple[str, str]], error: str
+) -> None:
+    """RabbitMQ delays a message by letting it expire in other queues."""
+    found = [{"reason": reason, "queue": queue, "count": 1} for reason, queue in deaths]
+    headers = {"task": "sum", "id": error, "x-death": found, "x-first-death-reason": "expired"}
+    channel.basic_publish(amqp.Message(b"", application_headers=headers, delivery_mode=2), routing_key="dead")
+    wait_until(lambda: redis.hget(f"job:{error}", "status") == b"FAILURE")
+    assert json.loads(redis.hget(f"job:{error}", "error"))["type"] == error
 
 
 @pytest.mark.parametrize("where", ["job_id", "message_id"])
