@@ -55,7 +55,7 @@ def channel(rabbit: RabbitServer, redis: Any) -> Iterator[Any]:
         channel = connection.channel()
         channel.queue_declare(QUEUE, durable=True, auto_delete=False)
         declared = [QUEUE, "cpu", rabbitmq.DEAD]
-        wait_until(lambda: all(_is_there(rabbit, name) for name in declared), what="the producer has declared its queues")
+        wait_until(lambda: all(_is_there(rabbit, name) for name in declared), what="the queues are declared")
         for name in (QUEUE, "cpu"):
             channel.queue_purge(name)
         yield channel
