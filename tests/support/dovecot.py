@@ -117,7 +117,7 @@ class Dovecot(Process):
 
 
 class FetchProxy:
-    """A proxy for IMAP that replies in place of the server: to FETCH (*replies* by UID) and to LOGOUT.
+    """A proxy for IMAP that replies in place of the server: to FETCH (*replies* by UID), SEARCH and LOGOUT.
 
     `{tag}` in a reply is the command's tag.
     """
@@ -130,7 +130,7 @@ class FetchProxy:
                 with socket.create_connection(("127.0.0.1", port)) as server:
                     threading.Thread(target=_copy, args=(server, self.connection), daemon=True).start()
                     for line in self.rfile:
-                        found = re.match(rb"(\S+) (?:UID FETCH (?=\d))?(\d+|LOGOUT)\s", line)
+                        found = re.match(rb"(\S+) (?:UID (?:FETCH )?)?(\d+|SEARCH|LOGOUT)\s", line)
                         if found and (reply := replies.get(found[2].decode())):
                             self.wfile.write(reply.format(tag=found[1].decode()).encode())
                         else:

@@ -84,7 +84,7 @@ def receive(settings: Settings, folder: str, unseen_only: bool, limit: int) -> l
     with connection(settings) as mailbox:
         mailbox.open(folder)
         # None: these criteria need no charset, and some servers refuse one
-        uids = mailbox.uids(AND(seen=False) if unseen_only else "ALL", None)
+        uids = sorted(mailbox.uids(AND(seen=False) if unseen_only else "ALL", None), key=int)  # in any order
         found = (_read(mailbox, folder, uid) for uid in uids[: -limit - 1 : -1])
         return [mail for mail in found if mail]
 

@@ -163,6 +163,16 @@ def test_a_server_that_is_unavailable_in_between_is_asked_again_later(
         imap.receive(make(dovecot, "none", imap_port=proxy.port), "INBOX", True, 20)
 
 
+def test_the_newest_come_first_in_whatever_order_the_server_lists_them(
+    dovecot: Dovecot, mailbox: Any, proxy: FetchProxy
+) -> None:
+    """RFC 3501, 7.2.5, promises no order; UIDs grow with each new mail."""
+    put(mailbox, *(b"Subject: %d\r\n\r\n" % number for number in range(3)))
+    proxy.replies["SEARCH"] = f"* SEARCH {' '.join(reversed(uids_of(mailbox)))}\r\n{{tag}} OK done\r\n"
+    mails = imap.receive(make(dovecot, "none", imap_port=proxy.port), "INBOX", True, 2)
+    assert [mail["subject"] for mail in mails] == ["2", "1"]
+
+
 @pytest.mark.parametrize("reply", ["{tag} OK\r\n", "{tag} BAD not now\r\n"])
 def test_mails_that_were_read_are_returned_however_the_server_ends(
     dovecot: Dovecot, mailbox: Any, proxy: FetchProxy, reply: str
