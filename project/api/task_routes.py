@@ -3,7 +3,9 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi.exceptions import FastAPIError
 from fastapi.responses import JSONResponse
+from pydantic import PydanticUserError
 
 from project.api.deps import JobsDep, require_json
 from project.api.follow import add_follow
@@ -23,8 +25,11 @@ def task_router(task: JobTask) -> APIRouter:
     if task.route in RESERVED:
         raise DeclarationError(task.run, f"/{task.route} is the producer's own address; choose another route")
     router = APIRouter(prefix=f"{API}/{task.route}", tags=[task.name])
-    for add_endpoint in (_add_submit, _add_look_up, _add_cancel_or_collect, add_follow):
-        add_endpoint(router, task)
+    try:
+        for add_endpoint in (_add_submit, _add_look_up, _add_cancel_or_collect, add_follow):
+            add_endpoint(router, task)
+    except (NameError, PydanticUserError, FastAPIError) as error:  # a type that is not imported, or is not JSON
+        raise DeclarationError(task.run, str(error).strip().partition("\n")[0]) from None
     return router
 
 

@@ -5,7 +5,6 @@ import threading
 from typing import Any
 
 from celery import signals
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from project.cards import store
@@ -47,7 +46,7 @@ def _text(task: Any) -> str:
     """Return the card of a task, or "" if it cannot be announced."""
     try:
         text = card_of(task).text()
-    except (ValidationError, OSError) as error:
+    except Exception as error:  # for example a type that is not imported: the other tasks are announced all the same
         log.warning("task %s is not announced: %s", task.name, error)
         return ""
     if len(text) > LARGEST:

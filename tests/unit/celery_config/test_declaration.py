@@ -13,6 +13,7 @@ from project.settings import Settings
 from project.task_options.isolation import Isolation
 from project.task_options.retry import ALWAYS, NEVER, ONCE
 from project.task_options.signature import arguments_model, result_type, summary
+from project.worker import announce
 
 app = create_celery_app(Settings())
 
@@ -196,3 +197,14 @@ def test_a_route_that_the_producer_needs_itself_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr(task, "route", "jobs")
     with pytest.raises(TypeError, match="the producer's own address"):
         task_router(task)
+
+
+def test_a_task_that_cannot_be_described_is_not_announced(caplog: pytest.LogCaptureFixture) -> None:
+    """The thread that announces the other tasks goes on."""
+
+    def odd(one: int) -> int:
+        return one
+
+    odd.__annotations__["one"] = "Missing"
+    assert announce._text(_task(odd, route="odd", queue_name="cpu")) == ""
+    assert "odd is not announced: name 'Missing' is not defined" in caplog.text
