@@ -56,7 +56,8 @@ def check(settings: Settings) -> Check:
     except BackupError as error:
         return Check("pg_dump", "failed", str(error), CURE)
     except PostgresFailed as error:
-        return Check("pg_dump", "failed", str(error), "start PostgreSQL, or correct DATABASE_URL")
+        reason = str(error).partition("\n")[0]
+        return Check("pg_dump", "failed", reason, "start PostgreSQL, or correct DATABASE_URL")
     found = f"pg_dump {ours[0]}, server {int(server) // 10000}" if ours else ""
     if not ours or int(ours[0]) < int(server) // 10000:
         return Check("pg_dump", "failed", f"{found}: too old", CURE)
