@@ -200,9 +200,13 @@ class Channel(redis.Channel):
             with self.conn_or_acquire() as client:
                 client.script_load(scripts.FETCH.text)
             raise Empty from None
-        except (ResponseError, *self.connection_errors):
+        except (ResponseError, *self.connection_errors) as exc:
             connection.disconnect()
-            raise
+            if self._sent is Request.FETCH or not scripts.is_damage(exc):
+                raise
+            with self.conn_or_acquire() as client:  # another program has overwritten a notification: make it anew
+                client.delete(*map(keys.wake_up, self.active_queues))
+            raise Empty from None
 
     def _add_leases(self, reply: list[Any]) -> None:
         """Add the leases of the fetched jobs, and line the jobs up; fail a job that cannot be read, and no other."""

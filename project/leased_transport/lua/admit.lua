@@ -9,15 +9,18 @@ local key, queue = KEYS[1], KEYS[2]
 local id, nonce, task, step, message, due, limit, token, nesting, parent, kept, list, entry, n = unpack(ARGV, 1, 14)
 local old, status = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue', 'submitted_at'), 'PENDING'
 local retries = token ~= '' and token == old[3]
+if old[2] and old[1] == nonce then return 'OK' end -- a retry of the same call, whose answer was lost
+local waits = due ~= '' and tonumber(due) > now
+-- before the first write: a job that cannot be queued stays what it is
+if waits then require_type('ZCARD', 'delayed:' .. queue) else require_type('LLEN', list_of(queue, step)) end
 if old[2] then
-  if old[1] == nonce then return 'OK' end -- a retry of the same call, whose answer was lost
   local replaces = tonumber(nesting) > (tonumber(old[4]) or 0)
   if FINAL[old[2]] or WAITING[old[2]] or not (retries or replaces) then
     -- A run that lost its lease retries its job, or a second run of a parent publishes its children again.
     return (token ~= '' or parent ~= '') and 'OK' or 'EXISTS'
   end
   -- The new message replaces the run that publishes it; the new token fences that run off.
-  redis.call('ZREM', 'leases:' .. old[5], id)
+  try('ZREM', 'leases:' .. old[5], id)
   local failure
   for i = 15, 14 + n, 2 do failure = ARGV[i] == 'error' and ARGV[i + 1] or failure end
   log_run(id, retries and 'retry' or 'replaced', failure)
@@ -27,14 +30,13 @@ if old[2] then
   redis.call('HDEL', key, 'progress')
   if retries then status = 'RETRY' end
 elseif tonumber(limit) > 0 and parent == '' then -- a running job that publishes cannot wait for room
-  local depth = redis.call('ZCARD', 'delayed:' .. queue)
-  for i = 15 + n, #ARGV do depth = depth + redis.call('LLEN', list_of(queue, ARGV[i])) end
+  local depth = try('ZCARD', 'delayed:' .. queue) or 0
+  for i = 15 + n, #ARGV do depth = depth + (try('LLEN', list_of(queue, ARGV[i])) or 0) end
   if depth >= tonumber(limit) then return 'FULL' end
 end
 -- another producer may have used the entry
 if list ~= '' and not redis.call('LPOS', list, entry, 'RANK', -1) then return 'EXISTS' end
--- The first write for a new job: Redis refuses it if it is full, or if this key has another type.
-local waits = due ~= '' and tonumber(due) > now
+-- The first write for a new job: Redis refuses it if it is full.
 if waits then redis.call('ZADD', 'delayed:' .. queue, due, id) else redis.call('LPUSH', list_of(queue, step), id) end
 redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message', message, 'nonce', nonce,
   'submitted_at', old[6] or stamp, unpack(ARGV, 15, 14 + n))
@@ -48,7 +50,7 @@ if not waits then wake(queue) end
 list_recent(id, kept)
 if not old[2] and parent ~= '' then
   redis.call('HSET', key, 'parent', parent)
-  local known, siblings = unpack(redis.call('HMGET', 'job:' .. parent, 'status', 'child_ids'))
+  local known, siblings = unpack(try('HMGET', 'job:' .. parent, 'status', 'child_ids') or {})
   if known and #(siblings or '') < 4000 then -- about a hundred ids, so that a group of thousands stays quick
     redis.call('HSET', 'job:' .. parent, 'child_ids', (siblings and siblings .. ' ' or '') .. id)
   end

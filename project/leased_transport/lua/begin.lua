@@ -17,8 +17,8 @@ redis.call('HSETNX', key, 'submitted_at', stamp)
 redis.call('HSET', key, 'task', task, 'queue', queue, 'queued', 1, 'status', 'STARTED', 'started_at', stamp,
   'consumer', consumer)
 redis.call('PERSIST', key)
-redis.call('ZREM', 'delayed:' .. queue, id)
-redis.call('ZADD', 'leases:' .. queue, 'inf', id) -- a lease that never expires: the index of running jobs
+try('ZREM', 'delayed:' .. queue, id)
+try('ZADD', 'leases:' .. queue, 'inf', id) -- a lease that never expires: the index of running jobs
 redis.pcall('HINCRBY', 'taken', queue, 1) -- for Retry-After; pcall: as in count()
 local token = redis.call('HINCRBY', key, 'token', 1)
 local submitted, due = unpack(redis.call('HMGET', key, 'submitted_at', 'due'))

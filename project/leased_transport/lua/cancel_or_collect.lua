@@ -11,7 +11,7 @@ local forget = ARGV[4] == '1'
 if not status or not task or (status == 'REVOKED' and not forget) or (ARGV[2] ~= '' and ARGV[2] ~= task) then return end
 if forget and not FINAL[status] then return {'busy', token, redis.call('HGETALL', key)} end
 local action = 'collected'
-redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
+try('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
 if FINAL[status] then
   local record = redis.call('HGETALL', key)
   redis.call('DEL', key)
@@ -23,11 +23,10 @@ if FINAL[status] then
   return {action, token, record}
 elseif WAITING[status] then
   action = 'cancelled'
-  -- LREM, because a stale entry would count as a waiting job; it takes up to 5 ms in a list of 100,000
-  if redis.call('ZREM', 'delayed:' .. queue, id) == 0 then redis.call('LREM', list_of(queue, step), -1, id) end
+  leave(queue, step, id) -- a stale entry would count as a waiting job
 else
   action = 'stopped'
-  redis.call('ZREM', 'leases:' .. queue, id)
+  try('ZREM', 'leases:' .. queue, id)
 end
 finish(id, task, queue, 'REVOKED', {}, ARGV[3])
 return {action, token, redis.call('HGETALL', key)}

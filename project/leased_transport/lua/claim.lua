@@ -16,4 +16,4 @@ if not WAITING[status] then
   if held then return end
 end
 redis.call('HSET', key, 'moving', nonce, 'claimed', now)
-return {task, queue, message or '', redis.call('ZSCORE', 'delayed:' .. queue, id) or '', step or '5'}
+return {task, queue, message or '', score('delayed:', queue, id), step or '5'}

@@ -35,6 +35,18 @@ local FINAL = {SUCCESS = true, FAILURE = true, REVOKED = true}
 local WAITING = {PENDING = true, RETRY = true}
 local ENDINGS = {SUCCESS = 'succeeded', FAILURE = 'failed', REVOKED = 'revoked'} -- as they are counted
 
+-- Do what redis.call does, but return nothing if another program has overwritten the key with one of another type.
+local function try(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  if not answer.err:find('WRONGTYPE') then error(answer) end
+end
+
+-- Raise an error that names the key if another program has overwritten it; command: one that reads only its type.
+local function require_type(command, key)
+  if not try(command, key) then error({err = 'WRONGTYPE another program has overwritten the key ' .. key}) end
+end
+
 -- Return the list of a queue's waiting jobs of one priority step; 5 is the step of jobs that name no priority.
 local function list_of(queue, step)
   return (not step or step == '5') and queue or queue .. '\6\22' .. step
@@ -73,7 +85,15 @@ end
 
 -- Wake one consumer that waits for jobs of this queue.
 local function wake(queue)
-  if redis.call('LLEN', 'bell:' .. queue) == 0 then redis.call('LPUSH', 'bell:' .. queue, 1) end
+  local key = 'bell:' .. queue
+  local entries = try('LLEN', key)
+  if not entries then redis.call('DEL', key) end -- another program has overwritten it; it never holds anything to keep
+  if not entries or entries == 0 then redis.call('LPUSH', key, 1) end
+end
+
+-- Take a waiting job out of its queue; it takes up to 5 ms in a list of 100,000.
+local function leave(queue, step, id)
+  if try('ZREM', 'delayed:' .. queue, id) ~= 1 then try('LREM', list_of(queue, step), -1, id) end
 end
 
 -- Note that a job's valid message is the one with this nonce, in this kind of broker; drop its entries elsewhere.
@@ -81,13 +101,13 @@ local function set_message_location(id, broker, nonce)
   local key = 'job:' .. id
   local old, queue, step = unpack(redis.call('HMGET', key, 'broker', 'queue', 'step'))
   if old ~= broker then
-    redis.call('SREM', 'broker:' .. (old or ''), id)
-    redis.call('ZREM', 'leases:' .. queue, id)
-    if redis.call('ZREM', 'delayed:' .. queue, id) == 0 then redis.call('LREM', list_of(queue, step), -1, id) end
+    try('SREM', 'broker:' .. (old or ''), id)
+    try('ZREM', 'leases:' .. queue, id)
+    leave(queue, step, id)
   end
   redis.call('HDEL', key, 'moving', 'claimed')
   redis.call('HSET', key, 'broker', broker, 'nonce', nonce, 'queued', 1)
-  redis.call('SADD', 'broker:' .. broker, id)
+  try('SADD', 'broker:' .. broker, id)
 end
 
 -- Return whether the consumer that began a job is up and fetches its jobs from this kind of broker.
@@ -99,8 +119,7 @@ end
 
 -- Return whether no other program has overwritten the keys in which jobs of a queue wait, are delayed and run.
 local function is_intact(queue, step)
-  return tonumber(redis.pcall('LLEN', list_of(queue, step))) and tonumber(redis.pcall('ZCARD', 'delayed:' .. queue))
-    and tonumber(redis.pcall('ZCARD', 'leases:' .. queue))
+  return try('LLEN', list_of(queue, step)) and try('ZCARD', 'delayed:' .. queue) and try('ZCARD', 'leases:' .. queue)
 end
 
 -- End a job; fields is a flat list of what else to write to its record.
@@ -167,12 +186,15 @@ end
 -- Put a leased job back at the head of its queue. reason: return (it never ran, so this was no attempt), stop (it ran,
 -- and its consumer is stopping) or death (its consumer crashed or lost the lease; after max_attempts the job fails).
 -- expired: when its lease expired, or nothing.
--- Returns the new status, or nothing if the job is gone or has ended.
+-- Returns the new status, or nothing if the job is gone or has ended, or another program has overwritten its queue: then
+-- it stays leased, and is handed back once that key is gone.
 local function hand_back(id, queue, reason, max_attempts, ttl, expired)
   local key = 'job:' .. id
-  redis.call('ZREM', 'leases:' .. queue, id)
-  local status, task, step = unpack(redis.call('HMGET', key, 'status', 'task', 'step'))
-  if not status or FINAL[status] then return end
+  local status, task, step = unpack(try('HMGET', key, 'status', 'task', 'step') or {})
+  local over = not status or FINAL[status]
+  if not over and not try('LLEN', list_of(queue, step)) then return end
+  try('ZREM', 'leases:' .. queue, id)
+  if over then return end
   if reason == 'stop' then log_run(id, 'stopped') end
   if reason == 'death' then log_run(id, expired and 'lost_lease' or 'crash', nil, expired) end
   if reason == 'death' and redis.call('HINCRBY', key, 'deaths', 1) >= max_attempts then

@@ -19,4 +19,4 @@ if not WAITING[status] then
   count(queue, 'returned')
   announce(id, task, queue, 'PENDING')
 end
-if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end
+if due ~= '' then try('ZADD', 'delayed:' .. queue, due, id) end

@@ -23,10 +23,10 @@ end
 redis.call('HSET', key, 'queued', 1)
 if due ~= '' then redis.call('HSET', key, 'due', due) end
 count(queue, 'accepted')
-if not FINAL[status] then redis.call('SADD', 'broker:' .. redis.call('HGET', key, 'broker'), id) end
+if not FINAL[status] then try('SADD', 'broker:' .. redis.call('HGET', key, 'broker'), id) end
 if not FINAL[status] then redis.call('PERSIST', key) end
 if WAITING[status] then
-  if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end
+  if due ~= '' then try('ZADD', 'delayed:' .. queue, due, id) end
   announce(id, task, queue, status)
 end
 return 1

@@ -4,13 +4,22 @@
 -- ARGV n, lease (seconds), consumer, step... (most urgent first)
 -- returns id, token, queue, task, message of each fetched job, as one flat list
 local want, lease, consumer = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-for _, queue in ipairs(KEYS) do
-  redis.call('ZCARD', 'leases:' .. queue) -- if another program has overwritten it, fail before a job leaves its queue
+-- Let the delayed jobs of a queue that are due join it; one whose list another program has overwritten stays delayed.
+local function join(queue)
+  for _, id in ipairs(try('ZRANGEBYSCORE', 'delayed:' .. queue, '-inf', now, 'LIMIT', 0, 1000) or {}) do
+    local list = list_of(queue, try('HGET', 'job:' .. id, 'step'))
+    if try('LLEN', list) then
+      redis.call('ZREM', 'delayed:' .. queue, id)
+      redis.call('LPUSH', list, id)
+    end
+  end
 end
-for _, queue in ipairs(KEYS) do -- delayed jobs that are due join their queue
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'delayed:' .. queue, '-inf', now, 'LIMIT', 0, 1000)) do
-    redis.call('ZREM', 'delayed:' .. queue, id)
-    redis.call('LPUSH', list_of(queue, redis.call('HGET', 'job:' .. id, 'step')), id)
+
+local turn = {}
+for _, queue in ipairs(KEYS) do
+  if try('ZCARD', 'leases:' .. queue) then -- otherwise no job could get a lease, and all stay in their queue
+    turn[#turn + 1] = queue
+    join(queue)
   end
 end
 local fetched, counts = {}, {}
@@ -61,7 +70,7 @@ end
 local function fetch_one(queue)
   for i = 4, #ARGV do
     local list = list_of(queue, ARGV[i])
-    local id = redis.call('RPOP', list)
+    local id = try('RPOP', list)
     if id then
       local ok, outcome = pcall(fetch, queue, list, id)
       -- the record cannot be read or written, for example because its token is not a number
@@ -74,7 +83,6 @@ local function fetch_one(queue)
   end
 end
 
-local turn = {unpack(KEYS)}
 while want > 0 and #turn > 0 do
   local i = 1
   while want > 0 and i <= #turn do

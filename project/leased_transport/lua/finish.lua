@@ -8,19 +8,19 @@ while i <= #ARGV do
   local fields = {unpack(ARGV, i + 4, i + 3 + n)}
   i = i + 4 + n
   local key = 'job:' .. id
-  local old, current, queue, task, step = unpack(redis.call('HMGET', key, 'status', 'token', 'queue', 'task', 'step'))
+  local record = try('HMGET', key, 'status', 'token', 'queue', 'task', 'step')
+  local old, current, queue, task, step = unpack(record or {})
   local leases = 'leases:' .. (queue or '') -- without a queue: a step of a chain that was never queued
   if token ~= '' and token ~= current then
     if status ~= '' then refused[#refused + 1] = id end -- a retry has dropped its own lease already
   elseif not old then -- a later step of a chain that failed: a client may wait for it
-    if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
+    if record and FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
   elseif FINAL[status] then
-    redis.call('ZREM', leases, id)
-    if WAITING[old] then -- handed back, but not fetched since, or it cannot be moved to another kind of broker
-      if redis.call('ZREM', 'delayed:' .. queue, id) == 0 then redis.call('LREM', list_of(queue, step), -1, id) end
-    end
+    try('ZREM', leases, id)
+    -- handed back, but not fetched since, or it cannot be moved to another kind of broker
+    if WAITING[old] then leave(queue, step, id) end
     if not FINAL[old] then finish(id, task, queue, status, fields, ARGV[1]) end
-  elseif redis.call('ZSCORE', leases, id) then
+  elseif try('ZSCORE', leases, id) then
     if status == '' then
       redis.call('ZREM', leases, id)
       if tonumber(ARGV[1]) > 0 then redis.call('EXPIRE', key, ARGV[1]) end

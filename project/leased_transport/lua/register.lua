@@ -15,7 +15,7 @@ redis.call('EXPIRE', key, patience)
 list_recent(id, kept)
 if parent ~= '' then
   redis.call('HSET', key, 'parent', parent)
-  local known, siblings = unpack(redis.call('HMGET', 'job:' .. parent, 'status', 'child_ids'))
+  local known, siblings = unpack(try('HMGET', 'job:' .. parent, 'status', 'child_ids') or {})
   if known and not status and #(siblings or '') < 4000 then
     redis.call('HSET', 'job:' .. parent, 'child_ids', (siblings and siblings .. ' ' or '') .. id)
   end

@@ -12,17 +12,17 @@ end
 for i = 5, #ARGV, 3 do
   local id, token, queue = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   -- ZREM, not ZSCORE, because it can free memory: see the end of the header of common.lua
-  local current, status, left = unpack(redis.call('HMGET', 'job:' .. id, 'token', 'status', 'left'))
-  if current ~= token or redis.call('ZREM', 'leases:' .. queue, id) == 0 then
+  local current, status, left = unpack(try('HMGET', 'job:' .. id, 'token', 'status', 'left') or {})
+  if current ~= token or try('ZREM', 'leases:' .. queue, id) == 0 then
     if not dropped(token, current, status, left) then lost[#lost + 1] = token .. ':' .. id end
   elseif action == 'renew' then
-    redis.call('ZADD', 'leases:' .. queue, now + ARGV[2], id)
+    try('ZADD', 'leases:' .. queue, now + ARGV[2], id)
   else
     hand_back(id, queue, action, tonumber(ARGV[3]), ARGV[4])
   end
 end
 for _, queue in ipairs(KEYS) do
-  local ended = redis.call('ZRANGEBYSCORE', 'leases:' .. queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000)
+  local ended = try('ZRANGEBYSCORE', 'leases:' .. queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000) or {}
   for i = 1, #ended, 2 do
     local id = ended[i]
     local status = hand_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4], ended[i + 1])

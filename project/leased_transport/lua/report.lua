@@ -13,11 +13,11 @@ if FINAL[status] then
   begin_anew(id, status) -- a requeued job whose message is discarded, such as an expired one, before confirm_sent.lua
 end
 if queue and (FINAL[new] or WAITING[new]) then -- otherwise it goes on running: the task reports a state of its own
-  redis.call('ZREM', 'leases:' .. queue, id)
-  redis.call('ZREM', 'delayed:' .. queue, id) -- of a retry whose message could not be sent
+  try('ZREM', 'leases:' .. queue, id)
+  try('ZREM', 'delayed:' .. queue, id) -- of a retry whose message could not be sent
 end
 if FINAL[new] then
-  redis.call('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
+  try('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
   finish(id, task, queue, new, {unpack(ARGV, 7)}, ttl)
 elseif status then
   local is_new = status ~= new -- a retry is reported again each time that its message could not be sent
@@ -27,7 +27,7 @@ elseif status then
     log_run(id, 'retry', failure)
   end
   redis.call('HSET', key, 'status', new, unpack(ARGV, 7))
-  if due ~= '' then redis.call('ZADD', 'delayed:' .. queue, due, id) end
+  if due ~= '' then try('ZADD', 'delayed:' .. queue, due, id) end
   if new == 'RETRY' then
     redis.call('HSET', key, 'due', due ~= '' and due or stamp)
     if is_new then count(queue, 'retried') end

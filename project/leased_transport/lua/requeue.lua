@@ -5,6 +5,7 @@
 local status, task, queue, step, message =
   unpack(redis.call('HMGET', KEYS[1], 'status', 'task', 'queue', 'step', 'message'))
 if not message or not (status == 'FAILURE' or status == 'REVOKED') then return 0 end
+require_type('LLEN', list_of(queue, step)) -- before the first write: the job stays what it is
 begin_anew(ARGV[1], status)
 redis.call('HDEL', KEYS[1], 'deaths')
 if redis.call('HDEL', KEYS[1], 'broker', 'queued') > 0 then -- invalidates its message in another broker

@@ -10,7 +10,7 @@ from celery import Celery
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from project.leased_transport import keys, scripts
+from project.leased_transport import control, keys, scripts
 from tests.integration.leased_transport.test_delivery import nothing_left, record, runs
 from tests.support.transport_fixtures import StartWorker
 from tests.support.wait import wait_until
@@ -92,12 +92,73 @@ def test_jobs_wait_while_another_program_occupies_the_key_of_their_leases(
     """None is taken out of its queue, and all run once the key is gone."""
     redis.set("leases:celery", 1)
     jobs = [app.tasks["note"].delay("leased").id for _ in range(3)]
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
-        scripts.FETCH(redis, ["celery"], [64, 1, "one@test", *keys.PRIORITY_STEPS])
+    assert scripts.FETCH(redis, ["celery"], [64, 1, "one@test", *keys.PRIORITY_STEPS]) == []
     assert redis.llen("celery") == len(jobs)
     redis.delete("leases:celery")
     workers()
     wait_until(lambda: {record(redis, job_id)["status"] for job_id in jobs} == {"SUCCESS"})
+
+
+@pytest.mark.parametrize("pool", ["solo", pytest.param("forked", marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("key", ["celery", "delayed:celery", "leases:celery", "bell:celery"])
+def test_a_queue_that_another_program_has_overwritten_holds_no_other_up(
+    app: Celery, redis: Redis, workers: StartWorker, key: str, pool: str
+) -> None:
+    """Its consumer goes on, and serves it again once the key is gone."""
+    one = workers("one", pool, 1, "-Q", "celery,other")
+    redis.delete(key)
+    redis.set(key, "x")
+    for number in range(3):
+        assert app.tasks["note"].apply_async((f"n{number}",), queue="other").get(timeout=20) == f"n{number}"
+    if key != "bell:celery":  # the next job makes it anew
+        redis.delete(key)
+    assert app.tasks["note"].delay("after").get(timeout=20) == "after"
+    assert one.process.poll() is None
+
+
+@pytest.mark.parametrize("key", ["leases:celery", "job:broken"])
+def test_a_running_job_keeps_its_lease_beside_one_whose_key_is_overwritten(
+    app: Celery, redis: Redis, workers: StartWorker, key: str
+) -> None:
+    """Both renew their leases, and store their results, in the same steps."""
+    workers("one", "threads", 2, "-Q", "celery,other")
+    app.tasks["nap"].apply_async(("broken", 1.5), task_id="broken")
+    job = app.tasks["nap"].apply_async(("whole", 2), queue="other")
+    wait_until(lambda: runs(redis, "broken") and runs(redis, "whole"))
+    redis.delete(key)
+    redis.set(key, "x")
+    workers("two", "solo", 1, "-Q", "other")  # would reap an expired lease
+    assert job.get(timeout=20)
+    assert (record(redis, job.id)["attempts"], runs(redis, "whole")) == ("1", 1)
+    if key != "job:broken":
+        wait_until(lambda: record(redis, "broken")["status"] == "SUCCESS")
+
+
+def test_a_job_whose_retry_cannot_be_queued_fails(app: Celery, redis: Redis, workers: StartWorker) -> None:
+    """Half of a retry would leave it without a lease and outside of its queue, where it would be lost."""
+    redis.set("delayed:celery", "x")
+    job = app.tasks["again"].delay("retried", 1)
+    workers()
+    wait_until(lambda: record(redis, job.id)["status"] == "FAILURE")
+    assert (runs(redis, "retried"), redis.zcard("leases:celery")) == (1, 0)
+
+
+def test_a_job_stays_what_it_is_while_its_queue_is_overwritten(app: Celery, redis: Redis) -> None:
+    """An expired lease is reaped, and a failed job is requeued, once the key is gone."""
+    expired, failed = (app.tasks["note"].delay(name).id for name in ("expired", "failed"))
+    fetch = [2, 0.001, "dead@test", *keys.PRIORITY_STEPS]
+    wait_until(lambda: len(scripts.FETCH(redis, ["celery"], fetch)) == 10)
+    scripts.FINISH(redis, [], [60, failed, "1", "FAILURE", 2, "error", "{}"])
+    redis.set("celery", "x")
+    reap = ["renew", 1, 3, 60]
+    assert scripts.RENEW_AND_REAP(redis, ["celery"], reap) == [[], []]
+    with pytest.raises(ResponseError, match="overwritten the key celery"):
+        control.requeue(redis, [failed])
+    assert [record(redis, job_id)["status"] for job_id in (expired, failed)] == ["STARTED", "FAILURE"]
+    redis.delete("celery")
+    assert scripts.RENEW_AND_REAP(redis, ["celery"], reap)[1]
+    assert control.requeue(redis, [failed]) == [failed]
+    assert redis.lrange("celery", 0, -1) == [failed.encode(), expired.encode()]
 
 
 def test_a_message_of_another_program_waits_while_the_inbox_is_no_list(
