@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from project import misspelt, setting_sources
 from project.celery_config.app import create_celery_app
-from project.errors import BrokerUnavailable
+from project.errors import BrokerUnavailable, DamagedKey
 from project.jobs.service import Jobs
 from project.settings import get_settings
 from project.startup import explained
@@ -27,6 +27,8 @@ def main(words: list[str]) -> None:
         others = [consumer.name for consumer in jobs.consumers() if queues & set(consumer.queues)]
     except BrokerUnavailable:
         sys.exit("glassqueue: Redis does not answer: start the stack first, with make up CONSUMERS=0")
+    except DamagedKey as error:
+        sys.exit(f"glassqueue: {error}")
     if others:
         sys.exit(
             f"glassqueue: {', '.join(others)} would fetch jobs of {', '.join(sorted(queues))}, too: start the stack "

@@ -110,6 +110,13 @@ class WritesRefused(BrokerUnavailable):
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
+class DamagedKey(GlassqueueError):
+    """Another program has overwritten a key in Redis that this needs."""
+
+    status = 503
+    headers: Mapping[str, str] = {"Retry-After": "5"}
+
+
 class NotReady(GlassqueueError):
     """A service that jobs need does not answer."""
 

@@ -248,6 +248,12 @@ class Queue(BaseModel):
     delayed: int = Field(description="Jobs that are not due yet", ge=0)
     running: int = Field(ge=0)
     oldest_age: float | None = Field(description="Seconds since the submission of the job that waits longest", ge=0)
+    damaged: list[str] = Field(
+        default=[],
+        exclude_if=lambda damaged: not damaged,
+        description="Keys of this queue that another program has overwritten: what was in them is not counted. "
+        "Absent if there are none",
+    )
 
 
 class Running(BaseModel):

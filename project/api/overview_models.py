@@ -29,6 +29,12 @@ class QueueNow(BaseModel):
     delayed: int
     running: int
     oldest_age: float | None = Field(description="Seconds since the submission of the job that waits longest")
+    damaged: list[str] = Field(
+        default=[],
+        exclude_if=lambda damaged: not damaged,
+        description="Keys of this queue that another program has overwritten: what was in them is not counted. "
+        "Absent if there are none",
+    )
     limit: int | None = Field(description="QUEUE_LIMIT; null without a limit")
     rates: Rates
 

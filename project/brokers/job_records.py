@@ -25,6 +25,7 @@ from project.brokers.base import BeingSent, Broker, hidden, library_errors
 from project.brokers.leased_backend import LeasedBackend
 from project.leased_transport import JobExists, QueueFull, keys, messages, records, scripts
 from project.leased_transport.admission import check_id, due_at
+from project.leased_transport.overwritten import naming
 from project.task_options.followers import patiently
 
 UNSENT_TTL = 60  # seconds that a record lives until its message is sent: longer than any sender waits for a broker
@@ -165,7 +166,7 @@ def _register(message: JobMessage, arguments: list[Any]) -> Any:
     Raise BeingSent if that takes longer than a client may wait for its answer.
     """
     end = time.monotonic() + (SENDING + 1 if get_current_worker_task() else PATIENCE)
-    with library_errors():
+    with library_errors(), naming(message.key):
         while (answer := scripts.REGISTER(message.task.backend.client, [message.key], arguments)) == b"BUSY":
             if time.monotonic() > end:
                 raise BeingSent(f"job {message.job_id} is being sent by another producer at the moment; try again.")

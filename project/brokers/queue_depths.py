@@ -7,6 +7,7 @@ from typing import Any
 from redis import Redis
 
 from project.leased_transport import keys
+from project.leased_transport.scripts import is_damage
 
 #: The prefix that separates the keys of Celery's own transport from those of the leased one, whose lists hold ids.
 STOCK_PREFIX = "stock:"
@@ -17,9 +18,10 @@ def stock_lists(queue: str) -> list[str]:
     return [STOCK_PREFIX + queue + (f"\x06\x16{step}" if step else "") for step in keys.PRIORITY_STEPS]
 
 
-def depths(client: Redis, queues: list[str], stock: Redis | None = None) -> dict[str, dict[str, float | None]]:
+def depths(client: Redis, queues: list[str], stock: Redis | None = None) -> dict[str, dict[str, Any]]:
     """Return how many jobs wait, are delayed and run, and the age in seconds of the oldest one, by queue.
 
+    `damaged` names the keys that another program has overwritten, if there are any; they count as empty.
     client: of the Redis with the job records. stock: of that of Celery's own transport, if that is the broker.
     """
     pipeline: Any = client.pipeline(transaction=False)
@@ -27,28 +29,37 @@ def depths(client: Redis, queues: list[str], stock: Redis | None = None) -> dict
         for name in keys.waiting(queue):
             pipeline.llen(name).lindex(name, -1)
         pipeline.zcard(keys.delayed(queue)).zcard(keys.leases(queue))
-    *answers, left_in_stock, clock = pipeline.exists(keys.broker("stock")).time().execute()
+    *answers, left_in_stock, clock = _execute(pipeline.exists(keys.broker("stock")).time())
     size = len(answers) // len(queues) if queues else 1
     parts = [answers[start : start + size] for start in range(0, len(answers), size)]
-    heads = [[raw.decode(errors="replace") for raw in part[1:-2:2] if raw] for part in parts]
+    heads = [[raw.decode(errors="replace") for raw in part[1:-2:2] if isinstance(raw, bytes)] for part in parts]
     submitted = _submitted(pipeline, heads)
     # after a switch to another broker, messages count until all jobs are moved; later they are only remains
-    messages = _messages(stock or client, queues) if stock or left_in_stock else [0] * len(queues)
+    messages = _messages(stock or client, queues) if stock or left_in_stock else [{} for _ in queues]
     now = clock[0] + clock[1] / 1e6
     return {
-        queue: _depth(part, number, now, min(times, default=None))
-        for queue, part, number, times in zip(queues, parts, messages, submitted, strict=True)
+        queue: _depth(queue, part, lengths, now, min(times, default=None))
+        for queue, part, lengths, times in zip(queues, parts, messages, submitted, strict=True)
     }
 
 
-def _messages(client: Redis, queues: list[str]) -> list[int]:
-    """Return how many messages of Celery's own transport wait in each queue."""
+def _execute(pipeline: Any) -> list[Any]:
+    """Return the answers of a pipeline, among them errors about keys that another program has overwritten."""
+    answers: list[Any] = pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception) and not is_damage(answer):
+            raise answer
+    return answers
+
+
+def _messages(client: Redis, queues: list[str]) -> list[dict[str, Any]]:
+    """Return the lengths of the lists of each queue of Celery's own transport, by name."""
     pipeline: Any = client.pipeline(transaction=False)
     for queue in queues:
         for name in stock_lists(queue):
             pipeline.llen(name)
-    lengths, size = pipeline.execute(), len(keys.PRIORITY_STEPS)
-    return [sum(lengths[start : start + size]) for start in range(0, len(lengths), size)]
+    lengths = iter(_execute(pipeline) if queues else [])
+    return [{name: next(lengths) for name in stock_lists(queue)} for queue in queues]
 
 
 def _submitted(pipeline: Any, heads: list[list[str]]) -> list[list[float]]:
@@ -67,7 +78,19 @@ def _time(field: Any) -> float | None:
     return None
 
 
-def _depth(part: list[Any], messages: int, now: float, oldest: float | None) -> dict[str, float | None]:
+def _depth(queue: str, part: list[Any], messages: dict[str, Any], now: float, oldest: float | None) -> dict[str, Any]:
     *waiting, delayed, running = part
-    age = None if oldest is None else max(0.0, now - oldest)
-    return {"waiting": sum(waiting[::2]) + messages, "delayed": delayed, "running": running, "oldest_age": age}
+    lists = dict(zip(keys.waiting(queue), waiting[::2], strict=True)) | messages
+    lengths = lists | {keys.delayed(queue): delayed, keys.leases(queue): running}
+    damaged = [name for name, length in lengths.items() if isinstance(length, Exception)]
+    return {
+        "waiting": sum(map(_length, lists.values())),
+        "delayed": _length(delayed),
+        "running": _length(running),
+        "oldest_age": None if oldest is None else max(0.0, now - oldest),
+        **({"damaged": damaged} if damaged else {}),
+    }
+
+
+def _length(answer: Any) -> int:
+    return answer if isinstance(answer, int) else 0

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from project import redis_clients
 from project.check import Check
+from project.health.redis_check import unknown
 from project.jobs import heartbeats
 from project.settings import Settings
 
@@ -20,8 +21,8 @@ def check(settings: Settings) -> Check:
         with redis_clients.client(settings) as client:
             current_app.announced.refresh(client)
             findings = list(_findings(current_app.announced, heartbeats.consumers(client, [])))
-    except RedisError:
-        return Check("tasks", "failed", "unknown: Redis does not answer", "fix Redis first")
+    except RedisError as error:
+        return unknown("tasks", error)
     if findings:
         more = f"; and {len(findings) - SHOWN} more" if len(findings) > SHOWN else ""
         cure = "update or stop the consumers with the wrong code, or wait until the cards expire (CARD_TTL)"

@@ -5,6 +5,7 @@ from redis.exceptions import RedisError
 
 from project import redis_clients
 from project.check import Check
+from project.health.redis_check import unknown
 from project.jobs import heartbeats
 from project.settings import Settings
 
@@ -17,8 +18,8 @@ def check(settings: Settings) -> Check:
             announced.refresh(client)
             queues = sorted(current_app.amqp.queues)
             consumers = heartbeats.consumers(client, queues)
-    except RedisError:
-        return Check("queues", "failed", "unknown: Redis does not answer", "fix Redis first")
+    except RedisError as error:
+        return unknown("queues", error)
     serving = {name: sum(name in consumer["queues"] for consumer in consumers) for name in queues}
     found = ", ".join(f"{name}: {number}" for name, number in serving.items())
     unserved = [name for name, number in serving.items() if not number]

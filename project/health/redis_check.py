@@ -5,6 +5,8 @@ from redis.exceptions import RedisError
 from project import redis_clients
 from project.check import Check
 from project.health import redis_version
+from project.leased_transport.overwritten import name_in
+from project.leased_transport.scripts import is_damage
 from project.settings import Settings
 
 
@@ -29,6 +31,13 @@ def check_version(version: redis_version.RedisVersion) -> Check:
         )
         return Check("Redis", "warning", found, f"install {_first_fixed(version)} or newer")
     return Check("Redis", "ok", f"{version} answers")
+
+
+def unknown(name: str, error: RedisError) -> Check:
+    """Return the finding of another check that could not read its keys."""
+    if is_damage(error):
+        return Check(name, "failed", f"unknown: {name_in(error) or 'a key'} is overwritten", "see the check `keys`")
+    return Check(name, "failed", "unknown: Redis does not answer", "fix Redis first")
 
 
 def _first_fixed(version: redis_version.RedisVersion) -> str:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from project import redis_clients
 from project.brokers import Broker, rabbitmq
 from project.celery_config.task import JobTask
-from project.errors import BrokerUnavailable, JobIdTaken, TooManyJobs
+from project.errors import BrokerUnavailable, DamagedKey, JobIdTaken, TooManyJobs
 from project.inbox import dead_letters, messages, redis_list
 from project.inbox.amqp_reader import AmqpReader, Delivery
 from project.inbox.messages import BadMessage, InboxMessage
@@ -120,8 +120,8 @@ class Inbox:
             step()
         except BadMessage as error:
             return str(error)
-        except TEMPORARY as error:
-            if is_for_good(error):
+        except (*TEMPORARY, DamagedKey) as error:
+            if isinstance(error, DamagedKey) or is_for_good(error):
                 return f"a key of this job in Redis is damaged or has another type: {error}"
             raise
         except Exception:  # an unexpected message must not block those behind it

@@ -11,8 +11,9 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from project.brokers.base import BeingSent, PublishRefused
-from project.errors import BrokerUnavailable, WritesRefused
-from project.leased_transport.scripts import FULL, recoverable
+from project.errors import BrokerUnavailable, DamagedKey, WritesRefused
+from project.leased_transport import overwritten
+from project.leased_transport.scripts import FULL, is_damage, recoverable
 
 #: Error texts of all versions of Redis and Valkey for a refused write, also in a script, and our explanations.
 REFUSALS = {
@@ -42,7 +43,10 @@ class CircuitBreaker:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Run a block; raise BrokerUnavailable if the server does not answer, WritesRefused if it cannot write."""
+        """Run a block; raise BrokerUnavailable if the server does not answer, WritesRefused if it cannot write.
+
+        Raise DamagedKey if another program has overwritten a key that the block needs.
+        """
         now = time.monotonic()
         if self._open and now < self._try_again_at:
             raise BrokerUnavailable(self._detail)
@@ -56,6 +60,8 @@ class CircuitBreaker:
             self._open = _is_outage(error)
             if refusal := _refusal(error):
                 raise WritesRefused(refusal) from error
+            if is_damage(error):
+                raise damaged(error) from error
             if not self._open:
                 raise
             self._try_again_at = time.monotonic() + self._pause
@@ -65,6 +71,13 @@ class CircuitBreaker:
             self._open = False
             raise
         self._open = False
+
+
+def damaged(error: Exception) -> DamagedKey:
+    """Return the error for clients, which names the key if the transport's error does."""
+    key = overwritten.name_in(error)
+    text = f"Another program has overwritten the key {key!r} in Redis; delete it and try again."
+    return DamagedKey(text if key else "")
 
 
 def _refusal(error: Exception) -> str | None:

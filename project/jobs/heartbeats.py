@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from project.leased_transport import keys, listing
+from project.leased_transport.overwritten import naming
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Time = Annotated[float, Field(ge=0, lt=2e10)]  # unix seconds; pydantic reads larger numbers as milliseconds
@@ -72,7 +73,8 @@ def _running(client: Redis, queues: list[str], most: int) -> defaultdict[str, li
 
 def _read(client: Any, members: str, key: Callable[[str], str], parse: Callable[[bytes], T]) -> list[tuple[str, T]]:
     """Return the members of a set with their descriptions, and forget those whose heartbeat has expired."""
-    names = sorted(raw.decode(errors="replace") for raw in client.smembers(members))
+    with naming(members):
+        names = sorted(raw.decode(errors="replace") for raw in client.smembers(members))
     texts = client.mget([key(name) for name in names]) if names else []
     if gone := [name for name, text in zip(names, texts, strict=True) if text is None]:
         with suppress(RedisError):

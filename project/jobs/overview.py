@@ -13,11 +13,13 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from project.errors import BrokerUnavailable, TooManyEventListeners
+from project.errors import BrokerUnavailable, GlassqueueError, TooManyEventListeners
 from project.jobs import frame, sample
 from project.jobs.change_sample import ChangeSample
+from project.jobs.circuit_breaker import damaged
 from project.jobs.job_events import Changes
 from project.jobs.window import Point, Window
+from project.leased_transport.scripts import is_damage
 from project.settings import Settings
 
 INTERVALS = 0.25, 0.5  # seconds between two samples: while there are few changes, and many
@@ -46,6 +48,7 @@ class Overview:
         self._thread = CapacityLimiter(1)
         self._sampled = asyncio.Condition()
         self._stale_since: float | None = None
+        self._problem: GlassqueueError = BrokerUnavailable()  # why it is stale
         self._snapshot: frame.Snapshot | None = None
         self._sent_at = 0.0
 
@@ -69,7 +72,10 @@ class Overview:
             self._end()
 
     async def look(self) -> frame.Snapshot:
-        """Return the overview as it is now, with the chart of the last minutes; raise BrokerUnavailable."""
+        """Return the overview as it is now, with the chart of the last minutes.
+
+        Raises BrokerUnavailable or DamagedKey.
+        """
         self._looking += 1
         self._begin()
         try:
@@ -81,7 +87,7 @@ class Overview:
             self._looking -= 1
             self._end()
         if self._stale_since or not self._snapshot:
-            raise BrokerUnavailable
+            raise self._problem
         return self._snapshot | {"history": self._window.history()}
 
     def _is_recent(self) -> bool:
@@ -118,6 +124,7 @@ class Overview:
             self._stale_since = None
         except (RedisError, OperationalError) as error:
             log.debug("cannot sample the queues for the overview: %r", error)
+            self._problem = damaged(error) if is_damage(error) else BrokerUnavailable()
             self._mark_stale()
         except Exception:  # one bad entry must not stop the overview
             log.exception("cannot sample the queues for the overview")

@@ -12,6 +12,7 @@ from project.jobs.arguments import task_of, true_arguments
 from project.jobs.service import Jobs
 from project.leased_transport import control, keys, records, scripts
 from project.leased_transport.listing import Criteria
+from project.leased_transport.overwritten import naming
 from project.story_models import RawRecord, Story
 
 
@@ -41,7 +42,7 @@ def forget(jobs: Jobs, job_id: str, ttl: int) -> None:
 
 def original(jobs: Jobs, job_id: str) -> tuple[JobTask, dict[str, Any], str]:
     """Return the task of a job, its arguments with secrets, and its queue; raise UnknownJob or ArgumentsGone."""
-    with jobs.available():
+    with jobs.available(), naming(keys.job(job_id)):
         name, message, queue = jobs.app.broker.redis.hmget(keys.job(job_id), ["task", "message", "queue"])
     if name is None:
         raise UnknownJob

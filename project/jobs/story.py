@@ -12,6 +12,7 @@ from project.errors import UnknownJob
 from project.job_models import ENDED, Job
 from project.jobs.arguments import redacted_arguments, task_of
 from project.leased_transport import keys, messages, records
+from project.leased_transport.overwritten import naming
 from project.redaction import MASK, redacted
 from project.story_models import LoggedRun, Place, RawRecord, Relative, Run, Segment, Story
 
@@ -126,7 +127,8 @@ def raw_record(app: Celery, job_id: str) -> RawRecord:
     """Return the record and the message of a job as stored in Redis, without secrets; raise UnknownJob."""
     client: Any = app.broker.redis
     key = keys.job(job_id)
-    raw, ttl = client.pipeline(transaction=False).hgetall(key).ttl(key).execute()
+    with naming(key):
+        raw, ttl = client.pipeline(transaction=False).hgetall(key).ttl(key).execute()
     if not {b"status", b"task"} <= raw.keys():
         raise UnknownJob
     fields = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in raw.items()}

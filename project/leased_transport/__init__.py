@@ -13,6 +13,7 @@ listing       finds recent jobs and consumers; summaries reads the parts of job 
 keys          the names of everything in Redis; lua/common.lua says what each key holds
 scripts       the atomic steps, in lua/
 errors        why a job is refused
+overwritten   keys that another program has overwritten
 
 docs/explanation/delivery.md explains the protocol.
 """

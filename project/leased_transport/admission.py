@@ -11,6 +11,7 @@ from redis import Redis
 
 from . import keys, scripts
 from .errors import JobExists, QueueFull
+from .overwritten import naming
 from .script_batch import ScriptBatch
 
 #: Not stored, to keep records small: delivery restores them, or a Redis backend has no use for them.
@@ -77,14 +78,18 @@ def check_id(job_id: Any) -> None:
 
 def admit(client: Redis, call: Admission) -> None:
     """Admit one job, or raise JobExists or QueueFull."""
-    _check(scripts.ADMIT(client, *call), call)
+    with naming(call[0][0]):  # the script names the other keys itself
+        answer = scripts.ADMIT(client, *call)
+    _check(answer, call)
 
 
 def admit_async(batch: ScriptBatch, call: Admission) -> Awaitable[None]:
     """Begin to admit one job from an event loop; awaiting the result raises JobExists or QueueFull."""
 
     async def outcome() -> None:
-        _check(await answer, call)
+        with naming(call[0][0]):
+            found = await answer
+        _check(found, call)
 
     answer = batch.run(scripts.ADMIT, *call)
     return outcome()

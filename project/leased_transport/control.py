@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from redis import Redis
 
 from . import keys, records, scripts
+from .overwritten import naming
 from .script_batch import ScriptBatch
 
 
@@ -29,12 +30,14 @@ def cancel_or_collect(client: Redis, job_id: str, task: str = "", ttl: int = 86_
 
 async def cancel_or_collect_async(batch: ScriptBatch, job_id: str, task: str, ttl: int) -> Outcome | None:
     """Do what cancel_or_collect() does, from an event loop."""
-    return _decode(await batch.run(scripts.CANCEL_OR_COLLECT, [keys.job(job_id)], [job_id, task, ttl]))
+    with naming(keys.job(job_id)):
+        return _decode(await batch.run(scripts.CANCEL_OR_COLLECT, [keys.job(job_id)], [job_id, task, ttl]))
 
 
 def forget(client: Redis, job_id: str, ttl: int) -> bool | None:
     """Delete the record of a job that has ended; return False if it has not, None for an unknown job."""
-    answer = scripts.CANCEL_OR_COLLECT(client, [keys.job(job_id)], [job_id, "", ttl, 1])
+    with naming(keys.job(job_id)):
+        answer = scripts.CANCEL_OR_COLLECT(client, [keys.job(job_id)], [job_id, "", ttl, 1])
     return None if answer is None else answer[0] != b"busy"
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from redis import Redis
 
 from . import keys, scripts
+from .overwritten import naming
 
 SCAN = 500  # entries of the index per script call, which blocks Redis for some milliseconds at most
 
@@ -58,7 +59,8 @@ def search(
     while True:
         limit = "+inf" if cursor is None else f"({cursor!r}"
         arguments = [limit, SCAN, count - len(found), *criteria.arguments()]
-        below, number, *ids = scripts.SEARCH(client, [keys.RECENT], arguments)
+        with naming(keys.RECENT):
+            below, number, *ids = scripts.SEARCH(client, [keys.RECENT], arguments)
         found += [raw.decode(errors="replace") for raw in ids]
         looked_at += number
         cursor = float(below) if below else None
@@ -79,7 +81,8 @@ def failures(client: Redis, task: str, deadline: float) -> tuple[list[list[bytes
     cursor, looked_at = None, 0
     while True:
         limit = "+inf" if cursor is None else f"({cursor!r}"
-        below, number, *values = scripts.GROUP_FAILURES(client, [keys.RECENT], [limit, SCAN, task])
+        with naming(keys.RECENT):
+            below, number, *values = scripts.GROUP_FAILURES(client, [keys.RECENT], [limit, SCAN, task])
         groups += [values[i : i + 7] for i in range(0, len(values), 7)]
         looked_at += number
         cursor = float(below) if below else None

@@ -6,6 +6,7 @@ from typing import Any
 from redis import Redis
 
 from . import keys, scripts
+from .overwritten import naming
 from .script_batch import ScriptBatch
 
 #: Fields that only the protocol uses.
@@ -22,12 +23,14 @@ def read(client: Redis, job_id: str) -> dict[str, str] | None:
     Adds `due_at`, when a delayed job is due, and `leased_until`, when the lease of a running job expires: unix seconds,
     or empty; `leased_until` is "inf" with a broker without leases.
     """
-    return _decode(scripts.READ(client, [keys.job(job_id)], [job_id]))
+    with naming(keys.job(job_id)):
+        return _decode(scripts.READ(client, [keys.job(job_id)], [job_id]))
 
 
 async def read_async(batch: ScriptBatch, job_id: str) -> dict[str, str] | None:
     """Do what read() does, from an event loop."""
-    return _decode(await batch.run(scripts.READ, [keys.job(job_id)], [job_id]))
+    with naming(keys.job(job_id)):
+        return _decode(await batch.run(scripts.READ, [keys.job(job_id)], [job_id]))
 
 
 def _decode(answer: Any) -> dict[str, str] | None:

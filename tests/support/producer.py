@@ -1,7 +1,9 @@
 """A producer as a process of its own, without the rest of the stack."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -33,6 +35,16 @@ class Producer(Process):
     def client(self) -> httpx.Client:
         """Return an HTTP client of it."""
         return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+
+
+@contextmanager
+def without_rights(redis: Any) -> Iterator[None]:
+    """Let Redis refuse all keys to its clients, an error that the producer does not expect."""
+    redis.execute_command("ACL", "SETUSER", "default", "resetkeys")
+    try:
+        yield
+    finally:
+        redis.execute_command("ACL", "SETUSER", "default", "allkeys")
 
 
 StartProducer = Callable[..., Producer]

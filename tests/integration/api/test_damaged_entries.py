@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.http import assert_problem
 from tests.support.producer import StartProducer
 from tests.support.wait import wait_until
 
@@ -146,6 +147,65 @@ def test_the_index_of_running_jobs(http: httpx.Client, redis: Any) -> None:
     """It may have an id that is not UTF-8."""
     redis.zadd("leases:cpu", {b"\xff": 6})
     _check(http)
+
+
+SHARED: dict[str, set[str]] = {
+    "jobs:recent": {"jobs", "failures"},
+    "consumers": {"consumers", "chaos", "overview"},
+    "producers": {"overview"},
+    **{key: set[str]() for key in ("taken", "cards", "broker:stock", "broker:amqp", "inbox:rejected")},
+}
+OF_A_QUEUE = ["cpu", "cpu\x06\x160", "delayed:cpu", "leases:cpu", "bell:cpu", "counts:cpu"]
+
+
+@pytest.mark.parametrize("key", [*SHARED, *OF_A_QUEUE], ids=repr)
+def test_a_key_that_another_program_has_overwritten(http: httpx.Client, redis: Any, key: str) -> None:
+    """It hides nothing that can be told without it; an answer that needs it is a 503 that names it."""
+    redis.delete(key)
+    redis.set(key, "x")
+    lists = ("queues", "consumers", "chaos", "tasks", "jobs", "failures", "overview")
+    for name in (*lists, "jobs/runs", "jobs/runs/story"):
+        if name in SHARED.get(key, ()):  # an overview that was taken before may be shown for a moment
+            url = f"{API}/{name}"
+            wait_until(lambda: (answer := http.get(url)).status_code == 503 and _names(answer, key))  # noqa: B023
+        else:
+            http.get(f"{API}/{name}").raise_for_status()
+    queues = {each["queue"]: each for each in http.get(f"{API}/queues").json()}
+    shown = key in OF_A_QUEUE[:4]
+    assert {name: each.get("damaged") for name, each in queues.items() if "damaged" in each} == (
+        {"cpu": [key]} if shown else {}
+    )
+    assert http.post(f"{API}/wait_and_return", json={"seconds": 0}).status_code == 202
+    accepted = http.post(f"{API}/sum", json={"number": 1})
+    assert accepted.status_code == 202 or (key == "cpu" and _names(accepted, key))
+
+
+@pytest.mark.parametrize("way", [{}, {"countdown": 60}], ids=repr)
+def test_a_job_that_cannot_be_queued_leaves_no_trace(http: httpx.Client, redis: Any, way: dict[str, int]) -> None:
+    """The answer names the key of its queue that another program has overwritten."""
+    key = "delayed:cpu" if way else "cpu"
+    redis.delete(key)
+    redis.set(key, "x")
+    assert _names(http.post(f"{API}/sum", params={"job_id": "a", **way}, json={"number": 1}), key)
+    assert not redis.exists("job:a")
+    redis.delete(key)
+    assert http.post(f"{API}/sum", params={"job_id": "a", **way}, json={"number": 1}).status_code == 202
+
+
+def test_a_record_that_is_no_hash(http: httpx.Client, redis: Any) -> None:
+    """Every answer about this job is a 503 that names its key."""
+    _is_no_hash(redis, "odd")
+    answers = [http.get(f"{API}/{path}") for path in ("sum/odd", "jobs/odd", "jobs/odd/story", "jobs/odd/record")]
+    answers += [http.delete(f"{API}/{path}") for path in ("sum/odd", "jobs/odd")]
+    answers += [http.post(f"{API}/jobs/odd/{action}") for action in ("requeue", "forget")]
+    answers.append(http.post(f"{API}/sum?job_id=odd", json={"number": 1}))
+    assert all(_names(answer, "job:odd") for answer in answers)
+
+
+def _names(answer: httpx.Response, key: str) -> bool:
+    """Tell whether an answer says that a key is overwritten."""
+    assert_problem(answer, 503)
+    return f"overwritten the key {key!r}" in answer.json()["detail"]
 
 
 RUN = {"attempt": 1, "consumer": "c", "started_at": 1, "ended_at": 2, "outcome": "retry", "error": None}

@@ -15,7 +15,7 @@ from redis.exceptions import (
 )
 
 from project.brokers.rabbitmq import PublishersBlocked
-from project.errors import BrokerUnavailable, UnknownJob, WritesRefused
+from project.errors import BrokerUnavailable, DamagedKey, UnknownJob, WritesRefused
 from project.jobs.circuit_breaker import CircuitBreaker, is_for_good
 from tests.support.wait import wait_until
 
@@ -46,11 +46,13 @@ def test_after_the_pause_one_caller_probes_and_its_success_closes_the_circuit() 
     assert _succeeds(available)
 
 
-def test_an_error_of_our_own_does_not_open_the_circuit() -> None:
-    """A WRONGTYPE answer means that Redis is available."""
+def test_a_damaged_key_does_not_open_the_circuit() -> None:
+    """A WRONGTYPE answer means that Redis is available; the error names the key if the script does."""
     available = CircuitBreaker(pause=60)
-    with pytest.raises(ResponseError), available():
+    with pytest.raises(DamagedKey, match="a key in Redis that this needs"), available():
         raise ResponseError("WRONGTYPE")
+    with pytest.raises(DamagedKey, match="the key 'cpu' in Redis; delete it"), available():
+        raise ResponseError("WRONGTYPE another program has overwritten the key cpu script: 1, on @user_script:1.")
     assert _succeeds(available)
 
 
