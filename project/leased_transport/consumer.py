@@ -7,7 +7,7 @@ from typing import Any
 from celery.concurrency import solo, thread
 from celery.worker import consumer, state
 
-from . import forked
+from . import forked, keys
 from .errors import Rejected
 from .events import Dispatcher
 from .forked_front import Commands, SlotCommands, choose_commands
@@ -86,6 +86,15 @@ class Consumer(consumer.Consumer):
         if bucket and isinstance(self.pool, SlotPool):
             bucket.fill_rate /= self.pool.slots
         return bucket
+
+    def _limit_move_to_pool(self, request: Any) -> None:
+        """Run a job that its rate limit has held back, unless it was cancelled or reaped in the meantime."""
+        token = request.request_dict["attempt"]
+        known = self.keeper.client.hmget(keys.job(request.id), "token", "status")
+        if known == [str(token).encode(), b"STARTED"]:
+            super()._limit_move_to_pool(request)
+        else:
+            request.acknowledge()
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
         """Acknowledge at once if this is the event loop's own thread: the keeper only notes it."""

@@ -290,6 +290,22 @@ def test_a_cancelled_job_never_runs_and_can_be_requeued(app: Celery, redis: Redi
     wait_until(lambda: runs(redis, "w") == 1)
 
 
+@pytest.mark.parametrize("pool", ["solo", "prefork", pytest.param("forked", marks=pytest.mark.heavy)])
+def test_a_job_cancelled_while_its_rate_limit_holds_it_back_never_runs(
+    app: Celery, redis: Redis, workers: StartWorker, pool: str
+) -> None:
+    """Its consumer has fetched it already, and goes on with the next job."""
+    workers("one", pool, 1)
+    app.tasks["held_back"].delay("first")
+    wait_until(lambda: runs(redis, "first"))
+    job = app.tasks["held_back"].delay("held")
+    wait_until(lambda: record(redis, job.id)["status"] == "STARTED")
+    outcome = control.cancel_or_collect(redis, job.id)
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
+    assert (outcome and outcome.action, record(redis, job.id)["status"]) == ("stopped", "REVOKED")
+    assert runs(redis, "held") == 0
+
+
 def test_a_job_cancelled_and_requeued_waits_once_and_for_its_retries(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
