@@ -22,6 +22,7 @@ class JobTask(Task):
     """The base class of every task: Celery's Task, plus the attributes that the HTTP API needs."""
 
     abstract = True
+    Request = "project.worker.request:JobRequest"
     route: str | None = None
     followers = followers.Followers()
     body_limit: int | None = None  # bytes of a request; None: the general limit (project/producer.py)

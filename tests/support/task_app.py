@@ -81,6 +81,12 @@ def fail_with(kind: str) -> None:
     raise getattr(builtins, kind)("on purpose")
 
 
+@shared_task()
+def exhaust_memory() -> str:
+    """Ask for more memory than there is."""
+    return " " * 2**62
+
+
 @shared_task(bind=True)
 def fail_at_length(self: Any, letters: int, retry: bool) -> None:
     """Fail with a message of this length, finally or with a retry in a minute."""
