@@ -101,8 +101,9 @@ async def _look_up(query: Annotated[LookUpQuery, Query()], request: Request, pre
     if query.wait is not None:
         return LookUp(query.wait, query.traceback)
     prefer = ", ".join(request.headers.getlist("prefer"))
-    preferred = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", prefer, re.IGNORECASE)
-    return LookUp(min(int(preferred[1]), LONGEST_WAIT) if preferred else 0, query.traceback)
+    preferred = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d+)\b", prefer, re.IGNORECASE)
+    # nine digits are more than enough; Python refuses to read thousands of them
+    return LookUp(min(int(preferred[1].lstrip("0")[:9] or 0), LONGEST_WAIT) if preferred else 0, query.traceback)
 
 
 def _request_id(request: Request) -> str | None:

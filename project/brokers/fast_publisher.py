@@ -145,4 +145,5 @@ def _eta(options: dict[str, Any]) -> str | None:
     """Return the moment before which the job must not run, as Celery's header has it."""
     if "countdown" in options:
         return (datetime.now(UTC) + timedelta(seconds=options["countdown"])).isoformat()
-    return options["eta"].isoformat() if "eta" in options else None
+    eta = options.get("eta")
+    return eta if isinstance(eta, str | None) else eta.isoformat()

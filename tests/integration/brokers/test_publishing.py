@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -97,6 +98,14 @@ def test_options_unknown_to_direct_publishing_use_celerys_publisher(redis: Redis
     sign = {"link": b"wait_and_return", "headers": b'"trace":"x"', "expires": b'"expires"'}.get(option, b"")
     assert sign in message
     assert redis.zcard("delayed:cpu") == (option == "countdown")
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("eta", ["2030-01-01T00:00:00+00:00", datetime(2030, 1, 1, tzinfo=UTC)], ids=str)
+def test_a_time_to_run_may_be_a_text(redis: Redis, eta: Any) -> None:
+    """As with Celery's publisher."""
+    sum_to_n_job.apply_async(kwargs={"number": 1}, task_id="a", eta=eta)
+    assert redis.zscore("delayed:cpu", "a") == datetime(2030, 1, 1, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.usefixtures("app")
