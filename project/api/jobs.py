@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
@@ -124,7 +125,8 @@ async def requeue(
     """Without a body, the job waits again under its id. With arguments, a new job is submitted; `Location` names it."""
     job = await _submit_edited(jobs, job_id, edited, request_id) if edited else await run_sync(jobs.requeue, job_id)
     # a task that consumers no longer announce, or one without a route, has no address of its own
-    response.headers["Location"] = f"{API}/{job.task if jobs.task(job.task) else 'jobs'}/{job.job_id}"
+    place = job.task if jobs.task(job.task) else "jobs"
+    response.headers["Location"] = f"{API}/{place}/{quote(job.job_id, safe='~')}"
     return job
 
 

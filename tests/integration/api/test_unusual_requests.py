@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -34,6 +35,17 @@ def test_a_repeated_request_shows_what_looking_it_up_shows(http: httpx.Client, e
     assert (answer.status_code, answer.headers["Idempotent-Replayed"]) == (200, "true")
     assert answer.json() == http.get(answer.headers["Location"]).json()
     assert answer.json()["result"] is None
+
+
+@pytest.mark.parametrize("job_id", ["order 17", "Süß ✓", "50%?#"])
+def test_a_job_with_an_unusual_id_is_requeued(http: httpx.Client, redis: Any, job_id: str) -> None:
+    """Jobs that Python submits may have such ids; `Location` leads to the job."""
+    mapping = {"task": "sum", "status": "FAILURE", "queue": "cpu", "submitted_at": 1, "message": "[]"}
+    redis.hset(keys.job(job_id), mapping=mapping)
+    answer = http.post(f"/producer/api/jobs/{quote(job_id)}/requeue")
+    assert answer.status_code == 202, answer.text
+    job = http.get(answer.headers["Location"]).raise_for_status().json()
+    assert (job["job_id"], job["status"]) == (job_id, "PENDING")
 
 
 @pytest.mark.parametrize("digits", [9, 10, 5000])
