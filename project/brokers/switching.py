@@ -78,7 +78,7 @@ def _adopt(client: Redis, kind: str) -> int:
 
 def _ids_of(client: Redis, kind: str) -> Iterator[str]:
     """Yield the ids of jobs that have their messages in one kind of broker."""
-    return (raw.decode() for raw in client.sscan_iter(keys.broker(kind), count=BATCH))
+    return (raw.decode(errors="replace") for raw in client.sscan_iter(keys.broker(kind), count=BATCH))
 
 
 def _leased(client: Any, queues: list[str]) -> Iterator[str]:
@@ -134,10 +134,10 @@ def _send(broker: Broker, job_id: str) -> bool:
     try:
         args, kwargs, options = messages.call(text)
         task = broker.app.tasks[name.decode()]
+        options |= {"queue": queue.decode(), "priority": int(step)}
     except Exception as error:
         _fail(broker, job_id, f"its stored message cannot be read: {error!r}")
         return False
-    options |= {"queue": queue.decode(), "priority": int(step)}
     if due:
         options["countdown"] = max(0.0, float(due) - time.time())
     message = job_records.JobMessage(task, args, kwargs, job_id, nonce, options, must_fit=False)

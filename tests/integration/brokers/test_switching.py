@@ -121,6 +121,17 @@ def test_jobs_behind_many_that_cannot_be_moved_are_moved(server: RedisServer, tm
         assert (redis.llen("cpu"), redis.hget(keys.job(behind), "broker")) == (len(stuck), b"stock")
 
 
+def test_a_damaged_priority_holds_no_other_job_up(server: RedisServer, tmp_path: Path) -> None:
+    """Its job fails with the reason."""
+    redis = server.client
+    redis.flushall()
+    with _side("leased", server, tmp_path) as before, _side("stock", server, tmp_path) as after:
+        bad, behind = (before.submit("sum", kwargs={"number": 4}) for _ in range(2))
+        redis.hset(keys.job(bad), "step", "x")
+        assert switching.send_all(after.app.broker) == 1
+        assert (after.status(bad), redis.hget(keys.job(behind), "broker")) == ("FAILURE", b"stock")
+
+
 def test_headers_of_a_job_survive_a_switch_to_the_stock_transport(server: RedisServer, tmp_path: Path) -> None:
     """Also those of stamps; a job finds them in its request."""
     server.client.flushall()
