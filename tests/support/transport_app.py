@@ -110,6 +110,10 @@ def register_protocol_tasks(task: Any) -> None:
             raise self.retry(countdown=countdown, max_retries=times)
         return int(self.request.retries)
 
+    @task(name="held_back", rate_limit="30/m")
+    def held_back(name: str) -> None:
+        count_run(name)
+
     @task(name="quiet", ignore_result=True)
     def quiet() -> int:
         return 1
@@ -133,7 +137,14 @@ def register_protocol_tasks(task: Any) -> None:
 
 
 def register_reporting_tasks(task: Any) -> None:
-    """Declare the tasks that report while they run."""
+    """Declare the tasks that report while they run, and one that fails only once."""
+
+    @task(name="fail_once")
+    def fail_once(name: str) -> int:
+        count_run(name)
+        if Redis.from_url(os.environ["BROKER_URL"]).llen(f"runs:{name}") == 1:
+            raise ValueError("the first run fails")
+        return 1
 
     @task(name="progress", bind=True)
     def progress(self: Any, seconds: float) -> None:

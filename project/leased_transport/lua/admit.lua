@@ -7,7 +7,10 @@
 -- returns OK, EXISTS or FULL
 local key, queue = KEYS[1], KEYS[2]
 local id, nonce, task, step, message, due, limit, token, nesting, parent, kept, list, entry, n = unpack(ARGV, 1, 14)
-local old, status = redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue', 'submitted_at'), 'PENDING'
+local old, status =
+  redis.call('HMGET', key, 'nonce', 'status', 'token', 'nesting', 'queue', 'submitted_at', 'task'), 'PENDING'
+local is_stub = old[2] and not old[7] -- a later step of a chain that failed and was requeued: it becomes a job now
+if is_stub then old[2] = false end
 local retries = token ~= '' and token == old[3]
 if old[2] and old[1] == nonce then return 'OK' end -- a retry of the same call, whose answer was lost
 local waits = due ~= '' and tonumber(due) > now
@@ -42,7 +45,9 @@ redis.call('HSET', key, 'task', task, 'queue', queue, 'status', status, 'message
   'submitted_at', old[6] or stamp, unpack(ARGV, 15, 14 + n))
 -- not before: after a command that frees memory, a full Redis would allow all the others
 if list ~= '' then redis.call('LREM', list, -1, entry) end
-if old[3] then redis.call('PERSIST', key) end -- it was to expire: the record of a retry, or the rest of a collected job
+if is_stub then drop_ending(key) end
+-- it was to expire: the record of a retry or of such a step, or the rest of a collected job
+if old[3] or is_stub then redis.call('PERSIST', key) end
 if step ~= '5' or old[2] then redis.call('HSET', key, 'step', step) end
 if nesting ~= '0' then redis.call('HSET', key, 'nesting', nesting) end
 if due ~= '' or old[2] then redis.call('HSET', key, 'due', due ~= '' and due or stamp) end

@@ -160,12 +160,17 @@ local function log_run(id, outcome, failure, expired)
   redis.call('HSET', key, 'runs', runs)
 end
 
+-- Remove from a record what describes the end of a run.
+local function drop_ending(key)
+  redis.call('HDEL', key, 'finished_at', 'error', 'exception', 'traceback')
+end
+
 -- Let a failed or revoked job begin anew: its last run goes to the log.
 local function begin_anew(id, status)
   local key = 'job:' .. id
   log_run(id, status == 'REVOKED' and 'revoked' or 'failure', redis.call('HGET', key, 'error'))
-  redis.call('HDEL', key, 'asked', 'finished_at', 'started_at', 'consumer', 'error', 'exception', 'traceback',
-    'progress')
+  drop_ending(key)
+  redis.call('HDEL', key, 'asked', 'started_at', 'consumer', 'progress')
   redis.call('HSET', key, 'due', stamp)
 end
 

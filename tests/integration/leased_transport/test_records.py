@@ -5,8 +5,8 @@ from celery import Celery, group
 from kombu.transport import redis as kombu_redis
 from redis import Redis
 
-from project.brokers import broker_for, queue_depths
-from project.leased_transport import control, listing, records
+from project.brokers import broker_for, job_records, queue_depths
+from project.leased_transport import control, listing, records, scripts
 from project.leased_transport.backend import Backend
 from project.leased_transport.transport import Transport
 from project.settings import Settings
@@ -100,6 +100,26 @@ def test_a_chain_that_fails_early_fails_at_its_end(app: Celery, redis: Redis, wo
     assert records.read(redis, last) is None
     assert listing.recent(redis)[0] == [first]
     assert redis.ttl(f"job:{last}") > 0
+
+
+def test_a_chain_goes_on_when_its_failed_step_is_requeued(app: Celery, redis: Redis, workers: StartWorker) -> None:
+    """The later step, which had the failure of the first one until then, becomes a job."""
+    workers()
+    last, first = (app.tasks["fail_once"].s("chain") | app.tasks["add"].s(10)).delay().as_list()
+    wait_until(lambda: redis.hget(f"job:{last}", "status") == b"FAILURE")
+    assert control.requeue(redis, [first]) == [first]
+    wait_until(lambda: redis.hget(f"job:{last}", "status") == b"SUCCESS", 20)
+    assert redis.hmget(f"job:{last}", "result", "error", "exception", "traceback") == [b"11", None, None, None]
+    assert listing.recent(redis)[0] == [last, first]
+
+
+def test_without_leases_a_step_with_the_failure_of_an_earlier_one_can_be_sent(redis: Redis) -> None:
+    """The consumer that runs the requeued step need not wait, as for a message that another process is sending."""
+    failure = ["error", '{"type": "ValueError", "message": "early"}']
+    scripts.REPORT(redis, ["job:last"], ["last", "", "", "FAILURE", 86_400, "", *failure])
+    fields = ["add", "celery", "[]", "first", "", job_records.UNSENT_TTL, job_records.SENDING, 100]
+    assert scripts.REGISTER(redis, ["job:last"], ["last", "nonce", *fields]) == b"OK"
+    assert redis.hmget("job:last", "status", "error", "finished_at") == [b"PENDING", None, None]
 
 
 @pytest.mark.parametrize("variable", ["CELERY_BROKER_URL", "UNRELATED"])
