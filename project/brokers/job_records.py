@@ -228,6 +228,11 @@ class RecordBackend(LeasedBackend):
             fields = f"job_id={request.id} task={task.name} queue={task.queue_name} consumer={before.decode()}"
             log.warning("message delivered again, although an earlier run of its job has not ended: %s", fields)
 
+    def drop(self, request: Any) -> None:
+        """Let the record of a job that its task ignores expire, unless this run never began."""
+        if request.get("attempt"):
+            self._write(request.id, "", [], request)
+
     def _write(
         self, task_id: str, state: str, fields: list[Any], request: Any, max_retries: int | None = None, due: Any = ""
     ) -> None:

@@ -17,6 +17,9 @@ class LeasedBackend(FollowedFailure, backend.Backend):
     def begin(self, task: Any) -> None:
         """Do nothing: the step that fetched the job has already marked it as started."""
 
+    def drop(self, request: Any) -> None:
+        """Do nothing for a job that its task ignores: acknowledging it drops its lease."""
+
     def store_progress(self, task_id: str, request: Any, progress: dict[str, Any]) -> None:
         """Note how far a running job is; do nothing if Redis is away or another attempt owns the job."""
         fields = ["progress", json.dumps(progress)]

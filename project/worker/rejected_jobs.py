@@ -1,10 +1,11 @@
-"""Fail the jobs that a consumer rejects: of an unknown task, or with a message that is not a job."""
+"""Fail the jobs that a consumer rejects: of an unknown task, or with a message that is not a job; drop ignored ones."""
 
 from typing import Any
 
 from celery import signals
 from celery.app.task import Context
 from celery.exceptions import NotRegistered
+from celery.states import IGNORED
 
 from project.leased_transport.errors import Rejected
 
@@ -18,6 +19,7 @@ def connect() -> None:
     """Write the failure of a rejected job; Celery only logs it, or does not know which run has failed."""
     signals.task_unknown.connect(_unknown)
     signals.task_rejected.connect(_rejected)
+    signals.task_postrun.connect(_ended)
 
 
 def _unknown(sender: Any, message: Any, name: str, **_: Any) -> None:
@@ -26,6 +28,11 @@ def _unknown(sender: Any, message: Any, name: str, **_: Any) -> None:
 
 def _rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) -> None:
     _fail(sender.app, message, Rejected(f"a consumer could not read this job: {exc or 'its message names no task'}"))
+
+
+def _ended(sender: Any, state: str | None, **_: Any) -> None:
+    if state == IGNORED:
+        sender.backend.drop(sender.request)
 
 
 def _fail(app: Any, message: Any, error: Exception) -> None:

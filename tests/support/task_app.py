@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from celery import signals
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from redis import Redis
 
 from project.celery_config.app import create_celery_app
@@ -21,7 +21,7 @@ from project.celery_config.task import shared_task
 from project.settings import Settings
 from project.task_options.progress import report_progress
 from project.task_options.retry import ALWAYS, ONCE
-from project.worker import job_log
+from project.worker import job_log, rejected_jobs
 from tests.support import isolated_tasks
 
 __all__ = ["app", "isolated_tasks"]
@@ -79,6 +79,12 @@ def fail_times(name: str, times: int) -> int:
 def fail_with(kind: str) -> None:
     """Fail with the built-in exception of that name."""
     raise getattr(builtins, kind)("on purpose")
+
+
+@shared_task()
+def look_away() -> None:
+    """Have Celery record nothing."""
+    raise Ignore
 
 
 @shared_task()
@@ -247,3 +253,4 @@ def die_before_the_end(**_: Any) -> None:
 if "BROKER_URL" in os.environ:
     app = create_celery_app(Settings(_env_file=None))
     job_log.connect("INFO")
+    rejected_jobs.connect()

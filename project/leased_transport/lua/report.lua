@@ -1,7 +1,7 @@
 -- Write what a run of a job reports, or how it ended; refuse it if the job is gone, has ended or was begun again.
 -- KEYS job:<id>
--- ARGV id, nonce, token ('' = of any run), status, ttl, due (of a retry that has to wait, or ''), n values for the
---      record (field, value, ...)
+-- ARGV id, nonce, token ('' = of any run), status ('' = the job is ignored: only let its record expire), ttl, due (of a
+--      retry that has to wait, or ''), n values for the record (field, value, ...)
 -- returns 1, or 0 if it was refused
 local key = KEYS[1]
 local id, nonce, token, new, ttl, due = unpack(ARGV, 1, 6)
@@ -12,13 +12,17 @@ if FINAL[status] then
   if nonce == '' or asked ~= nonce then return 0 end
   begin_anew(id, status) -- a requeued job whose message is discarded, such as an expired one, before confirm_sent.lua
 end
-if queue and (FINAL[new] or WAITING[new]) then -- otherwise it goes on running: the task reports a state of its own
+local ends = FINAL[new] or WAITING[new] or new == '' -- otherwise it goes on running: the task reports a state of its own
+if queue and ends then
   try('ZREM', 'leases:' .. queue, id)
   try('ZREM', 'delayed:' .. queue, id) -- of a retry whose message could not be sent
 end
 if FINAL[new] then
   try('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
   finish(id, task, queue, new, {unpack(ARGV, 7)}, ttl)
+elseif new == '' then
+  try('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
+  if tonumber(ttl) > 0 then redis.call('EXPIRE', key, ttl) end
 elseif status then
   local is_new = status ~= new -- a retry is reported again each time that its message could not be sent
   if new == 'RETRY' and is_new then

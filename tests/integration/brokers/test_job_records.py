@@ -91,6 +91,14 @@ def test_an_id_with_control_characters_is_refused(tasks: Tasks) -> None:
     assert not tasks.redis.exists(keys.job("a\nb"))
 
 
+def test_an_ignored_job_does_not_run_for_ever(tasks: Tasks, worker: Worker) -> None:
+    """Its record expires, as with leases, and it does not count as running."""
+    job_id = tasks.submit("look_away", queue="unleased")
+    wait_until(lambda: tasks.redis.ttl(keys.job(job_id)) > 0)
+    assert tasks.redis.zscore("leases:default", job_id) is None
+    assert not tasks.redis.sismember(keys.broker("stock"), job_id)
+
+
 def test_a_retry_is_recorded_before_its_message_is_sent(
     session_server: RedisServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
