@@ -123,6 +123,7 @@ def shared_task(
         name = route or function.__name__
         try:
             declaration.check_options(options)
+            declaration.check_numbers(options)
             declaration.check_retries(retry_policy, final_errors, options)
             declaration.check_follower(run_after, on_failure)
             declaration.check_isolation(function, isolated, options)

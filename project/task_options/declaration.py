@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Task
 from celery.local import Proxy
+from celery.utils.time import rate
 
 from project.startup import declared_at
 from project.task_options.isolation import Isolation
@@ -30,6 +31,30 @@ def check_options(options: dict[str, Any]) -> None:
     for option in options:
         if not hasattr(Task, option) and option not in _RETRY_OPTIONS:
             raise TypeError(f"@shared_task has no option {option!r}. Is it misspelt?")
+
+
+def check_numbers(options: dict[str, Any]) -> None:
+    """Reject limits, priorities and rates with which each submit or each consumer would fail."""
+    limits = [options.get(name) for name in ("soft_time_limit", "time_limit")]
+    for limit in limits:
+        if limit is not None and not (_is_number(limit) and limit > 0):
+            raise TypeError(f"a time limit is a positive number of seconds, not {limit!r}")
+    soft, hard = limits
+    if soft and hard and soft > hard:
+        raise TypeError(f"soft_time_limit={soft!r} is longer than time_limit={hard!r}")
+    priority = options.get("priority")
+    if priority is not None and not (isinstance(priority, int) and 0 <= priority <= 9):
+        raise TypeError(f"priority is a whole number from 0 (most urgent) to 9, not {priority!r}")
+    _check_rate(options.get("rate_limit"))
+
+
+def _check_rate(limit: Any) -> None:
+    try:
+        valid = rate(limit) >= 0
+    except (KeyError, TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise TypeError(f"rate_limit is a number of jobs per second, minute or hour, such as '10/m', not {limit!r}")
 
 
 def check_retries(policy: RetryPolicy | None, final_errors: Any, options: dict[str, Any]) -> None:
@@ -91,6 +116,10 @@ def check_name(name: str, function: Callable[..., Any]) -> None:
 def where(function: Callable[..., Any]) -> str:
     """Return the full name of a function, for messages."""
     return f"{function.__module__}.{function.__qualname__}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_error(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """A task is declared once; a declaration that cannot work fails at import and says why."""
 
+import re
 from typing import Annotated, Any
 
 import pytest
@@ -10,6 +11,7 @@ from project.api.task_routes import task_router
 from project.celery_config.app import create_celery_app
 from project.celery_config.task import JobTask, shared_task
 from project.settings import Settings
+from project.task_options import declaration
 from project.task_options.isolation import Isolation
 from project.task_options.retry import ALWAYS, NEVER, ONCE
 from project.task_options.signature import arguments_model, result_type, summary
@@ -48,6 +50,43 @@ def test_a_queue_whose_key_has_another_purpose_is_refused(queue: str) -> None:
 
         @shared_task(queue=queue)
         def misplaced() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"soft_time_limit": 10, "time_limit": 5}, "soft_time_limit=10 is longer than time_limit=5"),
+        ({"time_limit": "5"}, "a time limit is a positive number of seconds, not '5'"),
+        ({"soft_time_limit": 0}, "a time limit is a positive number"),
+        ({"priority": 10}, "priority is a whole number from 0"),
+        ({"priority": "high"}, "priority is a whole number from 0"),
+        ({"rate_limit": "10/min"}, "such as '10/m', not '10/min'"),
+        ({"rate_limit": "many"}, "such as '10/m'"),
+        ({"rate_limit": "-1/m"}, "such as '10/m'"),
+    ],
+    ids=str,
+)
+def test_an_option_with_which_each_job_would_fail_is_refused(options: dict[str, Any], why: str) -> None:
+    """Otherwise the first submit is a 500, or consumers do not start."""
+    with pytest.raises(TypeError, match=f"impossible: .*{re.escape(why)}"):
+
+        @shared_task(**options)
+        def impossible() -> None: ...
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rate_limit": "0.5/h", "priority": 0},
+        {"rate_limit": 10, "soft_time_limit": 0.5},
+        {"soft_time_limit": 5, "time_limit": 5},
+        {"time_limit": None, "rate_limit": None, "priority": None},
+    ],
+    ids=str,
+)
+def test_celerys_options_are_accepted(options: dict[str, Any]) -> None:
+    """With any value that works."""
+    declaration.check_numbers(options)
 
 
 def test_celerys_retry_options_are_accepted() -> None:
