@@ -98,7 +98,7 @@ class Backend(redis.RedisBackend):
             args = [self.expires or 0, task_id, token, state, len(fields), *fields]
             refused = self.ensure(scripts.FINISH, (self.client, [], args), max_retries=max_retries, interval_max=1)
             if refused:
-                logger.warning("late result was refused, because another attempt owns the job: %s", refused)
+                logger.warning("result refused: another attempt owns the job, or its record is gone: %s", refused)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         raw = self.client.hgetall(keys.job(task_id))

@@ -223,7 +223,7 @@ class LeaseKeeper:
             self._endings.extendleft(reversed(batch))
             raise
         if refused:
-            logger.warning("late results were refused, because another attempt owns the job: %s", refused)
+            logger.warning("results refused: another attempt owns the job, or its record is gone: %s", refused)
         return len(batch)
 
     def renew_and_reap(self) -> None:

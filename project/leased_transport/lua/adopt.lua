@@ -32,10 +32,9 @@ end
 for i = 2, #ARGV do
   local id = ARGV[i]
   local ok, failure = pcall(adopt, id)
-  if not ok then -- the record cannot be read or written, for example because it names no queue
-    local text = 'its record is damaged: ' .. (type(failure) == 'table' and failure.err or tostring(failure))
+  if not ok then
     redis.call('SREM', KEYS[1], id)
-    pcall(finish, id, nil, nil, 'FAILURE', {'error', cjson.encode({type = 'Rejected', message = text})}, 0)
+    fail_damaged(id, nil, failure, 0)
   end
 end
 return moved

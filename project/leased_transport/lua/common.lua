@@ -137,6 +137,13 @@ local function finish(id, task, queue, status, fields, ttl)
   announce(id, task, queue, status, consumer)
 end
 
+-- Fail a job whose record cannot be read or written, for example because its token is not a number.
+-- failure: what pcall() has returned
+local function fail_damaged(id, queue, failure, ttl)
+  local text = 'its record is damaged: ' .. (type(failure) == 'table' and failure.err or tostring(failure))
+  pcall(finish, id, nil, queue, 'FAILURE', {'error', cjson.encode({type = 'Rejected', message = text})}, ttl)
+end
+
 -- Add a run that has just ended to the log in the job's record, which keeps the last 20. The other fields of the record
 -- describe the job's last run, so that run is not in the log, unless those fields do not say enough about its end.
 -- outcome: retry, crash, lost_lease, stopped, moved, replaced, failure or revoked; failure: the error as JSON, or nothing

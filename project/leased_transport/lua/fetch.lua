@@ -73,10 +73,8 @@ local function fetch_one(queue)
     local id = try('RPOP', list)
     if id then
       local ok, outcome = pcall(fetch, queue, list, id)
-      -- the record cannot be read or written, for example because its token is not a number
       if not ok and redis.call('EXISTS', 'job:' .. id) == 1 then
-        local text = 'its record is damaged: ' .. (type(outcome) == 'table' and outcome.err or tostring(outcome))
-        pcall(finish, id, nil, queue, 'FAILURE', {'error', cjson.encode({type = 'Rejected', message = text})}, 0)
+        fail_damaged(id, queue, outcome, 0)
       end
       return outcome ~= 'later'
     end

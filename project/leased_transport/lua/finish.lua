@@ -1,7 +1,8 @@
 -- End jobs, store what running jobs report, or only drop the leases of acknowledged jobs that have no result.
 -- KEYS none
 -- ARGV ttl, then per job: id, token ('' = not fenced), status ('' = drop the lease), n, n values (field, value, ...)
--- returns the ids of the jobs that were refused, because another attempt owns them
+-- returns the ids of the jobs that were refused, because another attempt owns them, or another program has overwritten
+--      their records
 local refused, i = {}, 2
 while i <= #ARGV do
   local id, token, status, n = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
@@ -11,10 +12,10 @@ while i <= #ARGV do
   local record = try('HMGET', key, 'status', 'token', 'queue', 'task', 'step')
   local old, current, queue, task, step = unpack(record or {})
   local leases = 'leases:' .. (queue or '') -- without a queue: a step of a chain that was never queued
-  if token ~= '' and token ~= current then
+  if not record or (token ~= '' and token ~= current) then
     if status ~= '' then refused[#refused + 1] = id end -- a retry has dropped its own lease already
   elseif not old then -- a later step of a chain that failed: a client may wait for it
-    if record and FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
+    if FINAL[status] then finish(id, nil, nil, status, fields, ARGV[1]) end
   elseif FINAL[status] then
     try('ZREM', leases, id)
     -- handed back, but not fetched since, or it cannot be moved to another kind of broker

@@ -4,7 +4,7 @@
 -- returns how many entries were removed
 local removed = 0
 local function drop(id)
-  local status, task = unpack(redis.call('HMGET', 'job:' .. id, 'status', 'task'))
+  local status, task = unpack(try('HMGET', 'job:' .. id, 'status', 'task') or {})
   if WAITING[status] then finish(id, task, KEYS[1], 'REVOKED', {}, ARGV[2]) end
   removed = removed + 1
 end

@@ -5,9 +5,17 @@
 -- returns token:id (the delivery tag) of each lease that had been lost; and for each expired lease: id, task, queue,
 --      consumer (that had it) and new status (PENDING, or FAILURE after too many attempts), as one flat list
 local action, lost, expired = ARGV[1], {}, {}
+local max_attempts, ttl = tonumber(ARGV[3]), ARGV[4]
 -- Return whether an attempt dropped its lease itself: a pool process ends its job before the consumer hears of it.
 local function dropped(token, current, status, left)
   return not status or left == token or (current == token and FINAL[status])
+end
+-- Hand a job back; one with a damaged record fails, and holds up no other.
+local function try_to_hand_back(id, queue, reason, expires)
+  local ok, status = pcall(hand_back, id, queue, reason, max_attempts, ttl, expires)
+  if ok then return status end
+  try('ZREM', 'leases:' .. queue, id)
+  fail_damaged(id, queue, status, ttl)
 end
 for i = 5, #ARGV, 3 do
   local id, token, queue = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -18,14 +26,14 @@ for i = 5, #ARGV, 3 do
   elseif action == 'renew' then
     try('ZADD', 'leases:' .. queue, now + ARGV[2], id)
   else
-    hand_back(id, queue, action, tonumber(ARGV[3]), ARGV[4])
+    try_to_hand_back(id, queue, action)
   end
 end
 for _, queue in ipairs(KEYS) do
   local ended = try('ZRANGEBYSCORE', 'leases:' .. queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000) or {}
   for i = 1, #ended, 2 do
     local id = ended[i]
-    local status = hand_back(id, queue, 'death', tonumber(ARGV[3]), ARGV[4], ended[i + 1])
+    local status = try_to_hand_back(id, queue, 'death', ended[i + 1])
     if status then
       local task, consumer = unpack(redis.call('HMGET', 'job:' .. id, 'task', 'consumer'))
       for _, value in ipairs({id, task or '', queue, consumer or '', status}) do expired[#expired + 1] = value end

@@ -94,6 +94,44 @@ def test_a_lease_that_ran_out_is_reported_as_lost(
     assert "lost the lease of job_id=a" in caplog.text
 
 
+def test_an_overwritten_record_harms_no_other_job_of_its_consumer(keeper: LeaseKeeper, redis: Redis) -> None:
+    """The other leases are renewed, and the other results are written."""
+    for job_id in ("overwritten", "good"):
+        protocol.admit(redis, job_id, "n")
+        _fetch(keeper, redis)
+    redis.delete(keys.job("overwritten"))
+    redis.set(keys.job("overwritten"), "no record")
+    before = redis.zscore(keys.leases(protocol.QUEUE), "good")
+    keeper.renew_and_reap()
+    assert redis.zscore(keys.leases(protocol.QUEUE), "good") > before  # type: ignore[operator]
+    for job_id in ("overwritten", "good"):
+        assert keeper.end(job_id, 1, "SUCCESS", ["result", "1"])
+        keeper.release(f"1:{job_id}")
+    keeper.flush()
+    assert (redis.get(keys.job("overwritten")), redis.hget(keys.job("good"), "status")) == (b"no record", b"SUCCESS")
+
+
+@pytest.mark.parametrize("how", ["overwritten", "an attempt that is no number"])
+def test_a_damaged_record_holds_up_no_other_expired_lease(keeper: LeaseKeeper, redis: Redis, how: str) -> None:
+    """A job whose record can still be written fails with the reason; the others return to their queues."""
+    for job_id in ("a", "b"):
+        protocol.admit(redis, job_id, "n")
+        protocol.fetch(redis)
+        protocol.expire(redis, job_id)
+    if how == "overwritten":
+        redis.delete(keys.job("a"))
+        redis.set(keys.job("a"), "no record")
+    else:
+        redis.hset(keys.job("a"), "deaths", "x")
+    redis.set(keys.leases("another"), "no sorted set")
+    keeper.reap_from(["another", protocol.QUEUE])
+    keeper.renew_and_reap()
+    assert (protocol.places(redis, "a"), protocol.places(redis, "b")) == ([], ["waiting"])
+    if how != "overwritten":
+        status, error = redis.hmget(keys.job("a"), "status", "error")
+        assert status == b"FAILURE" and b"its record is damaged" in (error or b"")
+
+
 def test_many_large_results_are_written_in_several_steps(keeper: LeaseKeeper, redis: Redis) -> None:
     """In one step they could block Redis for longer than the timeouts of its clients."""
     ids = [f"large-{number}" for number in range(5)]

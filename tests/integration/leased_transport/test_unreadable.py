@@ -74,6 +74,34 @@ def test_a_damaged_record_stops_no_other_job(
     wait_until(lambda: redis.hget(f"job:{bad}", "status") in (b"FAILURE", b"SUCCESS"))
 
 
+@pytest.mark.parametrize("pool", ["threads", pytest.param("prefork", marks=pytest.mark.heavy)])
+def test_an_overwritten_record_of_a_running_job_harms_no_other_job(
+    app: Celery, redis: Redis, workers: StartWorker, pool: str
+) -> None:
+    """The jobs beside it end and have run once, and the consumer goes on."""
+    one = workers("one", pool, 2)
+    bad, good = app.tasks["nap"].delay("bad", 0.5), app.tasks["nap"].delay("good", 1.5)
+    wait_until(lambda: runs(redis, "bad") and runs(redis, "good"))
+    redis.delete(f"job:{bad.id}")
+    redis.set(f"job:{bad.id}", "no record")
+    assert good.get(timeout=30)
+    assert app.tasks["add"].delay(1, 2).get(timeout=30) == 3
+    assert (runs(redis, "good"), record(redis, good.id)["attempts"], one.process.poll()) == (1, "1", None)
+
+
+def test_a_delayed_job_whose_record_was_overwritten_harms_no_other(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """Its consumer goes on."""
+    job = app.tasks["add"].apply_async((1, 2), countdown=60)
+    redis.zadd("delayed:celery", {job.id: 1})
+    redis.delete(f"job:{job.id}")
+    redis.set(f"job:{job.id}", "no record")
+    one = workers()
+    assert app.tasks["note"].delay("after").get(timeout=10) == "after"
+    assert (redis.zcard("delayed:celery"), one.process.poll()) == (0, None)
+
+
 @pytest.mark.parametrize("is_hash", [False, True])
 def test_jobs_run_though_another_program_uses_the_key_of_a_counter(
     app: Celery, redis: Redis, workers: StartWorker, is_hash: bool
