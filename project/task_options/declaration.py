@@ -96,13 +96,14 @@ def check_address(route: str | None, queue: str) -> None:
     """Reject a route that is not one part of an address, and a queue whose key has another purpose."""
     if route is not None and not re.fullmatch(NAME, route):
         raise TypeError(f"a route is a name such as 'average', of letters, digits, _, . and -, not {route!r}")
-    if not re.fullmatch(NAME, queue) or not is_queue(queue):
+    if not isinstance(queue, str) or not is_queue(queue):
         raise TypeError(f"{queue!r} is not the name of a queue for jobs; choose another one, such as 'cpu'")
 
 
 def is_queue(name: str) -> bool:
-    """Tell whether a name is free for a queue of jobs."""
-    return not (name in NOT_QUEUES or name.startswith(NOT_QUEUES_BEGIN) or "pidbox" in name)
+    """Tell whether a queue of jobs can have a name: commas separate names in CONSUMER_QUEUES, colons parts of keys."""
+    taken = name in NOT_QUEUES or name.startswith(NOT_QUEUES_BEGIN) or "pidbox" in name
+    return bool(name) and name == name.strip() and not taken and not {",", ":"} & set(name)
 
 
 def check_name(name: str, function: Callable[..., Any]) -> None:

@@ -43,7 +43,7 @@ def test_a_route_that_is_not_one_part_of_an_address_is_refused(route: str) -> No
         def average() -> None: ...
 
 
-@pytest.mark.parametrize("queue", ["inbox", "taken", "celery", "", "a b", "leases:cpu"])
+@pytest.mark.parametrize("queue", ["inbox", "taken", "celery", "", " a", "a,b", "leases:cpu"])
 def test_a_queue_whose_key_has_another_purpose_is_refused(queue: str) -> None:
     """Its jobs would be read as something else."""
     with pytest.raises(TypeError, match="is not the name of a queue for jobs"):
