@@ -50,8 +50,14 @@ class Scene:
     def __init__(self, http: httpx.Client, openapi: dict[str, Any]) -> None:
         self._http = http
         self._openapi = openapi
+        tasks = wait_until(self._counted_tasks, what="the catalogue counts the consumer")
         # this stack has no consumers for them: their jobs are cancelled
-        self._not_done = {task["task"] for task in http.get(f"{API}/tasks").json() if task["queue"] in NOT_SERVED}
+        self._not_done = {task["task"] for task in tasks if task["queue"] in NOT_SERVED}
+
+    def _counted_tasks(self) -> list[dict[str, Any]]:
+        """Return all tasks, or none while the producer has not read the consumer's heartbeat."""
+        tasks: list[dict[str, Any]] = self._http.get(f"{API}/tasks").json()
+        return tasks if all(task["consumers"] or task["queue"] in NOT_SERVED for task in tasks) else []
 
     def play(self, method: str, path: str, operation: dict[str, Any]) -> str:
         """Send an example request of an operation, and return the exchange."""
