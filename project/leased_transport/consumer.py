@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.concurrency import solo, thread
 from celery.worker import consumer, state
+from redis.exceptions import ResponseError
 
 from . import forked, keys
 from .errors import Rejected
@@ -13,6 +14,7 @@ from .events import Dispatcher
 from .forked_front import Commands, SlotCommands, choose_commands
 from .forked_slot import SlotPool
 from .lease_keeper import LeaseKeeper
+from .scripts import is_damage
 
 
 class Consumer(consumer.Consumer):
@@ -90,7 +92,12 @@ class Consumer(consumer.Consumer):
     def _limit_move_to_pool(self, request: Any) -> None:
         """Run a job that its rate limit has held back, unless it was cancelled or reaped in the meantime."""
         token = request.request_dict["attempt"]
-        known = self.keeper.client.hmget(keys.job(request.id), "token", "status")
+        try:
+            known = self.keeper.client.hmget(keys.job(request.id), "token", "status")
+        except ResponseError as exc:  # another program has overwritten its record: it is no job any more
+            if not is_damage(exc):
+                raise
+            known = []
         if known == [str(token).encode(), b"STARTED"]:
             super()._limit_move_to_pool(request)
         else:

@@ -7,7 +7,7 @@ local key, id, kind, nonce, sending = KEYS[1], unpack(ARGV)
 local status, task, queue, message, broker, queued, step, consumer, claimed = unpack(redis.call('HMGET', key,
   'status', 'task', 'queue', 'message', 'broker', 'queued', 'step', 'consumer', 'claimed'))
 if not status or FINAL[status] then
-  redis.call('SREM', 'broker:' .. (broker or ''), id)
+  try('SREM', 'broker:' .. (broker or ''), id)
   return
 end
 if broker == kind or not task or (broker and not queued) or now - (claimed or 0) < tonumber(sending) then return end

@@ -39,12 +39,12 @@ local ENDINGS = {SUCCESS = 'succeeded', FAILURE = 'failed', REVOKED = 'revoked'}
 local function try(command, key, ...)
   local answer = redis.pcall(command, key, ...)
   if type(answer) ~= 'table' or not answer.err then return answer end
-  if not answer.err:find('WRONGTYPE') then error(answer) end
+  if not answer.err:find('WRONGTYPE') then return redis.call(command, key, ...) end -- it raises the error once more
 end
 
 -- Raise an error that names the key if another program has overwritten it; command: one that reads only its type.
 local function require_type(command, key)
-  if not try(command, key) then error({err = 'WRONGTYPE another program has overwritten the key ' .. key}) end
+  if not try(command, key) then error('WRONGTYPE another program has overwritten the key ' .. key, 0) end
 end
 
 -- Return the list of a queue's waiting jobs of one priority step; 5 is the step of jobs that name no priority.
@@ -204,7 +204,10 @@ local function hand_back(id, queue, reason, max_attempts, ttl, expired)
   local key = 'job:' .. id
   local status, task, step = unpack(try('HMGET', key, 'status', 'task', 'step') or {})
   local over = not status or FINAL[status]
-  if not over and not try('LLEN', list_of(queue, step)) then return end
+  if not over and not try('LLEN', list_of(queue, step)) then
+    try('ZADD', 'leases:' .. queue, 'NX', now, id) -- it may have been deleted before
+    return
+  end
   try('ZREM', 'leases:' .. queue, id)
   if over then return end
   if reason == 'stop' then log_run(id, 'stopped') end

@@ -7,7 +7,7 @@ local status, moving, task, queue = unpack(redis.call('HMGET', key, 'status', 'm
 if moving ~= nonce then return end
 set_message_location(id, kind, nonce)
 if FINAL[status] then -- cancelled, or its message was discarded, such as an expired one
-  redis.call('SREM', 'broker:' .. kind, id)
+  try('SREM', 'broker:' .. kind, id)
   return
 end
 if not WAITING[status] then

@@ -34,7 +34,7 @@ end
 
 local function fetch(queue, list, id)
   local ours = id:sub(1, 1) == '{' and id_of(id)
-  if ours and redis.call('ZSCORE', 'delayed:' .. queue, ours) then return end
+  if ours and try('ZSCORE', 'delayed:' .. queue, ours) then return end
   id = ours or id
   local key = 'job:' .. id
   local status, message, task, deaths, broker, submitted, due =
@@ -54,7 +54,7 @@ local function fetch(queue, list, id)
   if broker then -- invalidates its message in a broker without leases
     redis.call('HDEL', key, 'broker', 'queued')
     redis.call('HSET', key, 'nonce', 'leased')
-    redis.call('SREM', 'broker:' .. broker, id)
+    try('SREM', 'broker:' .. broker, id)
   end
   if status == 'RETRY' then redis.call('HDEL', key, 'error', 'traceback') end -- of the previous run
   local token = redis.call('HINCRBY', key, 'token', 1)

@@ -19,7 +19,7 @@ while i <= #ARGV do
   elseif FINAL[status] then
     try('ZREM', leases, id)
     -- handed back, but not fetched since, or it cannot be moved to another kind of broker
-    if WAITING[old] then leave(queue, step, id) end
+    if WAITING[old] and queue then leave(queue, step, id) end
     if not FINAL[old] then finish(id, task, queue, status, fields, ARGV[1]) end
   elseif try('ZSCORE', leases, id) then
     if status == '' then

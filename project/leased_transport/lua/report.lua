@@ -8,15 +8,15 @@ local id, nonce, token, new, ttl, due = unpack(ARGV, 1, 6)
 local status, mine, current, task, queue, moving, asked =
   unpack(redis.call('HMGET', key, 'status', 'nonce', 'token', 'task', 'queue', 'moving', 'asked'))
 if (nonce ~= (mine or '') and nonce ~= moving) or (token ~= '' and token ~= current) then return 0 end
-if FINAL[status] then
-  if nonce == '' or asked ~= nonce then return 0 end
-  begin_anew(id, status) -- a requeued job whose message is discarded, such as an expired one, before confirm_sent.lua
-end
+if FINAL[status] and (nonce == '' or asked ~= nonce) then return 0 end
+if new == '' and WAITING[status] then return 0 end -- it ignored itself after it had sent its own next message
 local ends = FINAL[new] or WAITING[new] or new == '' -- otherwise it goes on running: the task reports a state of its own
-if queue and ends then
-  try('ZREM', 'leases:' .. queue, id)
+if queue then -- before the first HSET: see the end of the header of common.lua
   try('ZREM', 'delayed:' .. queue, id) -- of a retry whose message could not be sent
+  if ends then try('ZREM', 'leases:' .. queue, id) end
 end
+-- a requeued job whose message is discarded, such as an expired one, before confirm_sent.lua
+if FINAL[status] then begin_anew(id, status) end
 if FINAL[new] then
   try('SREM', 'broker:' .. (redis.call('HGET', key, 'broker') or ''), id)
   finish(id, task, queue, new, {unpack(ARGV, 7)}, ttl)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from project.leased_transport import control, keys
+from project.leased_transport import control, keys, scripts
 from tests.support.processes import RedisServer, Worker
 from tests.support.task_fixtures import Tasks
 from tests.support.wait import wait_until
@@ -82,6 +82,16 @@ def test_a_job_that_reports_a_state_of_its_own_still_counts_as_running(tasks: Ta
     tasks.open("listed")
     assert tasks.ended(job_id)["status"] == "SUCCESS"
     assert tasks.redis.zcard(keys.leases(queue)) == 0
+
+
+def test_a_full_redis_takes_a_state_of_a_jobs_own(tasks: Tasks) -> None:
+    """The report frees memory first, as that of an end does."""
+    record = {"status": "STARTED", "nonce": "n", "token": "1", "queue": "unleased", "task": "report_a_state"}
+    tasks.redis.hset(keys.job("counts"), mapping=record)
+    report = ["counts", "n", "1", "COUNTING", 60, "", "meta", '{"done": 3}']
+    with tasks.server.full():
+        assert scripts.REPORT(tasks.redis, [keys.job("counts")], report) == 1
+    assert tasks.redis.hget(keys.job("counts"), "status") == b"COUNTING"
 
 
 def test_an_id_with_control_characters_is_refused(tasks: Tasks) -> None:

@@ -306,6 +306,21 @@ def test_a_job_cancelled_while_its_rate_limit_holds_it_back_never_runs(
     assert runs(redis, "held") == 0
 
 
+def test_an_overwritten_record_holds_no_other_job_of_a_rate_limit_up(
+    app: Celery, redis: Redis, workers: StartWorker
+) -> None:
+    """The job whose record it was does not run; its consumer goes on with the next one of the same task."""
+    workers("one", "solo", 1)
+    app.tasks["held_back"].delay("before")
+    wait_until(lambda: runs(redis, "before"))
+    job = app.tasks["held_back"].delay("overwritten")
+    wait_until(lambda: record(redis, job.id)["status"] == "STARTED")
+    redis.set(f"job:{job.id}", "x")
+    app.tasks["held_back"].delay("behind")
+    wait_until(lambda: runs(redis, "behind"))
+    assert runs(redis, "overwritten") == 0
+
+
 def test_a_job_cancelled_and_requeued_waits_once_and_for_its_retries(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:

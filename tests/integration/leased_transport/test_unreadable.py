@@ -189,6 +189,18 @@ def test_a_job_stays_what_it_is_while_its_queue_is_overwritten(app: Celery, redi
     assert redis.lrange("celery", 0, -1) == [failed.encode(), expired.encode()]
 
 
+@pytest.mark.parametrize("action", ["return", "stop", "death"])
+def test_a_job_that_is_handed_back_to_an_overwritten_queue_waits_for_it(app: Celery, redis: Redis, action: str) -> None:
+    """It has a lease until then, which has expired."""
+    job_id = app.tasks["note"].delay("back").id
+    wait_until(lambda: len(scripts.FETCH(redis, ["celery"], [1, 60, "stopping@test", *keys.PRIORITY_STEPS])) == 5)
+    redis.set("celery", "x")
+    assert scripts.RENEW_AND_REAP(redis, [], [action, 1, 3, 60, job_id, "1", "celery"]) == [[], []]
+    redis.delete("celery")
+    scripts.RENEW_AND_REAP(redis, ["celery"], ["renew", 1, 3, 60])
+    assert (redis.lrange("celery", 0, -1), record(redis, job_id)["status"]) == ([job_id.encode()], "PENDING")
+
+
 def test_a_message_of_another_program_waits_while_the_inbox_is_no_list(
     app: Celery, redis: Redis, workers: StartWorker
 ) -> None:
