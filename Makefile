@@ -87,8 +87,9 @@ lock: .venv/dev ## lock the dependencies: requirements*.in to requirements*.lock
 	    --constraint requirements-dev.lock $(UPGRADE) $$name.in --output-file $$name.lock; done
 
 clean: ## stop the stack and delete its state (backups too) and the caches; keep the venv
-	@if [ -e .venv/native ]; then python -m project.native clean; fi
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@if [ -e .venv/native ]; then python -m project.native clean; \
+	  elif [ -e .run ]; then echo "glassqueue: .run is kept, as .venv is missing: delete it yourself"; fi
 
 # Wheels only: compiling would take minutes without any output. pyftpdlib is pure Python and has no wheels
 WHEELS := --only-binary :all: --no-binary pyftpdlib

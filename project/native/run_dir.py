@@ -81,13 +81,16 @@ def down() -> None:
 
 
 def clean() -> None:
-    """Stop the stack that runs in RUN_DIR, and delete the contents of the folder."""
+    """Stop the stack that runs in RUN_DIR, and delete the contents of the folder if a stack has run there."""
     folder = get_settings().run_dir
+    if folder.exists() and folder.stat().st_mode & stat.S_ISVTX:
+        sys.exit(f"glassqueue: RUN_DIR: {folder} is a folder that users share; delete the files of the stack yourself")
     refuse_files_of_others(folder)
-    down()  # holds the lock until this process ends
-    if not folder.exists():
+    if not (folder / LOCK).exists():
+        print(f"glassqueue: no stack has run in {folder}")
         return
-    for path in list(folder.iterdir()):
+    down()  # holds the lock until this process ends
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK):  # last: `make clean` can be repeated
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

@@ -82,6 +82,23 @@ def test_make_clean_deletes_only_the_folder_of_this_stack(tmp_path: Path) -> Non
     assert [(folder / "redis").exists() for folder in (copy / ".run", other)] == [True, True]
 
 
+@pytest.mark.parametrize("name", ["customers.db", "backups"])
+def test_make_clean_keeps_what_no_stack_has_made(tmp_path: Path, name: str) -> None:
+    """`make up` accepts a folder with a database or backups; without a stack, they belong to somebody else."""
+    (tmp_path / name).touch()
+    assert "no stack has run in" in _command("clean", RUN_DIR=str(tmp_path)).stdout
+    assert (tmp_path / name).exists()
+
+
+def test_make_clean_refuses_a_folder_that_users_share(tmp_path: Path) -> None:
+    """A stack may run in /tmp."""
+    (tmp_path / "launcher.pid").touch()
+    (tmp_path / "of_others").touch()
+    tmp_path.chmod(0o1777)
+    assert "is a folder that users share" in _command("clean", RUN_DIR=str(tmp_path)).stderr
+    assert (tmp_path / "of_others").exists()
+
+
 def test_make_down_twice_at_a_time_signals_no_other_process(tmp_path: Path) -> None:
     """The id in the folder of a stack that has ended may be that of an unrelated process by now."""
     with subprocess.Popen(["sleep", "60"]) as unrelated:
