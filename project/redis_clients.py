@@ -40,13 +40,13 @@ def info(settings: Settings, section: str) -> dict[str, Any] | None:
             return None
 
 
-def explain(settings: Settings, error: RedisError) -> tuple[str, str]:
-    """Return why Redis cannot be used, and what to do; neither text contains the password."""
+def explain(error: RedisError, *, own: bool) -> tuple[str, str]:
+    """Return why a Redis, the stack's own one or another, cannot be used, and what to do; without the password."""
     if isinstance(error, AuthenticationError):
         return "Redis refuses the password", "set REDIS_PASSWORD, or correct the password in REDIS_URL or BROKER_URL"
     if isinstance(error, ResponseError):
         return f"Redis refuses the connection: {error}", "correct REDIS_URL, BROKER_URL or REDIS_DB"
-    cure = "start the stack" if settings.own_redis else "start it, or correct REDIS_URL, REDIS_HOST or BROKER_URL"
+    cure = "start the stack" if own else "start it, or correct REDIS_URL, REDIS_HOST or BROKER_URL"
     return f"Redis does not answer: {type(error).__name__}", cure
 
 

@@ -32,7 +32,10 @@ def _web_address(secret: SecretStr) -> SecretStr:
 
 def _redis_url(url: str) -> str:
     if url and not _is_redis_url(url):
-        raise ValueError("must be like redis://:password@host:6379/0 or rediss://…; its only options can be ssl_…")
+        raise ValueError(
+            "must be like redis://:password@host:6379/0 or rediss://…; its only options can be ssl_…; percent-encode "
+            "special characters in its password, such as %2F for /"
+        )
     return url
 
 
@@ -64,7 +67,7 @@ def _broker_url(url: str) -> str:
         return url
     if not scheme.startswith("amqp"):
         return _redis_url(url)
-    if not all(map(_is_amqp_url, url.split(";"))):  # kombu's error text may show a part of the password
+    if not all(map(_is_amqp_url, filter(None, url.split(";")))):  # kombu's error text may show a part of the password
         raise ValueError(
             "must be like amqp://user:password@host:5672//; percent-encode special characters in its password, "
             "such as %2F for /"
@@ -75,7 +78,7 @@ def _broker_url(url: str) -> str:
 def _is_amqp_url(url: str) -> bool:
     parts = _with_server(url)
     # an @ further right belongs to a password with a / or ? in it, which ends the part of the server
-    return parts is not None and "@" not in f"{parts.path}{parts.query}"
+    return parts is not None and parts.scheme in ("amqp", "amqps") and "@" not in f"{parts.path}{parts.query}"
 
 
 def _host_names(text: str) -> str:

@@ -211,7 +211,7 @@ class Broker(ABC):
             with redis_clients.client(self.settings, self.url) as client:
                 client.ping()
         except RedisError as error:
-            return Check("broker", "failed", *redis_clients.explain(self.settings, error))
+            return Check("broker", "failed", *redis_clients.explain(error, own=self.settings.own_broker))
         return Check("broker", "ok", "Redis answers")
 
     def foreign_lists(self, queues: Iterable[str]) -> list[str]:

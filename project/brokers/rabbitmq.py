@@ -165,7 +165,7 @@ class RabbitMQBroker(CeleryBroker):
         """Check that RabbitMQ accepts jobs and has the required version and queues."""
         connection = Connection(self.url, connect_timeout=CHECK_TIMEOUT / 2)
         try:
-            connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+            connection.ensure_connection(max_retries=self.url.count(";"), reraise_as_library_errors=False)
             connection.connection.sock.settimeout(CHECK_TIMEOUT / 2)
             return self._check_connected(connection)
         except AccessRefused:

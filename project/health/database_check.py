@@ -10,7 +10,7 @@ from project.integrations.database.history import Record
 from project.settings import Settings
 
 REPAIR = "something else has changed the tables: restore a backup (docs/how-to/back-up.md)"
-NO_FILE = "start the stack, which creates it; if it is damaged, restore a backup"
+NO_FILE = "start the stack, which creates it if it is missing; if it is damaged, restore a backup"
 NO_SERVER = "start it, or correct DATABASE_URL in .env"
 
 

@@ -19,4 +19,4 @@ def check(settings: Settings) -> Check:
     if found:
         cure = "let that program use another database of Redis, and delete these keys with `make redis-cli`"
         return Check("keys", "failed", f"another program has overwritten {', '.join(map(repr, found))}", cure)
-    return Check("keys", "ok", "no other program has overwritten those of the queues")
+    return Check("keys", "ok", "no key of a queue is overwritten")

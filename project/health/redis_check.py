@@ -15,7 +15,7 @@ def check(settings: Settings) -> Check:
     try:
         server = redis_clients.info(settings, "server")
     except RedisError as error:
-        return Check("Redis", "failed", *redis_clients.explain(settings, error))
+        return Check("Redis", "failed", *redis_clients.explain(error, own=settings.own_redis))
     if server is None:
         return Check("Redis", "ok", "answers, but does not reveal its version")
     return check_version(redis_version.reported(server))

@@ -13,11 +13,11 @@ from project.startup import declared_at
 from project.task_options.isolation import Isolation
 from project.task_options.retry import RetryPolicy
 
-#: A route or a queue: it is a part of addresses and of keys.
+#: A route, which is a part of an address, and what else cards name.
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
-#: Names in Redis or RabbitMQ that are no queues of jobs.
-NOT_QUEUES = frozenset({"cards", "celery", "consumers", "dead", "inbox", "jobs", "taken"})
-NOT_QUEUES_BEGIN = ("_kombu", "amq.", "celery", "unacked", "reply.")
+#: Keys in Redis, and queues in RabbitMQ, that have another purpose.
+NOT_QUEUES = frozenset({"cards", "consumers", "dead", "inbox", "jobs", "producers", "taken"})
+NOT_QUEUES_BEGIN = ("_kombu", "amq.", "celery-task-meta-", "celeryev", "unacked", "reply.")
 
 _declared: dict[str, str] = {}
 

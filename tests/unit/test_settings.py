@@ -83,6 +83,29 @@ def test_an_address_of_rabbitmq_with_an_unescaped_password_stops_the_start(
     assert "hunter" not in str(stopped.value)
 
 
+@pytest.mark.parametrize("url", ["amqp://u:p@h1:5672//;amqp://u:p@my_h2//;", "amqps://u:p%40@[::1]/v?ssl_version=x"])
+def test_usual_addresses_of_rabbitmq_are_accepted(url: str) -> None:
+    """They may name several servers, of which kombu uses the first one that answers."""
+    assert Settings(_env_file=None, broker_url=url).broker == url
+
+
+@pytest.mark.parametrize(
+    ("url", "own"),
+    [
+        ("", True),
+        ("redis+stock://127.0.0.1/0", True),
+        ("redis+stock://:pw@localhost:6379/0", True),
+        ("redis+stock://127.0.0.1:6380/0", False),
+        ("redis+stock://broker.example.org/0", False),
+        ("redis://127.0.0.1:6379/0", False),
+        ("amqp://127.0.0.1//", False),
+    ],
+)
+def test_the_own_broker_is_the_own_redis(url: str, own: bool) -> None:
+    """Only that one is started, and not expected to answer before."""
+    assert Settings(_env_file=None, broker_url=url).own_broker is own
+
+
 @pytest.mark.parametrize("url", ["redis+stock://127.0.0.1/0", "pyamqp://127.0.0.1", "sqs://key@host"])
 def test_job_records_are_in_redis_only(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """REDIS_URL selects no transport."""

@@ -20,7 +20,7 @@ def test_a_sqlite_file_is_not_started(tmp_path: Path, damaged: bool) -> None:
     check = database_check.check(Settings(_env_file=None, run_dir=tmp_path / "run"))
     assert (check.state, check.cure) == (
         "failed",
-        "start the stack, which creates it; if it is damaged, restore a backup",
+        "start the stack, which creates it if it is missing; if it is damaged, restore a backup",
     )
 
 

@@ -1,6 +1,7 @@
 """A task is declared once; a declaration that cannot work fails at import and says why."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -20,9 +21,18 @@ from project.worker import announce
 app = create_celery_app(Settings())
 
 
+@pytest.fixture(autouse=True)
+def _forget_tasks() -> Iterator[None]:
+    """Remove the tasks of a test from the app, which other tests of this process use."""
+    before = set(app.tasks)
+    yield
+    for name in set(app.tasks) - before:
+        app.tasks.unregister(name)
+
+
 def _task(function: Any, **options: Any) -> JobTask:
     """Return a task that exists only for one test."""
-    task: JobTask = app.task(base=JobTask, name=function.__qualname__, **options)(function)
+    task: JobTask = app.task(base=JobTask, name=function.__qualname__, shared=False, **options)(function)
     return task
 
 
@@ -43,7 +53,7 @@ def test_a_route_that_is_not_one_part_of_an_address_is_refused(route: str) -> No
         def average() -> None: ...
 
 
-@pytest.mark.parametrize("queue", ["inbox", "taken", "celery", "", " a", "a,b", "leases:cpu"])
+@pytest.mark.parametrize("queue", ["inbox", "taken", "celeryev.1", "", " a", "a,b", "leases:cpu"])
 def test_a_queue_whose_key_has_another_purpose_is_refused(queue: str) -> None:
     """Its jobs would be read as something else."""
     with pytest.raises(TypeError, match="is not the name of a queue for jobs"):
