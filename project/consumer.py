@@ -50,5 +50,5 @@ def chosen_queues() -> list[str]:
 
 @signals.celeryd_init.connect
 def serve_chosen_queues(**_: Any) -> None:
-    """Serve no other queues."""
+    """Serve only the chosen queues."""
     app.amqp.queues.select(chosen_queues())

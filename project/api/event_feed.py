@@ -12,7 +12,7 @@ from project.jobs.job_events import ALL, Changes
 
 INTERVAL = 0.1  # seconds between two chunks: each send has a cost per client, so changes are batched
 BACKLOG = 100  # chunks kept for a client that reads slowly; older ones are dropped
-PATIENCE = 1.8  # seconds that a client waits until Redis has confirmed the subscription
+PATIENCE = 1.2  # seconds that a client waits until Redis has confirmed the subscription
 KEEPALIVE = 15  # seconds of silence after which a comment is sent, so that no proxy closes an idle connection
 
 Listener = asyncio.Queue[bytes]

@@ -113,7 +113,7 @@ def verify(folder: Path, name: str) -> Backup:
         found = _sum(backup.path)
     except FileNotFoundError as error:
         raise BrokenBackup(f"there is no {Path(error.filename).name} in the backup folder") from None
-    if said != _sum_line(found, name).encode():
+    if said.replace(b"\r\n", b"\n") != _sum_line(found, name).encode():
         raise BrokenBackup(f"{name} is broken: its SHA-256 is not the one in {backup.sum_path.name}")
     return backup
 

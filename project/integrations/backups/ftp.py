@@ -85,7 +85,8 @@ def _encrypt(client: ftplib.FTP_TLS, settings: Settings) -> None:
     try:
         client.auth()
     except ftplib.error_perm as error:
-        raise BackupError(f"{settings.ftp_host} does not offer TLS: {error}; FTP_SECURITY=none uses none") from None
+        text = f"{settings.ftp_host} does not offer TLS: {error}; set FTP_SECURITY=none to connect without TLS"
+        raise BackupError(text) from None
 
 
 def _log_in(client: ftplib.FTP, settings: Settings) -> None:

@@ -109,7 +109,7 @@ def test_an_archive_that_is_no_backup_of_this_database_is_refused(
     archive = settings.backups / name
     harm(archive)
     archives.Backup(archive).sum_path.write_text(archives._sum_line(archives._sum(archive), name))
-    with pytest.raises(BackupError, match=f"{name} is (damaged|no backup of this database)"):
+    with pytest.raises(BackupError, match=f"{name} is (damaged|not a backup of this stack)"):
         database_dump.restore(settings, name, _ignore)
     assert _rows(settings, "SELECT job_id FROM records") == [("one",)]
 

@@ -141,7 +141,7 @@ def test_a_backup_of_another_program_is_refused_before_anything_changes(migrated
     older = _back_up(migrated)
     _run(migrated, "DROP TABLE alembic_version")
     name = _back_up(migrated)
-    with pytest.raises(BackupError, match=f"{name} is no backup of this database: it was never migrated"):
+    with pytest.raises(BackupError, match=f"{name} is not a backup of this stack: its database was never migrated"):
         _restore(migrated, name)
     assert _jobs(migrated) == ["one"]
     _restore(migrated, older)

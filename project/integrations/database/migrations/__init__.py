@@ -16,7 +16,7 @@ from project.settings import Settings
 FOLDER = Path(__file__).parent
 VERSIONS = [FOLDER / "versions"]
 LOCK = 7_305_771  # an arbitrary number: the advisory lock for migrating or restoring this database
-NO_MIGRATION = "{} is no backup of this database: it was never migrated"
+NO_MIGRATION = "{} is not a backup of this stack: its database was never migrated"
 NEWER = "start that version, or restore a backup made before the migration (docs/how-to/back-up.md)"
 
 
