@@ -169,7 +169,7 @@ def test_without_consumers_a_task_stays_known_until_its_card_expires(http: httpx
     announce(server.client, lonely, ttl=1)
     wait_until(lambda: http.get(f"/producer/api/lonely/{job_id}").status_code == 404, what="the card has expired")
     assert "lonely" not in catalogue(http)
-    assert "lonely" not in {queue["queue"] for queue in http.get("/producer/api/queues").json()}
+    wait_until(lambda: "lonely" not in {queue["queue"] for queue in http.get("/producer/api/queues").json()})
     assert http.get(f"/producer/api/jobs/{job_id}").json()["status"] == "PENDING"
 
 

@@ -265,7 +265,7 @@ def test_a_wrong_password_fails_at_once_and_is_never_shown(server: FtpServer, tm
 def test_a_server_without_tls_is_not_taken_for_a_wrong_password(server: FtpServer, tmp_path: Path) -> None:
     """It refuses to encrypt; neither user nor password has been sent."""
     settings = server.settings(tmp_path, ftp_security="tls")
-    with pytest.raises(BackupError, match=r"127.0.0.1 does not offer TLS: 50.*; FTP_SECURITY=none"):
+    with pytest.raises(BackupError, match=r"127.0.0.1 does not offer TLS: 50.*; set FTP_SECURITY=none"):
         _update(settings)
     assert "does not offer TLS" in ftp.check(settings).found
 
