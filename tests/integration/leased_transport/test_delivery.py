@@ -191,7 +191,9 @@ def test_a_stopped_consumer_hands_back_at_once(
     for job in jobs:
         assert job.get(timeout=30)
     assert [runs(redis, f"s{number}") for number in range(6)] == [1] * 6
-    assert {record(redis, job.id)["attempts"] for job in jobs} == {"1"}
+    attempts = [record(redis, job.id)["attempts"] for job in jobs]
+    # a job that was just given to a slot counts, because it may have begun
+    assert set(attempts) <= {"1", "2"} and attempts.count("2") <= slots
 
 
 def test_a_cold_stop_hands_running_jobs_back_without_a_mark_against_them(
