@@ -49,7 +49,7 @@ from project.setting_types import (
 from project.startup import ROOT
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-HERE = ("127.0.0.1", "localhost", "::1")  # the hosts of the stack's own Redis
+OWN_HOSTS = ("127.0.0.1", "localhost", "::1")  # where the native stack's own Redis can be
 
 
 class Settings(BaseSettings):
@@ -281,14 +281,14 @@ class Settings(BaseSettings):
     @property
     def own_redis(self) -> bool:
         """Tell whether the native stack starts its own Redis, because no setting names one elsewhere."""
-        elsewhere = self.redis_url or self.redis_host not in HERE
+        elsewhere = self.redis_url or self.redis_host not in OWN_HOSTS
         return not elsewhere and not (self.broker_url and self.broker_kind == "leased")
 
     @property
     def own_broker(self) -> bool:
         """Tell whether the native stack starts its own broker: jobs wait in the stack's own Redis."""
         there = urlsplit(self.broker_url)
-        here = there.hostname in HERE and (there.port or 6379) == self.redis_port
+        here = there.hostname in OWN_HOSTS and (there.port or 6379) == self.redis_port
         return self.own_redis and self.broker_kind != "amqp" and (here or not self.broker_url)
 
     @property

@@ -1,6 +1,6 @@
 -- Cancel a job that waits or runs, or collect one that has ended: return its record and delete it.
 -- KEYS job:<id>
--- ARGV id, task ('' = any), ttl, forget (1 = only delete the record of a job that has ended, also if it was revoked)
+-- ARGV id, task ('' = any), ttl, forget (1 = only delete the record of a job that has ended, even if it was revoked)
 -- returns action ('busy' for a job that cannot be forgotten yet), token and the record (field, value, ...);
 -- nothing if the job is unknown, revoked or of another task: a record without a task is no job yet
 local key, id = KEYS[1], ARGV[1]

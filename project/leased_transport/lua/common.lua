@@ -205,7 +205,7 @@ local function hand_back(id, queue, reason, max_attempts, ttl, expired)
   local status, task, step = unpack(try('HMGET', key, 'status', 'task', 'step') or {})
   local over = not status or FINAL[status]
   if not over and not try('LLEN', list_of(queue, step)) then
-    try('ZADD', 'leases:' .. queue, 'NX', now, id) -- it may have been deleted before
+    try('ZADD', 'leases:' .. queue, 'NX', now, id) -- renew_and_reap.lua may have deleted it
     return
   end
   try('ZREM', 'leases:' .. queue, id)

@@ -9,7 +9,7 @@ local status, mine, current, task, queue, moving, asked =
   unpack(redis.call('HMGET', key, 'status', 'nonce', 'token', 'task', 'queue', 'moving', 'asked'))
 if (nonce ~= (mine or '') and nonce ~= moving) or (token ~= '' and token ~= current) then return 0 end
 if FINAL[status] and (nonce == '' or asked ~= nonce) then return 0 end
-if new == '' and WAITING[status] then return 0 end -- it ignored itself after it had sent its own next message
+if new == '' and WAITING[status] then return 0 end -- the task has replaced itself: its next message waits
 local ends = FINAL[new] or WAITING[new] or new == '' -- otherwise it goes on running: the task reports a state of its own
 if queue then -- before the first HSET: see the end of the header of common.lua
   try('ZREM', 'delayed:' .. queue, id) -- of a retry whose message could not be sent

@@ -138,7 +138,7 @@ BROKEN = {
         }
     },
     "arguments of another type": {"arguments": {"type": "object", "properties": {"x": {"type": "nothing"}}}},
-    "a pattern that may take for ever": {"arguments": {"type": "object", "properties": {"x": {"pattern": "(?=a)b"}}}},
+    "a pattern that may take forever": {"arguments": {"type": "object", "properties": {"x": {"pattern": "(?=a)b"}}}},
     "a version that is none": {"version": "newest"},
 }
 

@@ -62,7 +62,7 @@ def test_a_file_or_folder_at_which_the_connection_breaks_is_left_out(
 def test_a_file_that_breaks_in_the_middle_is_left_out_when_it_gets_no_further(
     server: FtpServer, tmp_path: Path, mischief: str
 ) -> None:
-    """The job is retried as long as each attempt gets more of the file; also if the server can only restart it."""
+    """The job is retried as long as each attempt gets more of the file, even if the server can only restart it."""
     settings = server.settings(tmp_path)
     server.mischief["long"] = DROPS
     with pytest.raises((EOFError, OSError)):

@@ -1,4 +1,4 @@
-"""Followers: the job that follows gets the result or the failure once, also if a process is killed in between."""
+"""Followers: the job that follows gets the result or the failure once, even if a process is killed in between."""
 
 import json
 import time
